@@ -1,0 +1,11 @@
+//! Tools that know neither files nor FTP: deadlines, gates, ranked locks, the few unsafe system calls.
+
+mod deadline;
+mod gate;
+mod secret;
+pub mod sync;
+pub mod sys;
+
+pub use deadline::{Clock, Deadline, SystemClock};
+pub use gate::{Gate, Recall, Urgency};
+pub use secret::Secret;

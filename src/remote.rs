@@ -1,0 +1,498 @@
+//! The contract between the filesystem and a server: paths, names, what a file is, what can be asked, what can fail.
+//!
+//! [`vfs`](crate::vfs) calls it, [`ftp`](crate::ftp) implements it. Values that exist are well-formed: a [`Name`] is
+//! one component, a [`RemotePath`] is absolute and normalised, and neither holds a byte that would end a command line.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::base::{Deadline, Recall};
+
+/// One path component as the server spells it: not empty, not `.` or `..`, without `/`, NUL, CR and LF.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Arc<[u8]>);
+
+impl Name {
+    /// Takes `bytes` if they can be a file's name on the wire (RFC 959 lines end at CR LF; RFC 3659 2.2).
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let bad = bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') || breaks_line(bytes);
+        (!bad).then(|| Self(bytes.into()))
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(&self.0, f)
+    }
+}
+
+impl std::borrow::Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// An absolute path on the server: begins with `/`, no empty, `.` or `..` component, no `/` at the end except the root.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RemotePath(Arc<[u8]>);
+
+impl RemotePath {
+    /// The root directory `/`.
+    pub fn root() -> Self {
+        Self(b"/"[..].into())
+    }
+
+    /// Normalises an absolute path (RFC 3986 5.2.4 for `.` and `..`).
+    ///
+    /// None where `bytes` do not begin with `/` or hold NUL, CR or LF.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        if bytes.first() != Some(&b'/') || breaks_line(bytes) {
+            return None;
+        }
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for part in bytes.split(|&b| b == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        let mut path = Vec::with_capacity(bytes.len());
+        for part in parts {
+            path.push(b'/');
+            path.extend_from_slice(part);
+        }
+        Some(if path.is_empty() { Self::root() } else { Self(path.into()) })
+    }
+
+    /// The path of `name` in this directory.
+    #[must_use]
+    pub fn join(&self, name: &Name) -> Self {
+        let mut path = Vec::with_capacity(self.0.len() + 1 + name.0.len());
+        if !self.is_root() {
+            path.extend_from_slice(&self.0);
+        }
+        path.push(b'/');
+        path.extend_from_slice(&name.0);
+        Self(path.into())
+    }
+
+    /// Directory and last component; None for the root.
+    pub fn split(&self) -> Option<(Self, Name)> {
+        let at = self.0.iter().rposition(|&b| b == b'/')?;
+        let name = Name::new(&self.0[at + 1..])?;
+        Some((if at == 0 { Self::root() } else { Self(self.0[..at].into()) }, name))
+    }
+
+    /// Whether this is `/`.
+    pub fn is_root(&self) -> bool {
+        &*self.0 == b"/"
+    }
+
+    /// The bytes, beginning with `/`.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RemotePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl fmt::Display for RemotePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(&self.0, f)
+    }
+}
+
+/// For people: UTF-8 as it is, control bytes and broken UTF-8 escaped, so that no name can steer a terminal.
+fn show(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
+        write!(f, "{}", chunk.invalid().escape_ascii())?;
+    }
+    Ok(())
+}
+
+fn breaks_line(bytes: &[u8]) -> bool {
+    bytes.iter().any(|b| matches!(b, 0 | b'\r' | b'\n'))
+}
+
+/// A point in time as a server told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// Seconds since 1970-01-01 00:00:00 UTC; negative before.
+    pub secs: i64,
+    /// 0 to 999,999,999 on top of `secs`; servers measured so far never give fractions.
+    pub nanos: u32,
+    /// How much of it the server really said.
+    pub precision: Precision,
+}
+
+impl Stamp {
+    /// A time exact to the second.
+    pub fn exact(secs: i64) -> Self {
+        Self { secs, nanos: 0, precision: Precision::Second }
+    }
+}
+
+/// The finest unit that a time was given in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Precision {
+    /// `LIST` of an old file: a date without a time.
+    Day,
+    /// `LIST` of a recent file: hours and minutes.
+    Minute,
+    /// `MLSD`, `MDTM`: seconds, UTC (RFC 3659 2.3).
+    Second,
+}
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link; None where the server does not say where it leads.
+    Symlink {
+        /// The target as the server spells it: hostile until used.
+        target: Option<Arc<[u8]>>,
+    },
+    /// A device, socket or FIFO.
+    Other,
+}
+
+/// What a server says of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// File, directory, link or other.
+    pub kind: Kind,
+    /// Bytes; None where the server does not say.
+    pub size: Option<u64>,
+    /// Last modification.
+    pub mtime: Option<Stamp>,
+    /// Permission bits, 0 to 0o7777.
+    pub mode: Option<u16>,
+    /// The `unique` fact (RFC 3659 7.5.2): opaque, changes when another file takes the name.
+    pub unique: Option<Arc<str>>,
+}
+
+/// One line of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: Name,
+    /// What it is.
+    pub meta: Meta,
+}
+
+/// What tells one state of a file's content from another: our ETag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Bytes.
+    pub size: u64,
+    /// Last modification, if the server tells it.
+    pub mtime: Option<Stamp>,
+    /// The `unique` fact, if the server tells it.
+    pub unique: Option<Arc<str>>,
+}
+
+impl Version {
+    /// Whether both may be the same content: sizes are equal and nothing that both know differs.
+    ///
+    /// Times are compared in the coarser precision of the two, `unique` only where both have it.
+    pub fn agrees(&self, other: &Self) -> bool {
+        let times = match (self.mtime, other.mtime) {
+            (Some(a), Some(b)) => {
+                let unit = match a.precision.min(b.precision) {
+                    Precision::Second => 1,
+                    Precision::Minute => 60,
+                    Precision::Day => 86_400,
+                };
+                a.secs.div_euclid(unit) == b.secs.div_euclid(unit)
+            }
+            _ => true,
+        };
+        let uniques = match (&self.unique, &other.unique) {
+            (Some(a), Some(b)) => a == b,
+            _ => true,
+        };
+        self.size == other.size && times && uniques
+    }
+}
+
+/// How a listing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// False where the server said that it left names out: absence from such a listing proves nothing.
+    pub complete: bool,
+}
+
+/// What a server can be asked. Every call ends at its deadline.
+pub trait Remote: Send + Sync {
+    /// What is at `path`; for a symlink it may be what the link leads to, as the server pleases.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] only where the server said so.
+    fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta>;
+
+    /// Hands each entry of the directory to `each`, in the server's order, until it breaks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotDir`], [`ErrorKind::NotFound`], [`ErrorKind::Denied`]; entries handed out before an error do
+    /// not make a listing.
+    fn list(
+        &self,
+        path: &RemotePath,
+        deadline: Deadline,
+        each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<Listed>;
+
+    /// Exact times of modification of `names` in `dir`, pipelined; None where the server has none for a name.
+    ///
+    /// # Errors
+    /// Only where the connection fails: a name that has no time is no error.
+    fn times(&self, dir: &RemotePath, names: &[Name], deadline: Deadline) -> Result<Vec<Option<Stamp>>>;
+
+    /// Begins to read `path` at byte `from`. `recall` is called when somebody else needs the connection.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::IsDir`], [`ErrorKind::Denied`], [`ErrorKind::Changed`] where `from` lies
+    /// behind the end.
+    fn download(
+        &self,
+        path: &RemotePath,
+        from: u64,
+        recall: &Arc<Recall>,
+        deadline: Deadline,
+    ) -> Result<Box<dyn Download>>;
+
+    /// Called every few seconds: closes what has been idle for long.
+    fn upkeep(&self);
+
+    /// Closes all connections and fails every later call with [`ErrorKind::Cancelled`].
+    fn shut_down(&self);
+}
+
+/// A file on its way here. Dropping it ends the transfer and may cost the connection.
+pub trait Download: Send {
+    /// What the server said of the file right before the transfer began, where it could be asked.
+    fn version(&self) -> Option<&Version>;
+
+    /// Reads some bytes; 0 at the end of the data, which says nothing yet about whether the file is whole.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] where `deadline` passes without a byte, [`ErrorKind::Unreachable`] where it breaks.
+    fn read(&mut self, buf: &mut [u8], deadline: Deadline) -> Result<usize>;
+
+    /// Ends the transfer, wherever it is. After the end of the data: checks the server's final reply.
+    ///
+    /// # Errors
+    /// The server's complaint, if the data had ended by itself; never one for an early end.
+    fn finish(self: Box<Self>, deadline: Deadline) -> Result<()>;
+}
+
+/// `Result` with this contract's error.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a request failed.
+pub struct Error {
+    /// What it means.
+    pub kind: ErrorKind,
+    /// Whether asking again may help.
+    pub retry: Retry,
+    /// What was being done: an FTP verb, or a word such as `connect`.
+    pub verb: &'static str,
+    /// The server's own words, for people.
+    pub reply: Option<Box<str>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` while doing `verb`, not to be retried.
+    pub fn new(kind: ErrorKind, verb: &'static str) -> Self {
+        Self { kind, retry: Retry::Never, verb, reply: None, source: None }
+    }
+
+    /// A failed socket operation: a deadline is [`ErrorKind::TimedOut`], everything else [`ErrorKind::Unreachable`].
+    pub fn io(verb: &'static str, error: io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ErrorKind::TimedOut,
+            _ => ErrorKind::Unreachable,
+        };
+        Self { source: Some(Box::new(error)), ..Self::new(kind, verb) }
+    }
+
+    /// Adds the server's words.
+    #[must_use]
+    pub fn with_reply(self, reply: impl Into<Box<str>>) -> Self {
+        Self { reply: Some(reply.into()), ..self }
+    }
+
+    /// Sets whether asking again may help.
+    #[must_use]
+    pub fn with_retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} ({self})", self.kind)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.verb, self.kind)?;
+        if let Some(reply) = &self.reply {
+            write!(f, " (server: {reply})")?;
+        }
+        if let Some(source) = &self.source {
+            write!(f, " ({source})")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|e| e as &(dyn StdError + 'static))
+    }
+}
+
+/// What an error means, whatever the server's code and words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The server said that there is no such name.
+    NotFound,
+    /// A component on the way is not a directory, or what was to be listed is none.
+    NotDir,
+    /// A file operation on a directory.
+    IsDir,
+    /// The server refuses.
+    Denied,
+    /// This mount does not write.
+    ReadOnly,
+    /// The name cannot be sent: CR, LF, NUL, `/`.
+    NameInvalid,
+    /// The name or path is longer than the server or the protocol takes.
+    NameTooLong,
+    /// Neither server nor client can do it.
+    Unsupported,
+    /// The file is no longer the one that was opened.
+    Changed,
+    /// The server is busy with the file.
+    Busy,
+    /// No answer in time.
+    TimedOut,
+    /// No connection, or it broke.
+    Unreachable,
+    /// User or password refused.
+    LoginRefused,
+    /// The server broke the protocol.
+    Protocol,
+    /// The mount is ending.
+    Cancelled,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "no such file or directory",
+            Self::NotDir => "not a directory",
+            Self::IsDir => "is a directory",
+            Self::Denied => "permission denied",
+            Self::ReadOnly => "read-only file system",
+            Self::NameInvalid => "name cannot be sent over FTP",
+            Self::NameTooLong => "name too long",
+            Self::Unsupported => "not supported",
+            Self::Changed => "file has changed on the server",
+            Self::Busy => "busy",
+            Self::TimedOut => "timed out",
+            Self::Unreachable => "connection failed",
+            Self::LoginRefused => "login refused",
+            Self::Protocol => "unexpected answer",
+            Self::Cancelled => "the mount is ending",
+        })
+    }
+}
+
+/// Whether the same request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The answer would be the same, or what happened is not known.
+    Never,
+    /// A pooled connection turned out to be dead: once more on a fresh one, unseen.
+    IfReused,
+    /// Nothing was changed on the server: asking again is safe.
+    Safe,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_would_break_out_do_not_exist() {
+        for bad in [&b""[..], b".", b"..", b"a/b", b"a\0b", b"a\r\nDELE x", b"a\n"] {
+            assert!(Name::new(bad).is_none(), "{}", bad.escape_ascii());
+        }
+        for good in [&b"..."[..], b" ", b"-rf", b"\xff\xfe", b"a b", b"~", b"*"] {
+            assert_eq!(Name::new(good).expect("good").as_bytes(), good);
+        }
+    }
+
+    #[test]
+    fn paths_are_normalised() {
+        let path = |s: &str| RemotePath::new(s.as_bytes()).map(|p| p.to_string());
+        assert_eq!(path("//a/./b/../c/").as_deref(), Some("/a/c"));
+        assert_eq!(path("/../..").as_deref(), Some("/"));
+        assert_eq!(path("a"), None);
+        assert_eq!(path("/a\nb"), None);
+    }
+
+    #[test]
+    fn join_and_split_are_inverse() {
+        let name = Name::new(b"x y").expect("valid");
+        for dir in ["/", "/a", "/a/b"] {
+            let dir = RemotePath::new(dir.as_bytes()).expect("valid");
+            assert_eq!(dir.join(&name).split(), Some((dir, name.clone())));
+        }
+        assert!(RemotePath::root().split().is_none());
+    }
+
+    #[test]
+    fn names_cannot_steer_a_terminal() {
+        let name = Name::new(b"a\x1b[2Jb\xff\xc3\xbc").expect("valid");
+        assert_eq!(name.to_string(), "a\\u{1b}[2Jb\\xff\u{fc}");
+    }
+
+    #[test]
+    fn versions_compare_in_the_coarser_precision() {
+        let at = |secs, precision| Version { size: 1, mtime: Some(Stamp { secs, nanos: 0, precision }), unique: None };
+        assert!(at(119, Precision::Second).agrees(&at(60, Precision::Minute)));
+        assert!(!at(121, Precision::Second).agrees(&at(60, Precision::Minute)));
+        assert!(!at(1, Precision::Second).agrees(&at(2, Precision::Second)));
+        assert!(!Version { size: 2, ..at(1, Precision::Second) }.agrees(&at(1, Precision::Second)));
+    }
+}
