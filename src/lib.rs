@@ -12,4 +12,5 @@
 
 pub mod base;
 pub mod config;
+pub mod ftp;
 pub mod remote;
