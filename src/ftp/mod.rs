@@ -5,5 +5,6 @@
 //! means. Whatever a server sends, they neither panic nor do more work than a fixed multiple of its length.
 
 pub mod address;
+pub mod command;
 pub mod reply;
 mod text;

@@ -1,0 +1,305 @@
+//! Commands (RFC 959 4.1): values become lines of the control connection.
+//!
+//! An FTP command ends at CR LF, so an argument that holds a line break would be two commands. [`Arg`] and [`Password`]
+//! cannot hold one; nothing else becomes part of a line.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use super::text::printable;
+use crate::base::Secret;
+use crate::remote::{Name, RemotePath};
+
+/// What may follow a verb: any bytes but CR, LF and NUL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Arg<'a>(Cow<'a, [u8]>);
+
+impl<'a> Arg<'a> {
+    /// `OPTS UTF8 ON`: IIS lists names in UTF-8 only after it.
+    pub const UTF8_ON: Arg<'static> = Arg(Cow::Borrowed(b"UTF8 ON"));
+
+    /// Takes `bytes` if they cannot end the command line.
+    ///
+    /// # Errors
+    /// They hold CR, LF or NUL.
+    pub fn new(bytes: impl Into<Cow<'a, [u8]>>) -> Result<Self, BadArg> {
+        let bytes = bytes.into();
+        check(&bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// The bytes, as they are before [`Iac`] doubling.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a RemotePath> for Arg<'a> {
+    fn from(path: &'a RemotePath) -> Self {
+        Self(path.as_bytes().into())
+    }
+}
+
+impl<'a> From<&'a Name> for Arg<'a> {
+    fn from(name: &'a Name) -> Self {
+        Self(name.as_bytes().into())
+    }
+}
+
+impl fmt::Debug for Arg<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+/// A password that can be sent; it prints as `***`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Password<'a>(&'a Secret);
+
+impl<'a> Password<'a> {
+    /// Takes `secret` if it cannot end the command line.
+    ///
+    /// # Errors
+    /// It holds CR, LF or NUL.
+    pub fn new(secret: &'a Secret) -> Result<Self, BadArg> {
+        check(secret.reveal())?;
+        Ok(Self(secret))
+    }
+}
+
+/// The bytes would have been more than one command, or cut one short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadArg;
+
+impl fmt::Display for BadArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("holds a line break or a NUL byte, which FTP cannot send")
+    }
+}
+
+impl Error for BadArg {}
+
+fn check(bytes: &[u8]) -> Result<(), BadArg> {
+    if bytes.iter().any(|b| matches!(b, 0 | b'\r' | b'\n')) { Err(BadArg) } else { Ok(()) }
+}
+
+/// How a byte 0xFF goes out. RFC 959 makes the control connection a Telnet stream, where it is doubled.
+///
+/// ProFTPD and inetutils decode that, the others would take the two bytes as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Iac {
+    /// As it is.
+    Raw,
+    /// Twice.
+    Doubled,
+}
+
+/// One command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// Who wants to log in.
+    User(Arg<'a>),
+    /// And the proof of it.
+    Pass(Password<'a>),
+    /// `TYPE I`: bytes as they are.
+    TypeImage,
+    /// The current directory.
+    Pwd,
+    /// What the server can do (RFC 2389).
+    Feat,
+    /// Options of another verb (RFC 2389).
+    Opts(Arg<'a>),
+    /// Changes the current directory.
+    Cwd(Arg<'a>),
+    /// A port for the next data connection (RFC 2428).
+    Epsv,
+    /// Address and port for the next data connection, IPv4 only.
+    Pasv,
+    /// Where the next transfer begins.
+    Rest(u64),
+    /// Sends a file.
+    Retr(Arg<'a>),
+    /// Lists the current directory. There is no argument: servers glob it, split it, or take it for options.
+    List {
+        /// `-a`: names that begin with a dot as well.
+        all: bool,
+    },
+    /// Lists a directory for machines (RFC 3659).
+    Mlsd(Arg<'a>),
+    /// Says the facts of one name (RFC 3659).
+    Mlst(Arg<'a>),
+    /// Bytes of a file (RFC 3659).
+    Size(Arg<'a>),
+    /// Time of modification of a file (RFC 3659).
+    Mdtm(Arg<'a>),
+    /// Nothing.
+    Noop,
+    /// Says goodbye.
+    Quit,
+}
+
+impl Command<'_> {
+    /// The verb alone.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::User(_) => "USER",
+            Self::Pass(_) => "PASS",
+            Self::TypeImage => "TYPE",
+            Self::Pwd => "PWD",
+            Self::Feat => "FEAT",
+            Self::Opts(_) => "OPTS",
+            Self::Cwd(_) => "CWD",
+            Self::Epsv => "EPSV",
+            Self::Pasv => "PASV",
+            Self::Rest(_) => "REST",
+            Self::Retr(_) => "RETR",
+            Self::List { .. } => "LIST",
+            Self::Mlsd(_) => "MLSD",
+            Self::Mlst(_) => "MLST",
+            Self::Size(_) => "SIZE",
+            Self::Mdtm(_) => "MDTM",
+            Self::Noop => "NOOP",
+            Self::Quit => "QUIT",
+        }
+    }
+
+    /// Appends the line with its CR LF to `out`. After a PASS, `out` holds the password.
+    pub fn encode(&self, iac: Iac, out: &mut Vec<u8>) {
+        // All at once: growing would leave copies of a password behind.
+        out.reserve(self.encoded_len(iac));
+        out.extend_from_slice(self.verb().as_bytes());
+        if let Some(argument) = self.argument() {
+            out.push(b' ');
+            for &b in &*argument {
+                out.push(b);
+                if b == IAC && iac == Iac::Doubled {
+                    out.push(b);
+                }
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// How many bytes [`Command::encode`] appends; servers take 500 to 4,000.
+    pub fn encoded_len(&self, iac: Iac) -> usize {
+        let argument = self.argument().map_or(0, |argument| {
+            let doubled = argument.iter().filter(|b| **b == IAC && iac == Iac::Doubled).count();
+            1 + argument.len() + doubled
+        });
+        self.verb().len() + argument + 2
+    }
+
+    /// What follows the verb and a blank. Secret for PASS.
+    fn argument(&self) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::User(arg)
+            | Self::Opts(arg)
+            | Self::Cwd(arg)
+            | Self::Retr(arg)
+            | Self::Mlsd(arg)
+            | Self::Mlst(arg)
+            | Self::Size(arg)
+            | Self::Mdtm(arg) => Some(Cow::Borrowed(arg.as_bytes())),
+            Self::Pass(password) => Some(Cow::Borrowed(password.0.reveal())),
+            Self::TypeImage => Some(Cow::Borrowed(b"I")),
+            Self::Rest(at) => Some(Cow::Owned(at.to_string().into_bytes())),
+            Self::List { all: true } => Some(Cow::Borrowed(b"-a")),
+            Self::List { all: false } | Self::Pwd | Self::Feat | Self::Epsv | Self::Pasv | Self::Noop | Self::Quit => {
+                None
+            }
+        }
+    }
+}
+
+/// The line for the log: control bytes escaped, `PASS ***`.
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.verb())?;
+        match (self, self.argument()) {
+            (Self::Pass(_), _) => f.write_str(" ***"),
+            (_, Some(argument)) => write!(f, " {}", printable(&argument, LOG_LIMIT)),
+            (_, None) => Ok(()),
+        }
+    }
+}
+
+/// Telnet's "interpret as command" (RFC 854).
+const IAC: u8 = 0xff;
+/// Longer than any path that a server takes.
+const LOG_LIMIT: usize = 4_200;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line(command: &Command<'_>, iac: Iac) -> Vec<u8> {
+        let mut out = Vec::new();
+        command.encode(iac, &mut out);
+        assert_eq!(out.len(), command.encoded_len(iac));
+        out
+    }
+
+    fn arg(bytes: &[u8]) -> Arg<'_> {
+        Arg::new(bytes).expect("valid")
+    }
+
+    #[test]
+    fn a_name_cannot_inject_a_second_command() {
+        for attack in [&b"x\r\nDELE y"[..], b"x\nDELE y", b"x\rDELE y", b"x\0y", b"\n", b"\r"] {
+            assert_eq!(Arg::new(attack), Err(BadArg), "{}", attack.escape_ascii());
+            let secret = Secret::new(attack.to_vec());
+            assert_eq!(Password::new(&secret), Err(BadArg));
+        }
+    }
+
+    #[test]
+    fn lines_as_they_go_out() {
+        let path = RemotePath::new(b"/a b/-x").expect("valid");
+        let secret = Secret::new(b"hunter2".to_vec());
+        let table: &[(Command<'_>, &[u8])] = &[
+            (Command::User(arg(b"anna")), b"USER anna\r\n"),
+            (Command::Pass(Password::new(&secret).expect("valid")), b"PASS hunter2\r\n"),
+            (Command::TypeImage, b"TYPE I\r\n"),
+            (Command::Opts(Arg::UTF8_ON), b"OPTS UTF8 ON\r\n"),
+            (Command::Rest(6_442_450_944), b"REST 6442450944\r\n"),
+            (Command::Retr((&path).into()), b"RETR /a b/-x\r\n"),
+            (Command::List { all: true }, b"LIST -a\r\n"),
+            (Command::List { all: false }, b"LIST\r\n"),
+            (Command::Epsv, b"EPSV\r\n"),
+        ];
+        for (command, want) in table {
+            assert_eq!(line(command, Iac::Raw), *want);
+        }
+    }
+
+    #[test]
+    fn telnet_bytes_are_doubled_only_where_the_server_undoes_it() {
+        let command = Command::Cwd(arg(b"/\xff\xf4"));
+        assert_eq!(line(&command, Iac::Raw), b"CWD /\xff\xf4\r\n");
+        assert_eq!(line(&command, Iac::Doubled), b"CWD /\xff\xff\xf4\r\n");
+    }
+
+    #[test]
+    fn logs_show_neither_passwords_nor_control_bytes() {
+        let secret = Secret::new(b"hunter2".to_vec());
+        let pass = Command::Pass(Password::new(&secret).expect("valid"));
+        assert_eq!(pass.to_string(), "PASS ***");
+        assert!(!format!("{pass:?}").contains("hunter2"));
+        assert_eq!(Command::Mlsd(arg(b"/\x1b[2J")).to_string(), "MLSD /\\u{1b}[2J");
+        assert_eq!(Command::Quit.to_string(), "QUIT");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_argument_one_command_is_one_line(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(arg) = Arg::new(&bytes[..]) {
+                let out = line(&Command::Retr(arg), Iac::Doubled);
+                let breaks = out.iter().filter(|b| matches!(b, 0 | b'\r' | b'\n')).count();
+                prop_assert!(breaks == 2 && out.ends_with(b"\r\n"));
+            }
+        }
+    }
+}
