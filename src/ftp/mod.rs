@@ -6,5 +6,6 @@
 
 pub mod address;
 pub mod command;
+pub mod features;
 pub mod reply;
 mod text;
