@@ -5,6 +5,7 @@
 //! means. Whatever a server sends, they neither panic nor do more work than a fixed multiple of its length.
 
 pub mod address;
+pub mod classify;
 pub mod command;
 pub mod features;
 pub mod reply;
