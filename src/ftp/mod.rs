@@ -8,5 +8,6 @@ pub mod address;
 pub mod classify;
 pub mod command;
 pub mod features;
+pub mod listing;
 pub mod reply;
 mod text;
