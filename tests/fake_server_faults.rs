@@ -249,7 +249,7 @@ fn dropping_the_server_ends_everything() {
         drop(server);
         assert!(start.elapsed() < PATIENCE, "{stage:?}");
     }
-    // Blocked in a write to a client that does not read, in the wait for its close, for its connection, for its command.
+    // Blocked in a write to a client that does not read; waiting for its close, its connection, its command.
     let server = start(Personality::proftpd());
     let mut clients: Vec<_> = (0..4).map(|_| Client::login(&server)).collect();
     let _data = [clients[0].passive(&server), clients[1].passive(&server)];

@@ -1,7 +1,7 @@
 //! What the threads of one fake server share: one lock, one condition variable.
 //!
-//! Three kinds of threads meet here: the acceptor, and for every control connection a reader, which moves bytes into the
-//! inbox, and the session, which takes them out and answers. Nobody holds the lock while reading or writing a socket.
+//! Three kinds of threads meet here: the acceptor, and for every control connection a reader, which moves bytes into
+//! the inbox, and the session, which takes them out and answers. Nobody waits for a socket while holding the lock.
 //! Whoever changes anything wakes everybody; with the handful of threads of a test that is cheap enough.
 
 use super::fault::{Action, End, Fault, Point, Refusal};

@@ -1,15 +1,15 @@
 //! A scripted FTP server on loopback: a small true server over an in-memory tree, with personalities, faults and a
 //! counter of flights. It knows nothing of ftpfs, so that it can bear witness about it.
 //!
-//! `FakeServer` (here) is the face that tests see; `tree` holds the files, `personality` the switches, `words` the reply
-//! texts, `listing` the lines of a directory, `fault` what goes wrong where, `log` what happened. `session` holds the
-//! conversation on a control connection, `commands` its verbs, `data` its data connections; `hub` is what the threads
-//! share. `raw_client` is the other side, for the tests of the server itself.
+//! `FakeServer` (here) is the face that tests see; `tree` holds the files, `personality` the switches, `words` the
+//! reply texts, `listing` the lines of a directory, `fault` what goes wrong where, `log` what happened. `session` holds
+//! the conversation on a control connection, `commands` its verbs, `data` its data connections; `hub` is what the
+//! threads share. `raw_client` is the other side, for the tests of the server itself.
 //!
 //! A *flight* is a burst of commands that the client sends after it has received all answers to the burst before: what
-//! costs it a round trip. The server collects a burst until the client is quiet for [`Personality::quiet`] and only then
-//! answers it, and it looks for further commands just before it sends the last answer; so the count does not depend on
-//! how fast the two sides are, as long as the client writes a burst without a pause of that length.
+//! costs it a round trip. The server collects a burst until the client is quiet for [`Personality::quiet`] and only
+//! then answers it, and it looks for further commands just before it sends the last answer; so the count does not
+//! depend on how fast the two sides are, as long as the client writes a burst without a pause of that length.
 
 mod commands;
 mod data;

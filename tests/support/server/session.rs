@@ -73,7 +73,8 @@ fn run(hub: &Arc<Hub>, id: u64, control: Arc<TcpStream>) {
     session.end_data(End::Fin);
     drop(session);
     if end == End::Rst {
-        // Only the close of the last descriptor resets, so the reader must let go first; this wakes it and sends nothing.
+        // Only the close of the last descriptor resets, so the reader must let go first; this wakes it and sends
+        // nothing.
         let _ = SockRef::from(&*control).set_linger(Some(Duration::ZERO));
         let _ = control.shutdown(Shutdown::Read);
     } else {
