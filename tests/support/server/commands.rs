@@ -1,0 +1,361 @@
+//! The verbs. Everything that writes is refused: the fake serves readers.
+
+use super::data::Source;
+use super::fault::{End, Refusal};
+use super::hub::Gone;
+use super::listing::{self, Lines};
+use super::personality::{Dialect, ListMissing, Mlsx};
+use super::session::{Session, Step};
+use super::tree::{self, Why};
+use super::words;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Verbs that would change something.
+const WRITERS: [&str; 12] =
+    ["STOR", "STOU", "APPE", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "MFMT", "MFF"];
+
+impl Session {
+    /// Does what a command asks for and answers it.
+    pub(super) fn perform(&mut self, arg: &[u8]) -> Step {
+        let verb = self.verb.clone();
+        if !matches!(verb.as_str(), "REST" | "RETR") && self.hub.personality.rest_is_short_lived {
+            self.rest = 0;
+        }
+        match verb.as_str() {
+            "USER" => self.user(arg),
+            "PASS" => self.pass(arg),
+            "QUIT" => {
+                self.answer("221 Goodbye.")?;
+                Err(Gone(End::Fin))
+            }
+            "FEAT" => self.feat(),
+            "NOOP" => self.answer("200 NOOP ok."),
+            "SYST" => self.answer(self.hub.personality.syst.clone()),
+            "OPTS" => self.opts(arg),
+            _ if !self.logged_in => self.answer("530 Please login with USER and PASS."),
+            "TYPE" => self.data_type(arg),
+            "MODE" if arg.eq_ignore_ascii_case(b"S") => self.answer("200 Mode set to S."),
+            "STRU" if arg.eq_ignore_ascii_case(b"F") => self.answer("200 Structure set to F."),
+            "PWD" | "XPWD" => self.pwd(),
+            "CWD" | "XCWD" | "CDUP" => self.change_dir(arg),
+            "EPSV" if self.hub.personality.epsv => self.extended_passive(arg),
+            "PASV" if self.hub.personality.pasv => self.listen(false),
+            "PORT" | "EPRT" => self.answer("500 Illegal PORT command."),
+            "SIZE" if self.hub.personality.size => self.size(arg),
+            "MDTM" if self.hub.personality.mdtm => self.modified(arg),
+            "MLST" | "MLSD" => match self.hub.personality.mlsx.clone() {
+                Some(mlsx) if verb == "MLST" => self.mlst(&mlsx, arg),
+                Some(mlsx) => self.mlsd(&mlsx, arg),
+                None => self.unknown(),
+            },
+            "LIST" => self.list(arg),
+            "NLST" => self.names(),
+            "STAT" => self.status(arg),
+            "REST" => self.restart(arg),
+            "RETR" => self.retrieve(arg),
+            "ABOR" => self.abort(),
+            verb if WRITERS.contains(&verb) => self.answer("550 Permission denied."),
+            _ => self.unknown(),
+        }
+    }
+
+    /// The path that a command means, for those that take one.
+    pub(super) fn path_of(&self, verb: &str, arg: &[u8]) -> Option<Vec<u8>> {
+        let arg = match verb {
+            "LIST" | "NLST" | "STAT" => without_options(arg),
+            "CWD" | "XCWD" | "RETR" | "SIZE" | "MDTM" | "MLST" | "MLSD" => arg,
+            "CDUP" => b"..",
+            _ => return None,
+        };
+        Some(tree::join(&self.cwd, arg))
+    }
+
+    fn here(&self) -> Vec<u8> {
+        self.path.clone().unwrap_or_default()
+    }
+
+    fn unknown(&mut self) -> Step {
+        let text = words::unknown(self.hub.personality.dialect, &self.verb);
+        self.answer(text)
+    }
+
+    fn refuse(&mut self, arg: &[u8], why: Why) -> Step {
+        let text = words::refusal(self.hub.personality.dialect, &self.verb, arg, why);
+        self.answer(text)
+    }
+
+    fn user(&mut self, arg: &[u8]) -> Step {
+        if self.logged_in {
+            return self.answer("230 Already logged in.");
+        }
+        self.user = String::from_utf8_lossy(arg).into_owned();
+        self.answer("331 Please specify the password.")
+    }
+
+    fn pass(&mut self, arg: &[u8]) -> Step {
+        if self.logged_in {
+            return self.answer("230 Already logged in.");
+        }
+        if self.user.is_empty() {
+            return self.answer("503 Login with USER first.");
+        }
+        let known = self.hub.personality.login.as_ref();
+        if known.is_some_and(|(user, password)| *user != self.user || password.as_bytes() != arg) {
+            return self.answer("530 Login incorrect.");
+        }
+        let crowded = self.hub.update(|state| {
+            let max = state.limit(Refusal::Pass530);
+            let full = max.filter(|&max| state.peers.values().filter(|peer| peer.logged_in).count() >= max);
+            if let (None, Some(peer)) = (full, state.peers.get_mut(&self.id)) {
+                peer.logged_in = true;
+            }
+            full
+        });
+        if let Some(max) = crowded {
+            return self.answer(words::crowded_login(max));
+        }
+        self.logged_in = true;
+        self.answer("230 Login successful.")
+    }
+
+    fn feat(&mut self) -> Step {
+        let Some(lines) = &self.hub.personality.feat else { return self.unknown() };
+        let body: String = lines.iter().map(|line| format!(" {line}\n")).collect();
+        self.answer(format!("211-Features:\n{body}211 End"))
+    }
+
+    fn opts(&mut self, arg: &[u8]) -> Step {
+        let text = String::from_utf8_lossy(arg).into_owned();
+        let (what, rest) = text.split_once(' ').unwrap_or((&text, ""));
+        match (what.to_ascii_uppercase().as_str(), self.hub.personality.mlsx.clone()) {
+            ("UTF8", _) => self.answer(match self.hub.personality.dialect {
+                Dialect::Iis => "200 OPTS UTF8 command successful - UTF8 encoding now ON.",
+                Dialect::Proftpd => "200 UTF8 set to on",
+                Dialect::Pureftpd => "504 Unknown command",
+                Dialect::Ancient => "501 No options are available.",
+                Dialect::Vsftpd | Dialect::Pyftpdlib => "200 Always in UTF8 mode.",
+            }),
+            ("MLST", Some(mlsx)) => {
+                if mlsx.opts {
+                    self.facts = listing::chosen_facts(&mlsx, rest);
+                }
+                let facts: String = self.facts.iter().map(|fact| format!("{fact};")).collect();
+                self.answer(format!("200 MLST OPTS {facts}"))
+            }
+            _ => self.answer("501 Option not understood."),
+        }
+    }
+
+    fn data_type(&mut self, arg: &[u8]) -> Step {
+        match arg.first().map(u8::to_ascii_uppercase) {
+            Some(b'I') => {
+                self.binary = true;
+                self.answer("200 Switching to Binary mode.")
+            }
+            Some(b'A') => {
+                self.binary = !self.hub.personality.ascii;
+                self.answer("200 Switching to ASCII mode.")
+            }
+            _ => self.answer("500 Unrecognised TYPE command."),
+        }
+    }
+
+    fn pwd(&mut self) -> Step {
+        let mut text = b"257 \"/".to_vec();
+        for &byte in &self.cwd {
+            text.push(byte);
+            // Pure-FTPd alone does not double quotes.
+            if byte == b'"' && self.hub.personality.dialect != Dialect::Pureftpd {
+                text.push(byte);
+            }
+        }
+        text.extend_from_slice(b"\" is the current directory");
+        self.answer(text)
+    }
+
+    fn change_dir(&mut self, arg: &[u8]) -> Step {
+        let path = self.here();
+        let found = self.hub.tree.lock().find(&path, true).and_then(|node| match (node.is_dir(), node.mode & 0o100) {
+            (false, _) => Err(Why::NotDir),
+            (true, 0) => Err(Why::Denied),
+            (true, _) => Ok(()),
+        });
+        match found {
+            Err(why) => self.refuse(arg, why),
+            Ok(()) => {
+                let text = words::changed(self.hub.personality.dialect, &String::from_utf8_lossy(&path));
+                self.cwd = path;
+                self.answer(text)
+            }
+        }
+    }
+
+    fn extended_passive(&mut self, arg: &[u8]) -> Step {
+        let family: &[u8] = if self.hub.personality.ipv6 { b"2" } else { b"1" };
+        match arg {
+            b"" => self.listen(true),
+            arg if arg == family => self.listen(true),
+            b"1" | b"2" => self.answer("522 Bad network protocol."),
+            arg if arg.eq_ignore_ascii_case(b"ALL") => self.answer("200 EPSV ALL ok."),
+            _ => self.answer("501 Bad network protocol."),
+        }
+    }
+
+    fn size(&mut self, arg: &[u8]) -> Step {
+        if !self.binary {
+            return self.answer("550 SIZE not allowed in ASCII mode");
+        }
+        let found = self.hub.tree.lock().regular(&self.here()).map(|(node, _)| node.size());
+        match found {
+            Ok(size) => self.answer(format!("213 {size}")),
+            Err(why) => self.refuse(arg, why),
+        }
+    }
+
+    fn modified(&mut self, arg: &[u8]) -> Step {
+        let found = self.hub.tree.lock().regular(&self.here()).map(|(node, _)| node.mtime);
+        match found {
+            Ok(mtime) => self.answer(format!("213 {}", listing::stamp(mtime))),
+            Err(why) => self.refuse(arg, why),
+        }
+    }
+
+    fn mlst(&mut self, mlsx: &Mlsx, arg: &[u8]) -> Step {
+        let path = self.here();
+        let found = listing::mlst(mlsx, &self.facts, &self.hub.tree.lock(), &path);
+        match found {
+            Ok(facts) => {
+                let name = [b"/", path.as_slice()].concat();
+                let text = [b"250-Start of list\n ", facts.as_bytes(), b" ", &name, b"\n250 End of list"].concat();
+                self.answer(text)
+            }
+            Err(why) => self.refuse(arg, why),
+        }
+    }
+
+    fn mlsd(&mut self, mlsx: &Mlsx, arg: &[u8]) -> Step {
+        let me = &self.hub.personality;
+        let found = listing::mlsd(me, mlsx, &self.facts, &self.hub.tree.lock(), &self.here());
+        match found {
+            Ok(lines) => self.send_lines(lines),
+            Err(why) => self.refuse(arg, why),
+        }
+    }
+
+    fn list(&mut self, arg: &[u8]) -> Step {
+        let me = &self.hub.personality;
+        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        let now = me.now.unwrap_or_else(clock);
+        let options = &arg[..arg.len() - without_options(arg).len()];
+        let all = options.contains(&b'a');
+        let path = self.here();
+        let found = listing::list(me, now, &self.hub.tree.lock(), &path, all);
+        match found {
+            Ok(lines) => self.send_lines(lines),
+            Err(why) => self.list_nothing(&path, why),
+        }
+    }
+
+    fn list_nothing(&mut self, path: &[u8], why: Why) -> Step {
+        let text = format!("{}: {}", String::from_utf8_lossy(path), words::cause(why));
+        match self.hub.personality.list_missing {
+            ListMissing::Refused => self.refuse(path, why),
+            ListMissing::Nothing => self.send_bytes(Vec::new(), "226 Directory send OK."),
+            ListMissing::After150 => self.send_bytes(Vec::new(), &format!("450 {text}")),
+            ListMissing::AsData => self.send_bytes(format!("{text}\n").into_bytes(), "226 Transfer complete."),
+        }
+    }
+
+    fn names(&mut self) -> Step {
+        let path = self.here();
+        let found = listing::nlst(&self.hub.tree.lock(), &path);
+        match found {
+            Ok(lines) => self.send_lines(lines),
+            Err(why) => self.list_nothing(&path, why),
+        }
+    }
+
+    fn send_lines(&mut self, lines: Lines) -> Step {
+        let closing = match (self.hub.personality.dialect, lines.truncated) {
+            (_, true) => format!("226 Output truncated to {} matches", lines.names),
+            (Dialect::Pureftpd, false) => format!("226 {} matches total", lines.names),
+            (Dialect::Vsftpd, false) => "226 Directory send OK.".to_owned(),
+            _ => "226 Transfer complete".to_owned(),
+        };
+        self.send_bytes(lines.bytes, &closing)
+    }
+
+    fn send_bytes(&mut self, lines: Vec<u8>, closing: &str) -> Step {
+        let bytes = [self.foreign_lines(), lines].concat();
+        self.transfer(Source::Lines(bytes), "150 Here comes the directory listing.", closing)
+    }
+
+    fn status(&mut self, arg: &[u8]) -> Step {
+        if arg.is_empty() {
+            return self.answer("211-FTP server status:\n     Connected, a fake\n211 End of status");
+        }
+        let found = listing::list(&self.hub.personality, 0, &self.hub.tree.lock(), &self.here(), true);
+        let lines =
+            found.map_or_else(|_| String::new(), |lines| String::from_utf8_lossy(&lines.bytes).replace('\r', ""));
+        self.answer(format!("213-Status follows:\n{lines}213 End of status"))
+    }
+
+    fn restart(&mut self, arg: &[u8]) -> Step {
+        match std::str::from_utf8(arg).ok().and_then(|text| text.trim().parse().ok()) {
+            Some(offset) => {
+                self.rest = offset;
+                self.answer(format!("350 Restart position accepted ({offset})."))
+            }
+            None => self.answer("501 REST requires a value greater than or equal to 0"),
+        }
+    }
+
+    fn retrieve(&mut self, arg: &[u8]) -> Step {
+        let path = self.here();
+        // The offset is gone after a RETR, done or failed.
+        let offset = std::mem::take(&mut self.rest);
+        let found = self.hub.tree.lock().regular(&path).and_then(|(node, content)| match node.mode & 0o400 {
+            0 => Err(Why::Denied),
+            _ => Ok((node.unique, content.clone())),
+        });
+        let me = &self.hub.personality;
+        match found {
+            Err(why) => {
+                self.lose_passive();
+                self.refuse(arg, why)
+            }
+            Ok((_, content)) if offset > content.len() && me.rest_refused_beyond_end => {
+                let text = words::beyond_end(me.dialect, arg, offset, content.len());
+                self.lose_passive();
+                self.answer(text)
+            }
+            Ok((unique, content)) => {
+                let left = content.len().saturating_sub(offset);
+                let name = String::from_utf8_lossy(arg);
+                let opening = format!("150 Opening BINARY mode data connection for {name} ({left} bytes).");
+                let source = Source::File { path, unique, content, offset };
+                self.transfer(source, &opening, "226 Transfer complete.")
+            }
+        }
+    }
+
+    fn abort(&mut self) -> Step {
+        self.lose_passive();
+        self.answer("225 No transfer to ABOR.")
+    }
+
+    fn lose_passive(&mut self) {
+        if self.hub.personality.failure_drops_passive {
+            self.drop_passive();
+        }
+    }
+}
+
+/// An argument of LIST without the words in front that begin with `-`.
+fn without_options(mut arg: &[u8]) -> &[u8] {
+    while arg.starts_with(b"-") {
+        let end = arg.iter().position(|&byte| byte == b' ').map_or(arg.len(), |space| space + 1);
+        arg = &arg[end..];
+    }
+    arg
+}

@@ -1,0 +1,270 @@
+//! Data connections: EPSV and PASV, and the way of a transfer from 150 to 226.
+
+use super::fault::{Action, End, Place, Point};
+use super::hub::Gone;
+use super::log::Event;
+use super::session::{Session, Step, Verdict};
+use super::tree::{Content, Tree};
+use super::words;
+use socket2::SockRef;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So much is asked of the tree and given to the socket at once.
+const CHUNK: usize = 64 << 10;
+
+/// Data in small portions.
+#[derive(Clone, Copy)]
+pub(super) struct Slow {
+    pub(super) chunk: usize,
+    pub(super) pause: Duration,
+}
+
+/// What a transfer sends.
+pub(super) enum Source {
+    /// A listing, made when the command was taken up.
+    Lines(Vec<u8>),
+    /// A file from an offset. It is looked up again for every chunk: a file that shrinks meanwhile ends earlier.
+    File { path: Vec<u8>, unique: u64, content: Content, offset: u64 },
+}
+
+/// How sending ended.
+enum Sent {
+    All,
+    /// The client has closed the data connection.
+    Refused,
+    /// A fault has spoken in place of the server.
+    Spoken,
+}
+
+impl Source {
+    fn read(&mut self, tree: &Tree, sent: u64, len: usize) -> Vec<u8> {
+        match self {
+            Self::Lines(bytes) => {
+                let rest = bytes.get(sent as usize..).unwrap_or_default();
+                rest[..len.min(rest.len())].to_vec()
+            }
+            Self::File { path, unique, content, offset } => {
+                // A file that was removed or replaced keeps its content for those that have it open.
+                if let Ok((node, now)) = tree.regular(path)
+                    && node.unique == *unique
+                {
+                    *content = now.clone();
+                }
+                content.read(*offset + sent, len)
+            }
+        }
+    }
+}
+
+impl Session {
+    /// EPSV or PASV: a new listener; the one before no longer counts.
+    pub(super) fn listen(&mut self, extended: bool) -> Step {
+        self.drop_passive();
+        let Ok(local) = self.control.local_addr() else { return Err(Gone(End::Fin)) };
+        let Ok(listener) = TcpListener::bind(SocketAddr::new(local.ip(), 0)) else {
+            return self.answer("425 Cannot open a socket.");
+        };
+        let Ok(addr) = listener.local_addr() else { return Err(Gone(End::Fin)) };
+        // On Linux the receive timeout of a listener limits accept().
+        let _ = SockRef::from(&listener).set_read_timeout(Some(self.hub.personality.accept_patience));
+        let listener = Arc::new(listener);
+        self.hub.set_passive(self.id, Some(&listener));
+        self.passive = Some(listener);
+        let port = addr.port();
+        if extended {
+            return self.answer(format!("229 Entering Extended Passive Mode (|||{port}|)"));
+        }
+        let shown = self.hub.personality.pasv_address.map_or(local.ip(), IpAddr::V4);
+        let octets = match shown {
+            IpAddr::V4(ip) => ip.octets(),
+            // As vsftpd has it.
+            IpAddr::V6(_) => [0; 4],
+        };
+        let [a, b, c, d] = octets;
+        self.answer(format!("227 Entering Passive Mode ({a},{b},{c},{d},{},{}).", port >> 8, port & 255))
+    }
+
+    pub(super) fn drop_passive(&mut self) {
+        self.hub.set_passive(self.id, None);
+        self.passive = None;
+    }
+
+    /// Sends something over the data connection, with all the replies around it.
+    pub(super) fn transfer(&mut self, source: Source, opening: &str, closing: &str) -> Step {
+        let dialect = self.hub.personality.dialect;
+        let Some(listener) = self.passive.clone() else { return self.answer(words::no_data(dialect)) };
+        if self.hub.personality.opens_before_accept {
+            self.open_words(opening)?;
+        }
+        if let Verdict::Spoken = self.meet(Place::Accept)? {
+            return Ok(());
+        }
+        let accepted = if self.hub.lock().over(self.id) { None } else { listener.accept().ok() };
+        self.drop_passive();
+        drop(listener);
+        let Some((stream, _)) = accepted else { return self.answer("425 Failed to establish connection.") };
+        self.open_data(stream);
+        if !self.hub.personality.opens_before_accept {
+            self.open_words(opening)?;
+        }
+        if let Verdict::Spoken = self.meet(Place::AfterOpening)? {
+            self.end_data(End::Fin);
+            return Ok(());
+        }
+        let closing = match self.send(source)? {
+            Sent::Spoken => {
+                self.end_data(End::Fin);
+                return Ok(());
+            }
+            Sent::All => {
+                self.close_data(false);
+                closing.to_owned()
+            }
+            Sent::Refused => {
+                self.close_data(true);
+                words::early_end(dialect, self.sent)
+            }
+        };
+        self.note_impatience();
+        match self.meet(Place::Final)? {
+            Verdict::Spoken => Ok(()),
+            Verdict::Go => self.answer(closing),
+        }
+    }
+
+    /// Ends the data connection, or the listener where none was accepted.
+    pub(super) fn end_data(&mut self, how: End) {
+        self.drop_passive();
+        if self.data.is_some() {
+            if let (Some(data), End::Rst) = (&self.data, how) {
+                let _ = SockRef::from(&**data).set_linger(Some(Duration::ZERO));
+            }
+            self.forget_data(false);
+        }
+    }
+
+    fn open_words(&mut self, opening: &str) -> Step {
+        if self.hub.personality.opens_twice {
+            self.say("150 About to start data transfer.")?;
+        }
+        self.say(opening)
+    }
+
+    fn open_data(&mut self, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let data = Arc::new(stream);
+        self.hub.set_data(self.id, Some(&data));
+        self.hub.note(self.id, Event::DataOpened(self.verb.clone()));
+        self.data = Some(data);
+        self.sent = 0;
+    }
+
+    /// The orderly end: FIN, and where the server does that, waiting for the client's.
+    fn close_data(&mut self, early: bool) {
+        if let Some(data) = &self.data {
+            let _ = data.shutdown(Shutdown::Write);
+            if self.hub.personality.waits_for_close && !early {
+                drain(data);
+            }
+        }
+        self.forget_data(early);
+    }
+
+    fn forget_data(&mut self, early: bool) {
+        self.hub.set_data(self.id, None);
+        self.data = None;
+        self.slow = None;
+        self.hub.note(self.id, Event::DataClosed { bytes: self.sent, early });
+    }
+
+    /// Commands behind a transfer that is not over yet are a fault of the client.
+    fn note_impatience(&self) {
+        if self.behind > 0 || self.hub.has_more(self.id) {
+            self.hub.note(self.id, Event::SentDuringTransfer);
+        }
+    }
+
+    fn send(&mut self, mut source: Source) -> Result<Sent, Gone> {
+        // Below this byte count all faults have had their turn.
+        let mut met_below = 0;
+        loop {
+            let point = Point { place: Place::Final, conn: self.id, verb: &self.verb, path: self.path.as_ref() };
+            let threshold = self.hub.threshold(&point, met_below);
+            if threshold == Some(self.sent) {
+                met_below = self.sent + 1;
+                if let Verdict::Spoken = self.meet(Place::Data(self.sent))? {
+                    return Ok(Sent::Spoken);
+                }
+                continue;
+            }
+            let chunk = self.slow.map_or(CHUNK, |slow| slow.chunk) as u64;
+            let len = threshold.map_or(chunk, |at| chunk.min(at - self.sent)) as usize;
+            let bytes = source.read(&self.hub.tree.lock(), self.sent, len);
+            if bytes.is_empty() {
+                return Ok(Sent::All);
+            }
+            if !self.write(&source, &bytes) {
+                return Ok(Sent::Refused);
+            }
+            if let Some(slow) = self.slow {
+                self.hub.pause(self.id, slow.pause)?;
+            }
+        }
+    }
+
+    /// Gives bytes to the data socket and counts them; `false` when the client has closed it.
+    fn write(&mut self, source: &Source, bytes: &[u8]) -> bool {
+        let Some(mut data) = self.data.as_deref() else { return false };
+        if matches!(source, Source::File { .. }) && !self.binary && self.hub.personality.ascii {
+            self.sent += bytes.len() as u64;
+            return data.write_all(&with_carriage_returns(bytes)).is_ok();
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match data.write(rest) {
+                Ok(0) => return false,
+                Ok(len) => {
+                    self.sent += len as u64;
+                    rest = &rest[len..];
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Lines that a fault puts in front of a listing.
+    pub(super) fn foreign_lines(&self) -> Vec<u8> {
+        let point = Point { place: Place::Listing, conn: self.id, verb: &self.verb, path: self.path.as_ref() };
+        let mut bytes = Vec::new();
+        for action in self.hub.fire(&point) {
+            if let Action::Line(line) = action {
+                bytes.extend_from_slice(&line);
+                bytes.extend_from_slice(b"\r\n");
+            }
+        }
+        bytes
+    }
+}
+
+/// What TYPE A makes of a file.
+fn with_carriage_returns(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 16);
+    for &byte in bytes {
+        if byte == b'\n' {
+            out.push(b'\r');
+        }
+        out.push(byte);
+    }
+    out
+}
+
+/// Reads until the client closes.
+fn drain(mut data: &TcpStream) {
+    let mut buffer = [0; 4096];
+    while data.read(&mut buffer).is_ok_and(|len| len > 0) {}
+}

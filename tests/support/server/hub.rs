@@ -1,0 +1,337 @@
+//! What the threads of one fake server share: one lock, one condition variable.
+//!
+//! Three kinds of threads meet here: the acceptor, and for every control connection a reader, which moves bytes into
+//! the inbox, and the session, which takes them out and answers. Nobody waits for a socket while holding the lock.
+//! Whoever changes anything wakes everybody; with the handful of threads of a test that is cheap enough.
+
+use super::fault::{Action, End, Fault, Point, Refusal};
+use super::log::{Entry, Event, Flights, Log};
+use super::personality::Personality;
+use super::tree::SharedTree;
+use socket2::SockRef;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A client that sends so much without a line end is no FTP client.
+const MAX_INBOX: usize = 1 << 20;
+
+pub(super) struct Hub {
+    pub(super) personality: Personality,
+    pub(super) tree: SharedTree,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) stopping: bool,
+    /// Counts the calls of `release()`: a stall ends when the number grows.
+    pub(super) releases: u64,
+    pub(super) log: Log,
+    pub(super) peers: BTreeMap<u64, Peer>,
+    pub(super) flights: BTreeMap<u64, Flights>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) max_seen: usize,
+    /// A session panicked: a bug of the fake, which the test must hear of.
+    pub(super) broken: bool,
+    last_id: u64,
+}
+
+/// A control connection, as all threads see it.
+pub(super) struct Peer {
+    control: Arc<TcpStream>,
+    pub(super) refused: bool,
+    pub(super) logged_in: bool,
+    /// The session waits for a command.
+    pub(super) idle: bool,
+    inbox: Vec<u8>,
+    arrived: Instant,
+    eof: bool,
+    /// What an idle session is told to say and do, from outside.
+    pub(super) order: Option<(Option<String>, End)>,
+    pub(super) passive: Option<Arc<TcpListener>>,
+    pub(super) data: Option<Arc<TcpStream>>,
+}
+
+/// The conversation is over; this is how the control connection shall end.
+#[derive(Debug)]
+pub(super) struct Gone(pub(super) End);
+
+/// What a waiting session gets.
+pub(super) enum Next {
+    Burst(Vec<Vec<u8>>),
+    Order(Option<String>, End),
+}
+
+impl Hub {
+    pub(super) fn new(personality: Personality, tree: SharedTree) -> Self {
+        Self { personality, tree, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and wakes everybody.
+    pub(super) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        result
+    }
+
+    pub(super) fn note(&self, conn: u64, event: Event) {
+        self.update(|state| state.note(conn, event));
+    }
+
+    /// Waits until the condition gives something, or the time is up.
+    pub(super) fn wait<T>(&self, time: Duration, mut ready: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        let end = Instant::now() + time;
+        let mut state = self.lock();
+        loop {
+            if let Some(value) = ready(&mut state) {
+                return Some(value);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Takes a new connection in and gives it its number.
+    pub(super) fn admit(&self, control: &Arc<TcpStream>) -> Option<u64> {
+        self.update(|state| {
+            if state.stopping {
+                return None;
+            }
+            state.last_id += 1;
+            let id = state.last_id;
+            let limit = state.limit(Refusal::Greeting421);
+            let refused = limit.is_some_and(|max| state.open() >= max);
+            state.note(id, if refused { Event::Refused } else { Event::Connected });
+            state.peers.insert(id, Peer::new(Arc::clone(control), refused));
+            state.max_seen = state.max_seen.max(state.open());
+            Some(id)
+        })
+    }
+
+    /// Moves what has arrived from the socket to the inbox; `false` when the reader may stop.
+    pub(super) fn receive(&self, id: u64) -> bool {
+        self.update(|state| {
+            let Some(peer) = state.peers.get_mut(&id) else { return false };
+            let mut buffer = [0; 4096];
+            // The reader has seen that there is something, so this does not wait.
+            let Ok(len) = (&*peer.control).read(&mut buffer) else { return false };
+            peer.inbox.extend_from_slice(&buffer[..len]);
+            peer.arrived = Instant::now();
+            len > 0 && peer.inbox.len() < MAX_INBOX
+        })
+    }
+
+    /// The reader has come to the end. A session that waits for the data connection of a client that is gone must not
+    /// wait on.
+    pub(super) fn hang_up(&self, id: u64) {
+        self.update(|state| {
+            if let Some(peer) = state.peers.get_mut(&id) {
+                peer.eof = true;
+                peer.wake_accept();
+            }
+        });
+    }
+
+    /// Waits for the next burst: a command and all that follows it until the client is quiet.
+    pub(super) fn next(&self, id: u64, continues: bool) -> Result<Next, Gone> {
+        let mut state = self.lock();
+        loop {
+            let stopping = state.stopping;
+            let peer = state.peers.get_mut(&id).ok_or(Gone(End::Fin))?;
+            if stopping {
+                return Err(Gone(End::Fin));
+            }
+            if let Some((words, end)) = peer.order.take() {
+                return Ok(Next::Order(words, end));
+            }
+            let mut patience = None;
+            if peer.inbox.contains(&b'\n') {
+                let rest = self.personality.quiet.saturating_sub(peer.arrived.elapsed());
+                if rest.is_zero() || peer.eof {
+                    let lines = peer.take_lines();
+                    state.begin_flight(id, &lines, continues);
+                    self.changed.notify_all();
+                    return Ok(Next::Burst(lines));
+                }
+                patience = Some(rest);
+            } else if peer.eof {
+                return Err(Gone(End::Fin));
+            } else if !peer.idle {
+                peer.idle = true;
+                self.changed.notify_all();
+            }
+            state = match patience {
+                Some(time) => self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// The client has sent something that is not taken up yet.
+    pub(super) fn has_more(&self, id: u64) -> bool {
+        self.lock().peers.get(&id).is_some_and(|peer| !peer.inbox.is_empty() || peer.is_readable())
+    }
+
+    /// Stays here until released; `Err` when the client has gone or the server stops.
+    pub(super) fn stall(&self, id: u64, stage: String) -> Result<(), Gone> {
+        let mut state = self.lock();
+        state.note(id, Event::Stalled(stage));
+        self.changed.notify_all();
+        let before = state.releases;
+        loop {
+            if state.over(id) {
+                return Err(Gone(End::Fin));
+            }
+            if state.releases > before {
+                return Ok(());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Lets time pass; `Err` when the client has gone or the server stops.
+    pub(super) fn pause(&self, id: u64, time: Duration) -> Result<(), Gone> {
+        let over = self.wait(time, |state| state.over(id).then_some(()));
+        if over.is_some() { Err(Gone(End::Fin)) } else { Ok(()) }
+    }
+
+    /// The faults that apply here, counted.
+    pub(super) fn fire(&self, point: &Point<'_>) -> Vec<Action> {
+        self.lock().faults.iter_mut().filter_map(|fault| fault.fire(point)).collect()
+    }
+
+    /// The next byte count, from `from` on, at which a fault may wait for this transfer.
+    pub(super) fn threshold(&self, point: &Point<'_>, from: u64) -> Option<u64> {
+        let state = self.lock();
+        state.faults.iter().filter_map(|fault| fault.threshold(point)).filter(|&bytes| bytes >= from).min()
+    }
+
+    /// Ends every wait and every socket.
+    pub(super) fn stop(&self) {
+        self.update(|state| {
+            state.stopping = true;
+            for peer in state.peers.values() {
+                peer.wake_accept();
+                // Errors mean that the other side was faster.
+                let _ = peer.control.shutdown(Shutdown::Both);
+                if let Some(data) = &peer.data {
+                    let _ = data.shutdown(Shutdown::Both);
+                }
+            }
+        });
+    }
+
+    /// Registers the listener of EPSV, or the data connection, so that `stop` reaches it.
+    pub(super) fn set_passive(&self, id: u64, passive: Option<&Arc<TcpListener>>) {
+        self.update(|state| {
+            if let Some(peer) = state.peers.get_mut(&id) {
+                peer.passive = passive.cloned();
+            }
+        });
+    }
+
+    pub(super) fn set_data(&self, id: u64, data: Option<&Arc<TcpStream>>) {
+        self.update(|state| {
+            if let (Some(data), true) = (data, state.stopping) {
+                let _ = data.shutdown(Shutdown::Both);
+            }
+            if let Some(peer) = state.peers.get_mut(&id) {
+                peer.data = data.cloned();
+            }
+        });
+    }
+}
+
+impl State {
+    pub(super) fn note(&mut self, conn: u64, event: Event) {
+        self.log.entries.push(Entry { conn, at: Instant::now(), event });
+    }
+
+    /// Control connections that are open and were not turned away.
+    pub(super) fn open(&self) -> usize {
+        self.peers.values().filter(|peer| !peer.refused).count()
+    }
+
+    /// The newest limit of this kind.
+    pub(super) fn limit(&self, kind: Refusal) -> Option<usize> {
+        let newest = self.faults.iter().rev().find_map(Fault::limit);
+        newest.filter(|&(_, how)| how == kind).map(|(max, _)| max)
+    }
+
+    /// Nobody waits for an answer any more.
+    pub(super) fn over(&self, id: u64) -> bool {
+        self.stopping || self.peers.get(&id).is_none_or(|peer| peer.eof)
+    }
+
+    fn begin_flight(&mut self, id: u64, lines: &[Vec<u8>], continues: bool) {
+        let login = self.peers.get(&id).is_none_or(|peer| !peer.logged_in);
+        if !continues {
+            let flights = self.flights.entry(id).or_default();
+            *(if login { &mut flights.login } else { &mut flights.work }) += 1;
+        }
+        let verbs = lines.iter().map(|line| super::session::split_command(line).0).collect();
+        self.note(id, Event::Burst { verbs, continues, login });
+    }
+}
+
+impl Peer {
+    fn new(control: Arc<TcpStream>, refused: bool) -> Self {
+        Self {
+            control,
+            refused,
+            logged_in: false,
+            idle: false,
+            inbox: Vec::new(),
+            arrived: Instant::now(),
+            eof: false,
+            order: None,
+            passive: None,
+            data: None,
+        }
+    }
+
+    /// The session is waiting and the client has sent nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle && self.inbox.is_empty() && !self.eof
+    }
+
+    /// Bytes have arrived that the reader has not moved yet.
+    fn is_readable(&self) -> bool {
+        let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        SockRef::from(&*self.control).recv_with_flags(&mut [MaybeUninit::uninit()], flags).is_ok_and(|len| len > 0)
+    }
+
+    /// Takes all complete lines out of the inbox, without their ends.
+    fn take_lines(&mut self) -> Vec<Vec<u8>> {
+        self.idle = false;
+        let mut lines = Vec::new();
+        while let Some(end) = self.inbox.iter().position(|&byte| byte == b'\n') {
+            let mut line: Vec<u8> = self.inbox.drain(..=end).collect();
+            line.pop();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// Makes a pending `accept` fail: shutting a listener down does that on Linux.
+    fn wake_accept(&self) {
+        if let Some(passive) = &self.passive {
+            let _ = SockRef::from(&**passive).shutdown(Shutdown::Both);
+        }
+    }
+}
