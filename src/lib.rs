@@ -3,14 +3,17 @@
 //! Storeys, from the roof down; each imports only what lies below it:
 //!
 //! * `cli` turns words into a [`config`]; `app` wires everything together;
-//! * `mount` speaks FUSE and is the only user of the fuser crate;
-//! * `vfs` knows files as the kernel sees them: inodes, directories, open files, streams;
-//! * [`remote`] is the contract between `vfs` and a server; `ftp` implements it;
-//! * `store` keeps blocks in memory; [`base`] holds deadlines, gates and ranked locks.
+//! * [`mount`] speaks FUSE and is the only user of the fuser crate;
+//! * [`vfs`] knows files as the kernel sees them: inodes, directories, open files, streams;
+//! * [`remote`] is the contract between `vfs` and a server; [`ftp`] implements it;
+//! * [`store`] keeps blocks in memory; [`base`] holds deadlines, gates and ranked locks.
 //!
 //! `vfs` and `ftp` never import each other.
 
 pub mod base;
 pub mod config;
 pub mod ftp;
+pub mod mount;
 pub mod remote;
+pub mod store;
+pub mod vfs;

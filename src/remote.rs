@@ -255,6 +255,12 @@ pub trait Remote: Send + Sync {
     /// [`ErrorKind::NotFound`] only where the server said so.
     fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta>;
 
+    /// The version of the file at `path`, in one flight; None where the server cannot tell.
+    ///
+    /// # Errors
+    /// As [`stat`](Remote::stat).
+    fn version(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<Version>>;
+
     /// Hands each entry of the directory to `each`, in the server's order, until it breaks.
     ///
     /// # Errors
@@ -272,6 +278,12 @@ pub trait Remote: Send + Sync {
     /// # Errors
     /// Only where the connection fails: a name that has no time is no error.
     fn times(&self, dir: &RemotePath, names: &[Name], deadline: Deadline) -> Result<Vec<Option<Stamp>>>;
+
+    /// Hands out where the symlinks in `dir` lead, for servers whose listings leave it out; links may be missing.
+    ///
+    /// # Errors
+    /// As [`list`](Remote::list).
+    fn links(&self, dir: &RemotePath, deadline: Deadline, each: &mut dyn FnMut(Name, &[u8])) -> Result<()>;
 
     /// Begins to read `path` at byte `from`. `recall` is called when somebody else needs the connection.
     ///
@@ -340,6 +352,12 @@ impl Error {
             _ => ErrorKind::Unreachable,
         };
         Self { source: Some(Box::new(error)), ..Self::new(kind, verb) }
+    }
+
+    /// Adds what it came from.
+    #[must_use]
+    pub fn because(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { source: Some(source.into()), ..self }
     }
 
     /// Adds the server's words.

@@ -1,13 +1,28 @@
 //! The File Transfer Protocol (RFC 959 and its extensions), as servers really speak it.
 //!
-//! The modules here are values and functions on bytes, without sockets, clocks or locks: a [`command`] goes out, a
+//! Half of the modules are values and functions on bytes, without sockets, clocks or locks: a [`command`] goes out, a
 //! [`reply`] comes back, [`address`], [`features`] and [`listing`] read what it says, [`classify`] says what a refusal
 //! means. Whatever a server sends, they neither panic nor do more work than a fixed multiple of its length.
+//!
+//! The other half does it: [`socket`] puts a deadline on every wait, `control` keeps commands and replies in step,
+//! `connect` logs in, `pool` hands connections out, `data` opens data channels, `transfer` is a `RETR` under way,
+//! `dialect` remembers what this server does, and [`Client`] answers [`Remote`](crate::remote::Remote) with short
+//! recipes of all of these.
 
 pub mod address;
 pub mod classify;
+mod client;
 pub mod command;
+mod connect;
+mod control;
+mod data;
+mod dialect;
 pub mod features;
 pub mod listing;
+mod pool;
 pub mod reply;
+pub mod socket;
 mod text;
+mod transfer;
+
+pub use client::Client;

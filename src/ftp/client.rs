@@ -1,0 +1,458 @@
+//! The FTP client: each thing that can be asked of a server is a short recipe of commands on a leased connection.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use log::{debug, info, warn};
+
+use super::classify::{Verdict, classify, listing_truncated, refusal};
+use super::command::{Arg, Command};
+use super::connect::Connector;
+use super::data;
+use super::dialect::{Can, Dialect, Skill};
+use super::listing::mlsd::parse_mlst;
+use super::listing::time::{parse_mdtm, parse_size};
+use super::listing::{Parsed, parse_list, parse_mlsd};
+use super::pool::{Claim, Lease, Pool};
+use super::reply::{Class, Reply};
+use super::socket::{Dialer, Socket};
+use super::transfer::{Failed, known, read_version, retrieve, version_commands};
+use crate::base::{Clock, Deadline, Recall};
+use crate::config::Server;
+use crate::remote::{
+    Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Remote, RemotePath, Result, Retry, Stamp, Version,
+};
+
+/// One FTP server, as [`Remote`] wants it.
+pub struct Client {
+    pool: Arc<Pool>,
+    dialect: Arc<Dialect>,
+    clock: Arc<dyn Clock>,
+    timeout: Duration,
+    connect_timeout: Duration,
+}
+
+impl Client {
+    /// A client for `server`; nothing is sent yet.
+    pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> Self {
+        let dialect = Arc::new(Dialect::default());
+        for (off, skill) in [(server.disable_epsv, Skill::Epsv), (server.disable_mlsd, Skill::Mlst)] {
+            if off {
+                dialect.forbid(skill);
+            }
+        }
+        let connector = Connector::new(server.clone(), dialer, Arc::clone(&dialect));
+        let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
+        Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout }
+    }
+
+    /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being mounted, first of all [`ErrorKind::LoginRefused`] and [`ErrorKind::NotDir`].
+    pub fn enter(&self, path: &[u8], deadline: Deadline) -> Result<RemotePath> {
+        self.pool.acquire(&Claim::Metadata, deadline)?.put_back();
+        let home = self.dialect.home().unwrap_or_else(RemotePath::root);
+        let mut whole = if path.starts_with(b"/") { Vec::new() } else { [home.as_bytes(), b"/"].concat() };
+        whole.extend_from_slice(path);
+        let root = RemotePath::new(&whole).ok_or_else(|| Error::new(ErrorKind::NameInvalid, "CWD"))?;
+        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
+            lease.control_mut().transact(&Command::Cwd(Arg::from(&root)), deadline)
+        })?;
+        match reply.code.class() {
+            Class::Completion => Ok(root),
+            _ => Err(self.refusal("CWD", &reply, &root, Wanted::Dir, deadline)),
+        }
+    }
+
+    /// Runs `work` on a connection; once more on another one if the first turns out to be dead.
+    ///
+    /// Everything asked so far changes nothing on the server, so asking again is always safe.
+    fn with_lease<T>(
+        &self,
+        claim: &Claim,
+        deadline: Deadline,
+        mut work: impl FnMut(&mut Lease) -> Result<T>,
+    ) -> Result<T> {
+        let mut fresh_failures = 0;
+        loop {
+            let mut lease = self.pool.acquire(claim, deadline)?;
+            match work(&mut lease) {
+                Ok(value) => {
+                    lease.put_back();
+                    return Ok(value);
+                }
+                Err(e) => {
+                    fresh_failures += u32::from(!lease.reused);
+                    drop(lease);
+                    if !again(&e, fresh_failures, deadline) {
+                        return Err(e);
+                    }
+                    debug!("{e}: once more on another connection");
+                }
+            }
+        }
+    }
+
+    fn connect_deadline(&self) -> Deadline {
+        Deadline::after(self.connect_timeout)
+    }
+
+    fn dialer(&self) -> &dyn Dialer {
+        self.pool.connector().dialer()
+    }
+
+    /// Lists by `MLSD` (RFC 3659 7): two flights.
+    fn mlsd(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
+        self.with_lease(&Claim::Metadata, deadline, |lease| {
+            let control = lease.control_mut();
+            let opened = data::open(control, self.dialer(), &[], deadline, self.connect_deadline())?;
+            control.send(&[Command::Mlsd(Arg::from(path))], deadline)?;
+            self.collect(lease, opened.data, "MLSD", deadline)
+        })
+    }
+
+    /// Lists by `CWD` and `LIST`: the path never stands beside `LIST`, where servers glob it, split it at blanks and
+    /// take it for options, and only `CWD` tells that a directory is missing.
+    fn list_cwd(&self, path: &RemotePath, all: bool, deadline: Deadline) -> Result<Fetched> {
+        self.with_lease(&Claim::Metadata, deadline, |lease| {
+            let control = lease.control_mut();
+            let cwd = [Command::Cwd(Arg::from(path))];
+            let opened = data::open(control, self.dialer(), &cwd, deadline, self.connect_deadline())?;
+            let reply = opened.replies.into_iter().next().expect("one command was sent before EPSV");
+            if reply.code.class() != Class::Completion {
+                return Ok(Fetched::Refused { verb: "CWD", reply });
+            }
+            control.send(&[Command::List { all }], deadline)?;
+            self.collect(lease, opened.data, "LIST", deadline)
+        })
+    }
+
+    /// Takes in all that a listing command sends.
+    fn collect(&self, lease: &mut Lease, mut data: Socket, verb: &'static str, deadline: Deadline) -> Result<Fetched> {
+        let control = lease.control_mut();
+        let reply = control.reply(verb, deadline)?;
+        if reply.code.class() == Class::Completion {
+            // Nothing to send at all.
+            return Ok(Fetched::Lines { lines: Vec::new(), complete: !listing_truncated(&reply) });
+        }
+        if reply.code.class() != Class::Preliminary {
+            return refused(verb, reply);
+        }
+        let mut lines = Vec::new();
+        let mut buf = vec![0; LISTING_PIECE];
+        loop {
+            // A long listing may take its time, a silent server may not.
+            let got = data.read(&mut buf, self.stall()).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
+            if got == 0 {
+                break;
+            }
+            lines.extend_from_slice(&buf[..got]);
+            if lines.len() > LISTING_LIMIT {
+                return Err(Error::new(ErrorKind::Protocol, verb).with_reply("the listing has no end"));
+            }
+        }
+        drop(data);
+        loop {
+            let reply = control.reply(verb, self.stall())?;
+            match reply.code.class() {
+                Class::Preliminary => {}
+                Class::Completion => return Ok(Fetched::Lines { lines, complete: !listing_truncated(&reply) }),
+                _ => return refused(verb, reply),
+            }
+        }
+    }
+
+    /// Wall-clock time in seconds, for dates without a year.
+    fn now(&self) -> i64 {
+        let since = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    fn stall(&self) -> Deadline {
+        Deadline::after(self.timeout)
+    }
+
+    fn lines(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
+        if self.dialect.can(Skill::Mlst) == Can::Yes {
+            return self.mlsd(path, deadline);
+        }
+        match self.dialect.can(Skill::ListAll) {
+            Can::Yes => self.list_cwd(path, true, deadline),
+            Can::No => self.list_cwd(path, false, deadline),
+            Can::Unknown => self.probe_list_all(path, deadline),
+        }
+    }
+
+    /// Servers that do not know `-a` take it for a name and list nothing, or refuse.
+    fn probe_list_all(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
+        let all = self.list_cwd(path, true, deadline)?;
+        match &all {
+            Fetched::Refused { verb: "CWD", .. } => return Ok(all),
+            Fetched::Lines { lines, .. } if !lines.is_empty() => {
+                self.dialect.learn(Skill::ListAll, Can::Yes);
+                return Ok(all);
+            }
+            Fetched::Lines { .. } | Fetched::Refused { .. } => {}
+        }
+        let plain = self.list_cwd(path, false, deadline)?;
+        if matches!(&plain, Fetched::Lines { lines, .. } if !lines.is_empty()) {
+            info!("the server does not know LIST -a: hidden files stay hidden");
+            self.dialect.learn(Skill::ListAll, Can::No);
+        }
+        Ok(plain)
+    }
+
+    /// What the listing of the parent says where a reply leaves open what is wrong with `path`.
+    fn explain(&self, path: &RemotePath, wanted: Wanted, deadline: Deadline) -> ErrorKind {
+        let Some((parent, name)) = path.split() else { return ErrorKind::Denied };
+        let mut found = None;
+        let listed = self.list(&parent, deadline, &mut |entry| {
+            if entry.name == name {
+                found = Some(entry.meta.kind);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        match (listed, found, wanted) {
+            (Err(e), _, _) => e.kind,
+            (Ok(Listed { complete: true }), None, _) => ErrorKind::NotFound,
+            (Ok(_), Some(Kind::Dir), Wanted::File) => ErrorKind::IsDir,
+            (Ok(_), Some(Kind::File | Kind::Other), Wanted::Dir) => ErrorKind::NotDir,
+            (Ok(_), _, _) => ErrorKind::Denied,
+        }
+    }
+
+    /// An error for `reply`; looks at the parent's listing where the server's words leave it open.
+    fn refusal(
+        &self,
+        verb: &'static str,
+        reply: &Reply,
+        path: &RemotePath,
+        wanted: Wanted,
+        deadline: Deadline,
+    ) -> Error {
+        let kind = match classify(verb, reply, path.as_bytes()) {
+            Verdict::Sure(kind) => kind,
+            Verdict::Ambiguous => self.explain(path, wanted, deadline),
+        };
+        refusal(verb, reply, kind)
+    }
+
+    /// `MLST`, one flight.
+    fn stat_mlst(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
+        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
+            lease.control_mut().transact(&Command::Mlst(Arg::from(path)), deadline)
+        })?;
+        if let Some(meta) = parse_mlst(&reply) {
+            return Ok(meta);
+        }
+        if reply.code.class() == Class::Completion {
+            return Err(refusal("MLST", &reply, ErrorKind::Protocol));
+        }
+        Err(self.refusal("MLST", &reply, path, Wanted::Any, deadline))
+    }
+
+    /// The line of the parent's listing, with an exact time.
+    fn stat_listed(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
+        let Some((parent, name)) = path.split() else {
+            return Ok(Meta { kind: Kind::Dir, size: None, mtime: None, mode: None, unique: None });
+        };
+        let mut found = None;
+        self.list(&parent, deadline, &mut |entry| {
+            if entry.name == name {
+                found = Some(entry.meta);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut meta = found.ok_or_else(|| Error::new(ErrorKind::NotFound, "LIST"))?;
+        if meta.kind == Kind::File {
+            if meta.size.is_none() {
+                meta.size = self.size(path, deadline)?;
+            }
+            let exact = self.times(&parent, &[name], deadline)?;
+            meta.mtime = exact.first().copied().flatten().or(meta.mtime);
+        }
+        Ok(meta)
+    }
+
+    fn size(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<u64>> {
+        self.with_lease(&Claim::Metadata, deadline, |lease| {
+            let control = lease.control_mut();
+            let command = Command::Size(Arg::from(path));
+            if !known(control, Skill::Size, &command, deadline)? {
+                return Ok(None);
+            }
+            Ok(parse_size(&control.transact(&command, deadline)?))
+        })
+    }
+}
+
+impl Remote for Client {
+    fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
+        if self.dialect.can(Skill::Mlst) == Can::Yes {
+            self.stat_mlst(path, deadline)
+        } else {
+            self.stat_listed(path, deadline)
+        }
+    }
+
+    fn version(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<Version>> {
+        let (asked, replies) = self.with_lease(&Claim::Metadata, deadline, |lease| {
+            let control = lease.control_mut();
+            let asked = version_commands(control, &Arg::from(path), deadline)?;
+            let replies = control.pipeline(&asked, deadline)?;
+            Ok((asked, replies))
+        })?;
+        let refused = replies.iter().find(|r| r.code.class() != Class::Completion);
+        match (read_version(&asked, &replies), refused) {
+            (Some(version), _) => Ok(Some(version)),
+            (None, Some(reply)) => Err(self.refusal(asked[0].verb(), reply, path, Wanted::File, deadline)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn list(
+        &self,
+        path: &RemotePath,
+        deadline: Deadline,
+        each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<Listed> {
+        match self.lines(path, deadline)? {
+            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, path, Wanted::Dir, deadline)),
+            Fetched::Lines { lines, complete } => {
+                let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
+                let parsed = if machine { parse_mlsd(&lines) } else { parse_list(&lines, self.now()) };
+                hand_out(parsed, path, each);
+                Ok(Listed { complete })
+            }
+        }
+    }
+
+    fn times(&self, dir: &RemotePath, names: &[Name], deadline: Deadline) -> Result<Vec<Option<Stamp>>> {
+        if self.dialect.can(Skill::Mdtm) == Can::No || names.is_empty() {
+            return Ok(vec![None; names.len()]);
+        }
+        let paths: Vec<_> = names.iter().map(|name| dir.join(name)).collect();
+        self.with_lease(&Claim::Metadata, deadline, |lease| {
+            let control = lease.control_mut();
+            let commands = paths.iter().map(|p| Command::Mdtm(Arg::from(p))).collect::<Vec<_>>();
+            if !known(control, Skill::Mdtm, &commands[0], deadline)? {
+                return Ok(vec![None; names.len()]);
+            }
+            let replies = control.pipeline(&commands, deadline)?;
+            Ok(replies.iter().map(parse_mdtm).collect())
+        })
+    }
+
+    fn links(&self, dir: &RemotePath, deadline: Deadline, each: &mut dyn FnMut(Name, &[u8])) -> Result<()> {
+        // MLSD does not tell where links lead (ProFTPD, Pure-FTPd), the lines of LIST do.
+        let all = self.dialect.can(Skill::ListAll) != Can::No;
+        match self.list_cwd(dir, all, deadline)? {
+            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, Wanted::Dir, deadline)),
+            Fetched::Lines { lines, .. } => {
+                hand_out(parse_list(&lines, self.now()), dir, &mut |entry| {
+                    if let Kind::Symlink { target: Some(target) } = &entry.meta.kind {
+                        each(entry.name, target);
+                    }
+                    ControlFlow::Continue(())
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn download(
+        &self,
+        path: &RemotePath,
+        from: u64,
+        recall: &Arc<Recall>,
+        deadline: Deadline,
+    ) -> Result<Box<dyn Download>> {
+        let claim = Claim::Data(Arc::clone(recall));
+        let mut fresh_failures = 0;
+        loop {
+            let lease = self.pool.acquire(&claim, deadline)?;
+            let reused = lease.reused;
+            match retrieve(lease, self.dialer(), path, from, deadline, self.connect_deadline()) {
+                Ok(download) => return Ok(download),
+                Err(Failed::Said(reply)) if reply.code.get() == 554 => {
+                    return Err(refusal("REST", &reply, ErrorKind::Changed));
+                }
+                Err(Failed::Said(reply)) => return Err(self.refusal("RETR", &reply, path, Wanted::File, deadline)),
+                Err(Failed::Error(e)) => {
+                    fresh_failures += u32::from(!reused);
+                    if !again(&e, fresh_failures, deadline) {
+                        return Err(e);
+                    }
+                    debug!("{e}: once more on another connection");
+                }
+            }
+        }
+    }
+
+    fn upkeep(&self) {
+        self.pool.upkeep();
+    }
+
+    fn shut_down(&self) {
+        self.pool.shut_down();
+    }
+}
+
+/// What somebody hoped to find at a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Any,
+    Dir,
+    File,
+}
+
+/// A listing as it came, or the reply that refused it.
+enum Fetched {
+    Lines { lines: Vec<u8>, complete: bool },
+    Refused { verb: &'static str, reply: Reply },
+}
+
+fn refused(verb: &'static str, reply: Reply) -> Result<Fetched> {
+    if matches!(reply.code.get(), 425 | 426) {
+        return Err(refusal(verb, &reply, ErrorKind::Unreachable).with_retry(Retry::Safe));
+    }
+    Ok(Fetched::Refused { verb, reply })
+}
+
+/// Whether a failed request is worth another connection: any number of stale ones, but only a few fresh ones.
+fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> bool {
+    error.retry != Retry::Never
+        && error.kind != ErrorKind::TimedOut
+        && fresh_failures < FRESH_ATTEMPTS
+        && !deadline.passed()
+}
+
+/// Passes entries on; lines that could not be read are logged, the first few one by one.
+fn hand_out(parsed: Parsed, path: &RemotePath, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
+    for skipped in parsed.skipped.iter().take(LOGGED_LINES) {
+        warn!("{path}: left out a line of the listing ({}): {}", skipped.why, skipped.line);
+    }
+    if parsed.skipped_count > LOGGED_LINES {
+        warn!("{path}: left out {} lines of the listing in all", parsed.skipped_count);
+    }
+    for entry in parsed.entries {
+        if each(entry).is_break() {
+            break;
+        }
+    }
+}
+
+/// Bytes taken from a listing's data channel at a time.
+const LISTING_PIECE: usize = 64 * 1024;
+
+/// A listing longer than this is an attack or a fault: about a million names.
+const LISTING_LIMIT: usize = 256 << 20;
+
+/// New connections that may fail one request.
+const FRESH_ATTEMPTS: u32 = 2;
+
+const LOGGED_LINES: usize = 10;

@@ -1,0 +1,144 @@
+//! What this server does: learned once, shared by all its connections.
+
+use std::sync::Arc;
+
+use super::features::{Features, Software};
+use crate::base::sync::Ranked;
+use crate::remote::RemotePath;
+
+/// What was learned of one server so far. Everything in it may grow, nothing is ever guessed for good.
+#[derive(Debug, Default)]
+pub(crate) struct Dialect {
+    learned: Ranked<Learned, 70>,
+}
+
+/// Whether a server can do something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Can {
+    /// Not asked yet: ask alone, under a deadline, never in a pipeline.
+    #[default]
+    Unknown,
+    Yes,
+    No,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Learned {
+    features: Option<Arc<Features>>,
+    software: Option<Software>,
+    home: Option<RemotePath>,
+    epsv: Can,
+    mlst: Can,
+    mdtm: Can,
+    size: Can,
+    rest: Can,
+    list_all: Can,
+    one_by_one: bool,
+    ever_connected: bool,
+}
+
+/// What a [`Can`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Skill {
+    /// `EPSV` gives a port that can be reached (RFC 2428).
+    Epsv,
+    /// `MLSD` and `MLST` (RFC 3659 7).
+    Mlst,
+    /// `MDTM` tells times (RFC 3659 3).
+    Mdtm,
+    /// `SIZE` tells sizes (RFC 3659 4).
+    Size,
+    /// `REST` moves the start of a `RETR` (RFC 3659 5).
+    Rest,
+    /// `LIST -a` shows hidden files and is not taken for a file called `-a`.
+    ListAll,
+}
+
+impl Dialect {
+    /// Forbids what the user has switched off.
+    pub(crate) fn forbid(&self, skill: Skill) {
+        self.learn(skill, Can::No);
+    }
+
+    pub(crate) fn can(&self, skill: Skill) -> Can {
+        *self.learned.lock().skill(skill)
+    }
+
+    pub(crate) fn learn(&self, skill: Skill, can: Can) {
+        *self.learned.lock().skill(skill) = can;
+    }
+
+    /// Keeps the answer to `FEAT`; an empty one where the server does not know the verb.
+    pub(crate) fn learn_features(&self, features: Option<Features>, software: Software) {
+        let mut learned = self.learned.lock();
+        if let Some(f) = &features {
+            let told = |has: bool, was: Can| match (was, has) {
+                (Can::No, _) => Can::No,
+                (_, true) => Can::Yes,
+                // Not in FEAT: RFC 2389 wants extensions listed, but old servers list only some.
+                (was, false) => was,
+            };
+            learned.mlst = match (learned.mlst, f.mlst.is_some()) {
+                (Can::No, _) | (_, false) => Can::No,
+                (_, true) => Can::Yes,
+            };
+            learned.mdtm = told(f.mdtm, learned.mdtm);
+            learned.size = told(f.size, learned.size);
+            learned.rest = told(f.rest_stream, learned.rest);
+        } else {
+            learned.mlst = Can::No;
+        }
+        learned.features = Some(Arc::new(features.unwrap_or_default()));
+        learned.software = Some(software);
+    }
+
+    /// The answer to `FEAT`; None before it was asked.
+    pub(crate) fn features(&self) -> Option<Arc<Features>> {
+        self.learned.lock().features.clone()
+    }
+
+    /// Which server it is, as far as that changes what may be sent.
+    pub(crate) fn software(&self) -> Software {
+        self.learned.lock().software.unwrap_or(Software::Unknown)
+    }
+
+    /// The directory in which a login begins.
+    pub(crate) fn home(&self) -> Option<RemotePath> {
+        self.learned.lock().home.clone()
+    }
+
+    pub(crate) fn learn_home(&self, home: RemotePath) {
+        self.learned.lock().home = Some(home);
+    }
+
+    /// Whether the login must be sent line by line, because a burst was not understood.
+    pub(crate) fn one_by_one(&self) -> bool {
+        self.learned.lock().one_by_one
+    }
+
+    pub(crate) fn learn_one_by_one(&self) {
+        self.learned.lock().one_by_one = true;
+    }
+
+    /// Whether a login has ever succeeded: until then a failure is told at once, later it may be waited out.
+    pub(crate) fn ever_connected(&self) -> bool {
+        self.learned.lock().ever_connected
+    }
+
+    pub(crate) fn learn_connected(&self) {
+        self.learned.lock().ever_connected = true;
+    }
+}
+
+impl Learned {
+    fn skill(&mut self, skill: Skill) -> &mut Can {
+        match skill {
+            Skill::Epsv => &mut self.epsv,
+            Skill::Mlst => &mut self.mlst,
+            Skill::Mdtm => &mut self.mdtm,
+            Skill::Size => &mut self.size,
+            Skill::Rest => &mut self.rest,
+            Skill::ListAll => &mut self.list_all,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! A `RETR` under way.
+
+use std::time::Duration;
+
+use log::{debug, info};
+
+use super::classify::{Verdict, classify, refusal};
+use super::command::{Arg, Command};
+use super::control::Control;
+use super::data;
+use super::dialect::{Can, Skill};
+use super::listing::mlsd::parse_mlst;
+use super::listing::time::{parse_mdtm, parse_size};
+use super::pool::Lease;
+use super::reply::{Class, Reply};
+use super::socket::{Dialer, Socket};
+use crate::base::Deadline;
+use crate::remote::{Download, Error, ErrorKind, Meta, RemotePath, Result, Retry, Version};
+
+/// A file on its way here: owns its control connection until the final reply.
+pub(crate) struct Retr {
+    lease: Lease,
+    data: Option<Socket>,
+    version: Option<Version>,
+    state: State,
+    /// Bytes still to be thrown away, where the server cannot start in the middle.
+    skip: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Flowing,
+    /// The data has ended; the final reply has not been read.
+    Ended,
+    /// Data and reply are complete.
+    Done,
+}
+
+/// Begins to send `path` from byte `from`: two flights, `[version] EPSV` and `REST` + `RETR`.
+pub(crate) fn retrieve(
+    mut lease: Lease,
+    dialer: &dyn Dialer,
+    path: &RemotePath,
+    from: u64,
+    deadline: Deadline,
+    connect: Deadline,
+) -> std::result::Result<Box<dyn Download>, Failed> {
+    let control = lease.control_mut();
+    let arg = Arg::from(path);
+    let asks = version_commands(control, &arg, deadline)?;
+    let opened = data::open(control, dialer, &asks, deadline, connect)?;
+    let version = read_version(&asks, &opened.replies);
+    let rest = from > 0 && control.dialect().can(Skill::Rest) != Can::No;
+    let mut commands = Vec::with_capacity(2);
+    if rest {
+        commands.push(Command::Rest(from));
+    }
+    commands.push(Command::Retr(arg));
+    control.send(&commands, deadline)?;
+    let moved = rest && {
+        let reply = control.reply("REST", deadline)?;
+        let moved = reply.code.class() == Class::Intermediate;
+        if !moved {
+            info!("the server cannot restart a transfer ({}): reading from the beginning", reply.text());
+            control.dialect().learn(Skill::Rest, Can::No);
+        }
+        moved
+    };
+    let reply = control.reply("RETR", deadline)?;
+    let state = match reply.code.class() {
+        Class::Preliminary => State::Flowing,
+        // Pure-FTPd: `226 Nothing left to download`.
+        Class::Completion => State::Done,
+        _ => return Err(Failed::said(lease, reply)),
+    };
+    let data = (state == State::Flowing).then_some(opened.data);
+    let skip = if moved { 0 } else { from };
+    Ok(Box::new(Retr { lease, data, version, state, skip }))
+}
+
+/// Why a transfer did not begin.
+pub(crate) enum Failed {
+    /// The server refused: the connection is in step and goes back to the pool.
+    Said(Reply),
+    /// Anything else.
+    Error(Error),
+}
+
+impl Failed {
+    fn said(lease: Lease, reply: Reply) -> Self {
+        // 425: this data channel cannot be used, and neither may be the next one of this connection.
+        if reply.code.get() == 425 {
+            return Self::Error(refusal("RETR", &reply, ErrorKind::Unreachable).with_retry(Retry::Safe));
+        }
+        lease.put_back();
+        Self::Said(reply)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Download for Retr {
+    fn version(&self) -> Option<&Version> {
+        self.version.as_ref()
+    }
+
+    fn read(&mut self, buf: &mut [u8], deadline: Deadline) -> Result<usize> {
+        loop {
+            let Some(data) = &mut self.data else { return Ok(0) };
+            let got = data.read(buf, deadline).map_err(|e| Error::io("RETR", e).with_retry(Retry::Safe))?;
+            if got == 0 {
+                // ProFTPD sends its 226 only after we have closed our end.
+                self.data = None;
+                self.state = State::Ended;
+                return Ok(0);
+            }
+            let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(got);
+            self.skip -= skipped as u64;
+            if skipped < got {
+                buf.copy_within(skipped..got, 0);
+                return Ok(got - skipped);
+            }
+        }
+    }
+
+    fn finish(mut self: Box<Self>, deadline: Deadline) -> Result<()> {
+        let ended = self.state == State::Ended;
+        if self.state == State::Done {
+            self.lease.put_back();
+            return Ok(());
+        }
+        if let Some(data) = self.data.take() {
+            data.close();
+        }
+        // After an early end exactly one reply follows, whatever its code: ABOR or a NOOP would only bring in more.
+        let patience = if ended { deadline } else { deadline.min_after(ABORT_PATIENCE) };
+        let reply = final_reply(self.lease.control_mut(), patience);
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(e) if ended => return Err(e.with_retry(Retry::Safe)),
+            Err(e) => {
+                debug!("no reply to an early end: {e}");
+                return Ok(());
+            }
+        };
+        // 425: the server let go of its data channel in a way that may have spoiled the connection, too.
+        if reply.code.get() != 425 {
+            self.lease.put_back();
+        }
+        if ended && reply.code.class() != Class::Completion && !reply.is_final_measured() {
+            let kind = match classify("RETR", &reply, b"") {
+                Verdict::Sure(kind) => kind,
+                Verdict::Ambiguous => ErrorKind::Unreachable,
+            };
+            return Err(refusal("RETR", &reply, kind).with_retry(Retry::Safe));
+        }
+        Ok(())
+    }
+}
+
+/// The reply that ends a transfer. Passes over a late 1xx (FileZilla Server sends two), but not over Pure-FTPd's
+/// `150 ... (measured here)`, which is final.
+fn final_reply(control: &mut Control, deadline: Deadline) -> Result<Reply> {
+    loop {
+        let reply = control.reply("RETR", deadline)?;
+        if reply.code.class() != Class::Preliminary || reply.is_final_measured() {
+            return Ok(reply);
+        }
+    }
+}
+
+/// The commands that tell the version of a file, of those the server is known to have. Probes alone what is unknown.
+pub(crate) fn version_commands<'a>(
+    control: &mut Control,
+    path: &Arg<'a>,
+    deadline: Deadline,
+) -> Result<Vec<Command<'a>>> {
+    if control.dialect().can(Skill::Mlst) == Can::Yes {
+        return Ok(vec![Command::Mlst(path.clone())]);
+    }
+    let mut commands = Vec::new();
+    for (skill, command) in [(Skill::Size, Command::Size(path.clone())), (Skill::Mdtm, Command::Mdtm(path.clone()))] {
+        if known(control, skill, &command, deadline)? {
+            commands.push(command);
+        }
+    }
+    Ok(commands)
+}
+
+/// Whether the server has the verb of `command`; asks once, alone, where that is not known yet.
+pub(crate) fn known(control: &mut Control, skill: Skill, command: &Command<'_>, deadline: Deadline) -> Result<bool> {
+    if control.dialect().can(skill) == Can::Unknown {
+        let reply = control.transact(command, deadline)?;
+        let missing = matches!(reply.code.get(), 500 | 502 | 504);
+        control.dialect().learn(skill, if missing { Can::No } else { Can::Yes });
+    }
+    Ok(control.dialect().can(skill) == Can::Yes)
+}
+
+/// What the replies to [`version_commands`] say.
+pub(crate) fn read_version(asked: &[Command<'_>], replies: &[Reply]) -> Option<Version> {
+    let mut version = Version { size: 0, mtime: None, unique: None };
+    let mut sized = false;
+    for (command, reply) in asked.iter().zip(replies) {
+        match command {
+            Command::Mlst(_) => {
+                let Meta { size, mtime, unique, .. } = parse_mlst(reply)?;
+                version = Version { size: size?, mtime, unique };
+                sized = true;
+            }
+            Command::Size(_) => {
+                version.size = parse_size(reply)?;
+                sized = true;
+            }
+            Command::Mdtm(_) => version.mtime = parse_mdtm(reply),
+            _ => {}
+        }
+    }
+    sized.then_some(version)
+}
+
+/// How long the one reply after an early end may take; the connection is given up then.
+const ABORT_PATIENCE: Duration = Duration::from_secs(5);
