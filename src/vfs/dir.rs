@@ -1,0 +1,287 @@
+//! Directories: one listing each, believed for a while, loaded once however many ask.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lru::LruCache;
+
+use super::error::{Error, Result};
+use super::node::Ino;
+use crate::base::sync::Ranked;
+use crate::base::{Clock, Deadline, Gate};
+use crate::remote::{Entry, ErrorKind, Kind, Meta, Name, Precision, Remote, RemotePath, Stamp};
+
+/// One directory as it was listed.
+pub(crate) struct Listing {
+    entries: Vec<Entry>,
+    index: HashMap<Name, usize>,
+    /// Whether a name that is not here does not exist.
+    pub(crate) complete: bool,
+    pub(crate) since: Instant,
+    details: Ranked<Details, 25>,
+    gate: Gate,
+}
+
+/// What listings of some servers leave out and was asked for later.
+#[derive(Default)]
+struct Details {
+    /// Exact times of modification; None where the server has none for that entry.
+    times: HashMap<usize, Option<Stamp>>,
+    asking: bool,
+    /// Where links lead, once asked for.
+    links: Option<HashMap<Name, Arc<[u8]>>>,
+}
+
+impl Listing {
+    /// Builds the index; of two entries of the same name the last one counts.
+    pub(crate) fn new(entries: Vec<Entry>, complete: bool, since: Instant) -> Self {
+        let index = entries.iter().enumerate().map(|(at, e)| (e.name.clone(), at)).collect();
+        Self { entries, index, complete, since, details: Ranked::default(), gate: Gate::default() }
+    }
+
+    /// Where `name` stands.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn name(&self, at: usize) -> &Name {
+        &self.entries[at].name
+    }
+
+    /// The entry's facts and whether its time is as exact as it gets.
+    pub(crate) fn meta(&self, at: usize) -> (Meta, bool) {
+        let mut meta = self.entries[at].meta.clone();
+        if !self.is_vague(at) {
+            return (meta, true);
+        }
+        let asked = self.details.lock().times.get(&at).copied();
+        if let Some(Some(exact)) = asked {
+            meta.mtime = Some(exact);
+        }
+        (meta, asked.is_some())
+    }
+
+    /// Only files have exact times: `MDTM` of a directory is refused everywhere.
+    fn is_vague(&self, at: usize) -> bool {
+        let meta = &self.entries[at].meta;
+        meta.kind == Kind::File && meta.mtime.is_none_or(|t| t.precision != Precision::Second)
+    }
+
+    /// Asks the exact time of entry `at` and, in the same flight, of those that are likely to be asked for next.
+    pub(crate) fn ask_times(&self, remote: &dyn Remote, dir: &RemotePath, at: usize, deadline: Deadline) -> Result<()> {
+        loop {
+            let seen = self.gate.ticket();
+            let batch: Vec<usize> = {
+                let mut details = self.details.lock();
+                if !self.is_vague(at) || details.times.contains_key(&at) {
+                    return Ok(());
+                }
+                if details.asking {
+                    Vec::new()
+                } else {
+                    details.asking = true;
+                    let vague = |i: &usize| self.is_vague(*i) && !details.times.contains_key(i);
+                    (at..self.entries.len()).filter(vague).take(TIMES_AT_ONCE).collect()
+                }
+            };
+            if batch.is_empty() {
+                if !self.gate.wait(seen, deadline) {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                continue;
+            }
+            let _asking = Asking(self);
+            let names: Vec<Name> = batch.iter().map(|&i| self.entries[i].name.clone()).collect();
+            let times = remote.times(dir, &names, deadline)?;
+            self.details.lock().times.extend(batch.into_iter().zip(times));
+            return Ok(());
+        }
+    }
+
+    /// Where the link at `at` leads; asks the server once for the whole directory if the listing did not say.
+    pub(crate) fn link(
+        &self,
+        remote: &dyn Remote,
+        dir: &RemotePath,
+        at: usize,
+        deadline: Deadline,
+    ) -> Result<Option<Arc<[u8]>>> {
+        let Entry { name, meta } = &self.entries[at];
+        if let Kind::Symlink { target: Some(target) } = &meta.kind {
+            return Ok(Some(Arc::clone(target)));
+        }
+        if let Some(links) = &self.details.lock().links {
+            return Ok(links.get(name).cloned());
+        }
+        let mut links = HashMap::new();
+        remote.links(dir, deadline, &mut |name, target| {
+            links.insert(name, target.into());
+        })?;
+        let target = links.get(name).cloned();
+        self.details.lock().links = Some(links);
+        Ok(target)
+    }
+}
+
+/// Says on drop, also after an error, that nobody asks any more.
+struct Asking<'a>(&'a Listing);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.details.lock().asking = false;
+        self.0.gate.open();
+    }
+}
+
+/// The listings that are believed.
+pub(crate) struct DirCache {
+    map: Ranked<Map, 20>,
+    clock: Arc<dyn Clock>,
+}
+
+struct Map {
+    dirs: LruCache<Ino, Arc<Listing>>,
+    entries: usize,
+    loads: HashMap<Ino, Arc<Load>>,
+}
+
+/// A listing on its way, and those who wait for it.
+struct Load {
+    done: Ranked<Option<Result<Arc<Listing>>>, 21>,
+    gate: Gate,
+}
+
+impl DirCache {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        let map = Map { dirs: LruCache::unbounded(), entries: 0, loads: HashMap::new() };
+        Self { map: Ranked::new(map), clock }
+    }
+
+    /// The listing of `dir`, if it is younger than `ttl`.
+    pub(crate) fn get(&self, dir: Ino, ttl: Duration) -> Option<Arc<Listing>> {
+        let listing = self.map.lock().dirs.get(&dir).cloned()?;
+        (!self.left(listing.since, ttl).is_zero()).then_some(listing)
+    }
+
+    /// How long `since` may still be believed, given a time to live.
+    pub(crate) fn left(&self, since: Instant, ttl: Duration) -> Duration {
+        ttl.saturating_sub(self.clock.now().saturating_duration_since(since))
+    }
+
+    /// The listing of `dir`: fresh from memory, or from somebody who is loading it, or from the server.
+    pub(crate) fn load(
+        &self,
+        dir: Ino,
+        path: &RemotePath,
+        ttl: Duration,
+        remote: &dyn Remote,
+        deadline: Deadline,
+    ) -> Result<Arc<Listing>> {
+        if let Some(listing) = self.get(dir, ttl) {
+            return Ok(listing);
+        }
+        let (load, mine) = {
+            let mut map = self.map.lock();
+            match map.loads.get(&dir) {
+                Some(load) => (Arc::clone(load), false),
+                None => {
+                    let load = Arc::new(Load { done: Ranked::new(None), gate: Gate::default() });
+                    map.loads.insert(dir, Arc::clone(&load));
+                    (load, true)
+                }
+            }
+        };
+        if mine {
+            let loading = Loading { cache: self, dir, load: &load };
+            let listed = self.list(path, remote, deadline);
+            return loading.finish(listed);
+        }
+        load.wait(deadline)
+    }
+
+    fn list(&self, path: &RemotePath, remote: &dyn Remote, deadline: Deadline) -> Result<Arc<Listing>> {
+        // From before the question, so that a listing never counts as younger than it is.
+        let since = self.clock.now();
+        let mut entries = Vec::new();
+        let listed = remote.list(path, deadline, &mut |entry| {
+            entries.push(entry);
+            ControlFlow::Continue(())
+        })?;
+        Ok(Arc::new(Listing::new(entries, listed.complete, since)))
+    }
+
+    fn keep(&self, dir: Ino, listing: &Arc<Listing>) {
+        let mut out = Vec::new();
+        let mut map = self.map.lock();
+        map.entries += listing.len();
+        out.extend(map.dirs.put(dir, Arc::clone(listing)));
+        map.entries -= out.iter().map(|l: &Arc<Listing>| l.len()).sum::<usize>();
+        while map.entries > MOST_ENTRIES && map.dirs.len() > 1 {
+            let Some((_, old)) = map.dirs.pop_lru() else { break };
+            map.entries -= old.len();
+            out.push(old);
+        }
+        // Freed after the lock is gone.
+        drop(map);
+    }
+
+    /// Forgets the listing of `dir`.
+    pub(crate) fn forget(&self, dir: Ino) {
+        let mut map = self.map.lock();
+        if let Some(old) = map.dirs.pop(&dir) {
+            map.entries -= old.len();
+        }
+    }
+}
+
+impl Load {
+    fn wait(&self, deadline: Deadline) -> Result<Arc<Listing>> {
+        loop {
+            let seen = self.gate.ticket();
+            if let Some(done) = &*self.done.lock() {
+                return done.as_ref().map(Arc::clone).map_err(Error::echo);
+            }
+            if !self.gate.wait(seen, deadline) {
+                return Err(ErrorKind::TimedOut.into());
+            }
+        }
+    }
+}
+
+/// The duty to tell those who wait how the load went, also if it panics.
+struct Loading<'a> {
+    cache: &'a DirCache,
+    dir: Ino,
+    load: &'a Load,
+}
+
+impl Loading<'_> {
+    fn finish(self, listed: Result<Arc<Listing>>) -> Result<Arc<Listing>> {
+        if let Ok(listing) = &listed {
+            self.cache.keep(self.dir, listing);
+        }
+        let told = listed.as_ref().map(Arc::clone).map_err(Error::echo);
+        *self.load.done.lock() = Some(told);
+        listed
+    }
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        self.cache.map.lock().loads.remove(&self.dir);
+        self.load.done.lock().get_or_insert(Err(ErrorKind::Protocol.into()));
+        self.load.gate.open();
+    }
+}
+
+/// Times asked for in one flight: as many commands as may be outstanding at once.
+const TIMES_AT_ONCE: usize = 32;
+
+/// Entries kept over all listings; some 200 bytes each.
+const MOST_ENTRIES: usize = 400_000;

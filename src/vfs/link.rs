@@ -1,0 +1,67 @@
+//! Where symlinks may lead: nowhere but into the mounted directory.
+//!
+//! The kernel follows a link's text on this machine. A server that says `passwd -> /etc/passwd` would make programs
+//! read the wrong machine's file; so absolute targets are turned into relative ones inside the mount, and what leads
+//! out of it is refused.
+
+use crate::remote::RemotePath;
+
+/// The text for `readlink(2)` of the link `name` in `dir`; `root` is the mounted directory. None where it leads out.
+pub(crate) fn contain(root: &RemotePath, dir: &RemotePath, target: &[u8]) -> Option<Vec<u8>> {
+    if target.is_empty() || target.contains(&0) {
+        return None;
+    }
+    let below = components(dir).strip_prefix(&components(root)[..])?.to_vec();
+    if let Some(b'/') = target.first() {
+        let target = RemotePath::new(target)?;
+        let inside = components(&target).strip_prefix(&components(root)[..])?.to_vec();
+        let mut text: Vec<&[u8]> = below.iter().map(|_| &b".."[..]).collect();
+        text.extend(inside.iter().map(Vec::as_slice));
+        return Some(if text.is_empty() { b".".to_vec() } else { text.join(&b'/') });
+    }
+    let mut depth = below.len();
+    for part in target.split(|&b| b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => depth = depth.checked_sub(1)?,
+            _ => depth += 1,
+        }
+    }
+    Some(target.to_vec())
+}
+
+fn components(path: &RemotePath) -> Vec<Vec<u8>> {
+    path.as_bytes().split(|&b| b == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(root: &str, dir: &str, target: &str) -> Option<String> {
+        let path = |s: &str| RemotePath::new(s.as_bytes()).expect("valid");
+        contain(&path(root), &path(dir), target.as_bytes()).map(|t| String::from_utf8(t).expect("ascii"))
+    }
+
+    #[test]
+    fn links_inside_stay_as_they_are() {
+        assert_eq!(shown("/", "/a/b", "../c").as_deref(), Some("../c"));
+        assert_eq!(shown("/pub", "/pub/a", "x y/./z").as_deref(), Some("x y/./z"));
+    }
+
+    #[test]
+    fn absolute_targets_become_relative() {
+        assert_eq!(shown("/", "/a/b", "/c/d").as_deref(), Some("../../c/d"));
+        assert_eq!(shown("/pub", "/pub", "/pub/x").as_deref(), Some("x"));
+        assert_eq!(shown("/pub", "/pub", "/pub/").as_deref(), Some("."));
+    }
+
+    #[test]
+    fn links_that_lead_out_are_refused() {
+        assert_eq!(shown("/pub", "/pub/a", "/etc/passwd"), None);
+        assert_eq!(shown("/pub", "/pub/a", "../../etc"), None);
+        assert_eq!(shown("/pub", "/pub/a", "b/../../../x"), None);
+        assert_eq!(shown("/", "/a", "../../etc/passwd"), None);
+        assert_eq!(shown("/", "/a", ""), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! Files as the kernel sees them: inodes, directories, open files.
+//!
+//! [`Vfs`] has one method per operation, in `ops`. What can be answered from memory is answered on the calling thread;
+//! everything else goes to the `ops` threads ([`Workers`]), or is parked until its bytes come ([`read`]). So the
+//! threads that take requests from the kernel never wait for the network, and what is cached is answered at once
+//! whatever the server does.
+
+mod attr;
+mod dir;
+mod error;
+mod handle;
+mod keeper;
+mod kernel;
+mod link;
+mod node;
+mod ops;
+mod read;
+mod workers;
+
+pub use attr::{Attr, Look, Space};
+pub use error::{Error, Fault, Result};
+pub use handle::Fh;
+pub use kernel::KernelCache;
+pub use node::Ino;
+pub use ops::{DirItem, Entered, Opened, Vfs};
+pub use read::{Data, ReadReply};

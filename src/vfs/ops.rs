@@ -1,0 +1,408 @@
+//! One short method per operation of the kernel's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::warn;
+
+use super::attr::{Attr, Look, Space};
+use super::dir::{DirCache, Listing};
+use super::error::{Fault, Result};
+use super::handle::{Fh, HandleTable, OpenDir};
+use super::keeper::Keeper;
+use super::kernel::{Kernel, KernelCache};
+use super::link;
+use super::node::{Ino, Known, NodeTable};
+use super::read::{FileReader, ReadReply, Reading};
+use super::workers::Workers;
+use crate::base::{Clock, Deadline};
+use crate::config::Files;
+use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Remote, RemotePath, Stamp, Version};
+use crate::store::Blocks;
+
+/// A mounted directory of a server.
+pub struct Vfs {
+    remote: Arc<dyn Remote>,
+    clock: Arc<dyn Clock>,
+    nodes: Arc<NodeTable>,
+    dirs: Arc<DirCache>,
+    handles: HandleTable,
+    reading: Arc<Reading>,
+    kernel: Arc<Kernel>,
+    workers: Workers,
+    look: Look,
+    attr_ttl: Duration,
+    dir_ttl: Duration,
+    negative_ttl: Duration,
+    timeout: Duration,
+}
+
+/// The answer to a lookup.
+#[derive(Clone, Debug)]
+pub enum Entered {
+    /// The name exists; the kernel now holds one lookup more of it.
+    Found {
+        /// Its attributes.
+        attr: Attr,
+        /// How long they may be believed.
+        ttl: Duration,
+    },
+    /// The name does not exist, and that may be believed for so long.
+    Absent(Duration),
+}
+
+/// The answer to an open.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// The handle.
+    pub fh: Fh,
+    /// Whether what the kernel remembers of the content is still true.
+    pub keep_cache: bool,
+}
+
+/// One entry of a directory, as it goes to the kernel.
+#[derive(Debug)]
+pub struct DirItem<'a> {
+    /// Where to go on after it.
+    pub next: u64,
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its attributes.
+    pub attr: &'a Attr,
+    /// How long they may be believed; zero where they are not exact yet.
+    pub ttl: Duration,
+}
+
+impl Vfs {
+    /// The directory `root` of `remote`, ready to be mounted.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub fn new(
+        remote: Arc<dyn Remote>,
+        root: RemotePath,
+        files: &Files,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> std::io::Result<Arc<Self>> {
+        let wall = clock.wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mtime = Some(Stamp::exact(i64::try_from(wall.as_secs()).unwrap_or(0)));
+        let meta = Meta { kind: Kind::Dir, size: None, mtime, mode: None, unique: None };
+        let known = Known { meta, since: clock.now(), exact: true };
+        let nodes = Arc::new(NodeTable::new(root, known));
+        let dirs = Arc::new(DirCache::new(Arc::clone(&clock)));
+        let kernel = Arc::new(Kernel::new());
+        let keeper = Keeper::start(&remote)?;
+        let reading = Reading::new(
+            Arc::clone(&remote),
+            Arc::clone(&nodes),
+            Arc::clone(&dirs),
+            Arc::clone(&kernel),
+            Blocks::new(files.memory),
+            keeper,
+            timeout,
+        );
+        Ok(Arc::new(Self {
+            remote,
+            clock,
+            nodes,
+            dirs,
+            handles: HandleTable::default(),
+            reading: Arc::new(reading),
+            kernel,
+            workers: Workers::new("ops", MOST_OPS),
+            look: Look::from(files),
+            attr_ttl: files.attr_ttl,
+            dir_ttl: files.dir_ttl,
+            negative_ttl: files.negative_ttl,
+            timeout,
+        }))
+    }
+
+    /// Connects to the kernel's caches.
+    pub fn attach(&self, cache: Arc<dyn KernelCache>) {
+        self.kernel.attach(cache);
+    }
+
+    /// The mount has ended: whatever still waits fails.
+    pub fn shut_down(&self) {
+        self.kernel.detach();
+        self.workers.shut_down();
+        self.remote.shut_down();
+    }
+
+    /// `reply` gets what `fast` finds in memory, now, or what `slow` brings, later and on another thread.
+    fn answer<T: 'static>(
+        self: &Arc<Self>,
+        fast: Option<Result<T>>,
+        slow: impl FnOnce(&Self, Deadline) -> Result<T> + Send + 'static,
+        reply: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
+        if let Some(done) = fast {
+            return reply(done);
+        }
+        let deadline = Deadline::after(self.timeout);
+        let vfs = Arc::clone(self);
+        self.workers.run(move || {
+            // Those who queued for too long are told so without asking the server.
+            let done = if deadline.passed() { Err(ErrorKind::TimedOut.into()) } else { slow(&vfs, deadline) };
+            reply(done);
+        });
+    }
+
+    /// Finds `name` in the directory `parent`.
+    pub fn lookup(self: &Arc<Self>, parent: Ino, name: &[u8], reply: impl FnOnce(Result<Entered>) + Send + 'static) {
+        let Some(name) = Name::new(name) else {
+            // No server can have such a name: CR, LF and NUL end a command line.
+            return reply(Ok(Entered::Absent(self.negative_ttl)));
+        };
+        let fast = self.lookup_cached(parent, &name);
+        self.answer(fast, move |vfs, deadline| vfs.lookup_asking(parent, &name, deadline), reply);
+    }
+
+    fn lookup_cached(&self, parent: Ino, name: &Name) -> Option<Result<Entered>> {
+        let listing = self.dirs.get(parent, self.attr_ttl.max(self.negative_ttl))?;
+        match listing.find(name.as_bytes()) {
+            Some(at) => {
+                let (meta, exact) = listing.meta(at);
+                let fresh = !self.dirs.left(listing.since, self.attr_ttl).is_zero();
+                (exact && fresh).then(|| self.enter(parent, name, meta, &listing))
+            }
+            None => {
+                let left = self.dirs.left(listing.since, self.negative_ttl);
+                (listing.complete && !left.is_zero()).then_some(Ok(Entered::Absent(left)))
+            }
+        }
+    }
+
+    fn lookup_asking(&self, parent: Ino, name: &Name, deadline: Deadline) -> Result<Entered> {
+        let path = self.path(parent)?;
+        let mut listing = self.listing(parent, &path, self.attr_ttl, deadline)?;
+        if listing.find(name.as_bytes()).is_none() && self.dirs.left(listing.since, self.negative_ttl).is_zero() {
+            listing = self.listing(parent, &path, self.negative_ttl, deadline)?;
+        }
+        if let Some(at) = listing.find(name.as_bytes()) {
+            listing.ask_times(&*self.remote, &path, at, deadline)?;
+            return self.enter(parent, name, listing.meta(at).0, &listing);
+        }
+        if listing.complete {
+            return Ok(Entered::Absent(self.dirs.left(listing.since, self.negative_ttl)));
+        }
+        // The server had left names out: only it knows.
+        let since = self.clock.now();
+        match self.remote.stat(&path.join(name), deadline) {
+            Ok(meta) => {
+                let known = Known { meta, since, exact: true };
+                let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
+                Ok(Entered::Found { attr: self.look.attr(ino, &known.meta), ttl: self.attr_ttl })
+            }
+            Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(Entered::Absent(self.negative_ttl)),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn enter(&self, parent: Ino, name: &Name, meta: Meta, listing: &Listing) -> Result<Entered> {
+        let known = Known { meta, since: listing.since, exact: true };
+        let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
+        let ttl = self.dirs.left(listing.since, self.attr_ttl);
+        Ok(Entered::Found { attr: self.look.attr(ino, &known.meta), ttl })
+    }
+
+    /// The kernel forgets `count` lookups of `ino`.
+    pub fn forget(&self, ino: Ino, count: u64) {
+        self.nodes.forget(ino, count);
+    }
+
+    /// Attributes of `ino` and how long they may be believed.
+    pub fn getattr(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<(Attr, Duration)>) + Send + 'static) {
+        let fast = self.known_now(ino).map(|known| known.map(|k| self.shown(ino, &k)));
+        let slow = move |vfs: &Self, deadline| vfs.refresh(ino, deadline).map(|known| vfs.shown(ino, &known));
+        self.answer(fast, slow, reply);
+    }
+
+    fn shown(&self, ino: Ino, known: &Known) -> (Attr, Duration) {
+        let ttl = if ino == Ino::ROOT { self.attr_ttl } else { self.dirs.left(known.since, self.attr_ttl) };
+        (self.look.attr(ino, &known.meta), ttl)
+    }
+
+    /// What is known of `ino` and still believed.
+    fn known_now(&self, ino: Ino) -> Option<Result<Known>> {
+        let Some(known) = self.nodes.known(ino) else { return Some(Err(Fault::NoInode.into())) };
+        let fresh = ino == Ino::ROOT || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
+        fresh.then_some(Ok(known))
+    }
+
+    /// Asks the server about `ino`, by its parent's listing.
+    fn refresh(&self, ino: Ino, deadline: Deadline) -> Result<Known> {
+        if let Some(known) = self.known_now(ino) {
+            return known;
+        }
+        let (parent, name) = self.nodes.place(ino).ok_or(Fault::NoInode)?;
+        let path = self.path(parent)?;
+        let listing = self.listing(parent, &path, self.attr_ttl, deadline)?;
+        let known = match listing.find(name.as_bytes()) {
+            Some(at) => {
+                listing.ask_times(&*self.remote, &path, at, deadline)?;
+                Known { meta: listing.meta(at).0, since: listing.since, exact: true }
+            }
+            None if listing.complete => return Err(ErrorKind::NotFound.into()),
+            None => {
+                let since = self.clock.now();
+                Known { meta: self.remote.stat(&path.join(&name), deadline)?, since, exact: true }
+            }
+        };
+        if !self.nodes.update(ino, known.clone()) {
+            return Err(ErrorKind::Changed.into());
+        }
+        Ok(known)
+    }
+
+    /// Where the symlink `ino` leads.
+    pub fn readlink(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<Vec<u8>>) + Send + 'static) {
+        let slow = move |vfs: &Self, deadline| {
+            let known = vfs.nodes.known(ino).ok_or(Fault::NoInode)?;
+            let Kind::Symlink { target } = known.meta.kind else { return Err(Fault::NotLink.into()) };
+            let (parent, name) = vfs.nodes.place(ino).ok_or(Fault::NoInode)?;
+            let dir = vfs.path(parent)?;
+            let target = match target {
+                Some(target) => target,
+                None => {
+                    let listing = vfs.listing(parent, &dir, vfs.dir_ttl.max(vfs.attr_ttl), deadline)?;
+                    let at = listing.find(name.as_bytes()).ok_or(ErrorKind::NotFound)?;
+                    listing.link(&*vfs.remote, &dir, at, deadline)?.ok_or(ErrorKind::Unsupported)?
+                }
+            };
+            link::contain(vfs.nodes.root(), &dir, &target).ok_or_else(|| {
+                warn!("{}: the link leads out of the mounted directory", dir.join(&name));
+                Fault::Outside.into()
+            })
+        };
+        self.answer(None, slow, reply);
+    }
+
+    /// Opens the directory `ino`: takes a picture of it.
+    pub fn opendir(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<Fh>) + Send + 'static) {
+        let fast = self.dirs.get(ino, self.dir_ttl).map(|listing| Ok(self.add_dir(ino, listing)));
+        let slow = move |vfs: &Self, deadline| {
+            let path = vfs.path(ino)?;
+            let listing = vfs.listing(ino, &path, vfs.dir_ttl, deadline)?;
+            Ok(vfs.add_dir(ino, listing))
+        };
+        self.answer(fast, slow, reply);
+    }
+
+    fn add_dir(&self, ino: Ino, listing: Arc<Listing>) -> Fh {
+        self.handles.add_dir(OpenDir { ino, listing })
+    }
+
+    /// Hands entries from `offset` on to `emit` until it says that there is no more room.
+    ///
+    /// With `count`, each entry that was taken counts as a lookup, but for `.` and `..`.
+    ///
+    /// # Errors
+    /// If `fh` is no open directory.
+    pub fn readdir(&self, fh: Fh, offset: u64, count: bool, emit: &mut dyn FnMut(&DirItem<'_>) -> bool) -> Result<()> {
+        let dir = self.handles.dir(fh)?;
+        for (at, name) in [(0, &b"."[..]), (1, b"..")] {
+            if offset <= at && !self.emit_dot(&dir, at, name, emit)? {
+                return Ok(());
+            }
+        }
+        let left = self.dirs.left(dir.listing.since, self.attr_ttl);
+        let first = usize::try_from(offset.max(2) - 2).unwrap_or(usize::MAX);
+        for at in first..dir.listing.len() {
+            let name = dir.listing.name(at);
+            let (meta, exact) = dir.listing.meta(at);
+            let known = Known { meta, since: dir.listing.since, exact };
+            let Some(ino) = self.nodes.enter(dir.ino, name, known.clone()) else { return Err(Fault::NoInode.into()) };
+            let attr = self.look.attr(ino, &known.meta);
+            let ttl = if exact { left } else { Duration::ZERO };
+            let taken = emit(&DirItem { next: at as u64 + 3, name: name.as_bytes(), attr: &attr, ttl });
+            if !(taken && count) {
+                self.nodes.forget(ino, 1);
+            }
+            if !taken {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn emit_dot(
+        &self,
+        dir: &OpenDir,
+        at: u64,
+        name: &[u8],
+        emit: &mut dyn FnMut(&DirItem<'_>) -> bool,
+    ) -> Result<bool> {
+        let ino = if at == 0 { dir.ino } else { self.nodes.parent(dir.ino) };
+        let known = self.nodes.known(ino).ok_or(Fault::NoInode)?;
+        let attr = self.look.attr(ino, &known.meta);
+        Ok(emit(&DirItem { next: at + 1, name, attr: &attr, ttl: Duration::ZERO }))
+    }
+
+    /// Opens the file `ino` for reading.
+    pub fn open(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<Opened>) + Send + 'static) {
+        let fast = match self.known_now(ino) {
+            Some(Ok(known)) if known.meta.kind == Kind::File && known.meta.size.is_none() => None,
+            Some(known) => Some(known.and_then(|known| self.open_as(ino, &known.meta))),
+            None => None,
+        };
+        let slow = move |vfs: &Self, deadline| {
+            let mut known = vfs.refresh(ino, deadline)?;
+            if known.meta.kind == Kind::File && known.meta.size.is_none() {
+                known.meta.size = vfs.remote.stat(&vfs.path(ino)?, deadline)?.size;
+            }
+            vfs.open_as(ino, &known.meta)
+        };
+        self.answer(fast, slow, reply);
+    }
+
+    fn open_as(&self, ino: Ino, meta: &Meta) -> Result<Opened> {
+        match meta.kind {
+            Kind::File => {}
+            Kind::Dir => return Err(ErrorKind::IsDir.into()),
+            Kind::Symlink { .. } | Kind::Other => return Err(ErrorKind::Unsupported.into()),
+        }
+        // Without a size nobody could tell the end of the file from the end of a connection.
+        let size = meta.size.ok_or(ErrorKind::Unsupported)?;
+        let version = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
+        let old = self.nodes.content(ino);
+        let bound = self.nodes.bind(ino, &version, || self.reading.blocks.new_file());
+        let (file, keep_cache) = bound.ok_or(Fault::NoInode)?;
+        if let Some(old) = old.filter(|old| old.file != file) {
+            self.reading.blocks.forget(old.file, old.version.size.div_ceil(crate::store::BLOCK));
+        }
+        let reader = FileReader::new(ino, file, version, Arc::clone(&self.reading));
+        Ok(Opened { fh: self.handles.add_file(reader), keep_cache })
+    }
+
+    /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.
+    pub fn read(&self, fh: Fh, at: u64, len: u32, reply: ReadReply) {
+        match self.handles.file(fh) {
+            Ok(reader) => reader.read(at, len, reply),
+            Err(e) => reply(Err(e)),
+        }
+    }
+
+    /// Closes a file or a directory.
+    pub fn release(&self, fh: Fh) {
+        self.handles.release(fh);
+    }
+
+    /// Room on the server, as far as FTP can tell: not at all.
+    pub fn statfs(&self) -> Space {
+        Space::UNKNOWN
+    }
+
+    fn path(&self, ino: Ino) -> Result<RemotePath> {
+        Ok(self.nodes.path(ino).ok_or(Fault::NoInode)?)
+    }
+
+    fn listing(&self, dir: Ino, path: &RemotePath, ttl: Duration, deadline: Deadline) -> Result<Arc<Listing>> {
+        self.dirs.load(dir, path, ttl, &*self.remote, deadline)
+    }
+}
+
+/// Requests that may wait for the server at once; the others wait for them, each until its own deadline.
+const MOST_OPS: usize = 32;

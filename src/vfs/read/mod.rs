@@ -1,0 +1,414 @@
+//! Reading an open file: blocks from memory, streams that run ahead of the reader, reads parked until their bytes come.
+//!
+//! A read that finds all its bytes is answered at once. Any other is *parked*: it leaves its reply here and its thread
+//! goes. The fetch thread that brings the last missing byte answers it, or the failure does, or the [`Keeper`] when its
+//! deadline comes. So no thread of the kernel's ever waits for the network.
+//!
+//! A reader is bound to one version of the file. Each transfer tells the version right before its first byte; a
+//! different one ends the reader with `Changed`, so that two versions are never mixed.
+//!
+//! [`Keeper`]: super::keeper::Keeper
+
+mod fetch;
+mod plan;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use log::{debug, info};
+
+use self::plan::{History, Running, Step, plan};
+use super::dir::DirCache;
+use super::error::{Error, Fault, Result};
+use super::keeper::Keeper;
+use super::kernel::Kernel;
+use super::node::{Ino, Known, NodeTable};
+use super::workers::Workers;
+use crate::base::Recall;
+use crate::base::sync::{Ranked, RankedGuard};
+use crate::remote::{ErrorKind, Remote, Version};
+use crate::store::{BLOCK, Block, BlockKey, Blocks, FileId};
+
+/// What all readers share.
+pub(crate) struct Reading {
+    pub(crate) remote: Arc<dyn Remote>,
+    pub(crate) nodes: Arc<NodeTable>,
+    pub(crate) dirs: Arc<DirCache>,
+    pub(crate) kernel: Arc<Kernel>,
+    pub(crate) blocks: Blocks,
+    pub(crate) fetchers: Workers,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) timeout: Duration,
+    streams: AtomicUsize,
+    ids: AtomicU64,
+}
+
+impl Reading {
+    pub(crate) fn new(
+        remote: Arc<dyn Remote>,
+        nodes: Arc<NodeTable>,
+        dirs: Arc<DirCache>,
+        kernel: Arc<Kernel>,
+        blocks: Blocks,
+        keeper: Arc<Keeper>,
+        timeout: Duration,
+    ) -> Self {
+        let fetchers = Workers::new("fetch", MOST_FETCHES);
+        let (streams, ids) = (AtomicUsize::new(0), AtomicU64::new(1));
+        Self { remote, nodes, dirs, kernel, blocks, fetchers, keeper, timeout, streams, ids }
+    }
+
+    /// How far one stream may run ahead, so that all together stay within half of the memory.
+    fn window(&self) -> u64 {
+        let share = self.blocks.limit() / 2 / self.streams.load(Ordering::Relaxed).max(1);
+        (share as u64).clamp(2 * BLOCK, MOST_AHEAD)
+    }
+}
+
+/// Content for a read's answer.
+pub enum Data {
+    /// Pieces of blocks, in order.
+    Blocks(Vec<(Block, Range<usize>)>),
+    /// Bytes of their own.
+    Bytes(Vec<u8>),
+}
+
+impl Data {
+    /// Hands all of it to `f` in one piece; copies only where it is in several.
+    pub fn with<T>(&self, f: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Self::Bytes(bytes) => f(bytes),
+            Self::Blocks(pieces) => match &pieces[..] {
+                [(block, range)] => f(&block[range.clone()]),
+                pieces => {
+                    let whole: Vec<&[u8]> = pieces.iter().map(|(b, range)| &b[range.clone()]).collect();
+                    f(&whole.concat())
+                }
+            },
+        }
+    }
+}
+
+/// What is done with the outcome of a read.
+pub type ReadReply = Box<dyn FnOnce(Result<Data>) + Send>;
+
+/// An open file.
+pub(crate) struct FileReader {
+    ino: Ino,
+    shared: Arc<Reading>,
+    state: Ranked<State, 10>,
+}
+
+struct State {
+    /// What this handle reads.
+    file: FileId,
+    version: Version,
+    history: History,
+    streams: Vec<Stream>,
+    waiters: Vec<Waiter>,
+    /// Whether a byte of `version` has been handed out: from then on no other version will do.
+    served: bool,
+    /// The file is no longer `version`: every further read fails.
+    changed: bool,
+    /// A failure not long ago: what is asked right behind it fails alike, instead of waiting once more.
+    failed: Option<(Instant, Fault)>,
+    closed: bool,
+    /// The keeper will come by.
+    watched: bool,
+}
+
+struct Stream {
+    run: Running,
+    recall: Arc<Recall>,
+    /// When the last byte arrived.
+    pulse: Instant,
+}
+
+struct Waiter {
+    range: Range<u64>,
+    deadline: Instant,
+    reply: ReadReply,
+}
+
+/// An answer that is ready, to be given when no lock is held.
+type Answer = (ReadReply, Result<Data>);
+
+impl FileReader {
+    pub(crate) fn new(ino: Ino, file: FileId, version: Version, shared: Arc<Reading>) -> Arc<Self> {
+        let state = State {
+            file,
+            version,
+            history: History::default(),
+            streams: Vec::new(),
+            waiters: Vec::new(),
+            served: false,
+            changed: false,
+            failed: None,
+            closed: false,
+            watched: false,
+        };
+        Arc::new(Self { ino, shared, state: Ranked::new(state) })
+    }
+
+    /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
+    pub(crate) fn read(self: &Arc<Self>, at: u64, len: u32, reply: ReadReply) {
+        let mut state = self.state.lock();
+        if let Some(fault) = self.refusal(&mut state) {
+            drop(state);
+            return reply(Err(fault.into()));
+        }
+        let ask = at..at.saturating_add(u64::from(len)).min(state.version.size);
+        if ask.is_empty() {
+            drop(state);
+            return reply(Ok(Data::Bytes(Vec::new())));
+        }
+        state.history.note(&ask);
+        let found = self.find(&state, &ask, None);
+        let missing = found.as_ref().err().copied();
+        let started = self.advance(&mut state, &ask, missing);
+        match found {
+            Ok(data) => {
+                state.served = true;
+                drop(state);
+                reply(Ok(data));
+            }
+            Err(_) => {
+                let deadline = Instant::now() + self.shared.timeout;
+                state.waiters.push(Waiter { range: ask, deadline, reply });
+                let watch = !std::mem::replace(&mut state.watched, true);
+                drop(state);
+                if watch {
+                    self.shared.keeper.watch(deadline, self);
+                }
+            }
+        }
+        self.launch(started);
+    }
+
+    /// The handle is closed: streams end, nobody waits any more.
+    pub(crate) fn close(&self) {
+        let waiters = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            state.streams.iter().for_each(|s| s.recall.gate.open());
+            std::mem::take(&mut state.waiters)
+        };
+        for waiter in waiters {
+            (waiter.reply)(Err(ErrorKind::Cancelled.into()));
+        }
+    }
+
+    /// Answers the reads whose deadline has come and whose stream stands still; tells when to look again.
+    pub(crate) fn expire(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let mut overdue = Vec::new();
+        let mut state = self.state.lock();
+        let State { waiters, streams, .. } = &mut *state;
+        for mut waiter in std::mem::take(waiters) {
+            let alive = streams.iter().map(|s| s.pulse + self.shared.timeout).max().filter(|_| waiter.deadline <= now);
+            // A slow line may take its time, a silent one may not.
+            waiter.deadline = waiter.deadline.max(alive.unwrap_or(waiter.deadline));
+            if waiter.deadline <= now { overdue.push(waiter.reply) } else { waiters.push(waiter) }
+        }
+        let next = waiters.iter().map(|w| w.deadline).min();
+        state.watched = next.is_some();
+        if !overdue.is_empty() {
+            state.failed = Some((now, Fault::Remote(ErrorKind::TimedOut)));
+        }
+        drop(state);
+        for reply in overdue {
+            reply(Err(ErrorKind::TimedOut.into()));
+        }
+        next
+    }
+
+    /// Why nothing more is read from this handle, if that is so.
+    fn refusal(&self, state: &mut State) -> Option<Fault> {
+        if !state.changed && state.served && !self.shared.nodes.is_bound(self.ino, state.file) {
+            state.changed = true;
+        }
+        if state.changed {
+            return Some(Fault::Remote(ErrorKind::Changed));
+        }
+        let (at, fault) = state.failed?;
+        if at.elapsed() < FAILURE_HOLDS {
+            return Some(fault);
+        }
+        state.failed = None;
+        None
+    }
+
+    /// The bytes of `range` from memory and from `tail`, the unfinished block of a fetch thread and where it begins;
+    /// or the first byte that is in neither.
+    fn find(&self, state: &State, range: &Range<u64>, tail: Option<(u64, &[u8])>) -> std::result::Result<Data, u64> {
+        let mut pieces = Vec::with_capacity(2);
+        let mut at = range.start;
+        while at < range.end {
+            let index = at / BLOCK;
+            let Some(block) = self.shared.blocks.get(&BlockKey { file: state.file, index }) else {
+                return with_tail(&pieces, at..range.end, tail).ok_or(at);
+            };
+            let from = (at - index * BLOCK) as usize;
+            let to = ((range.end - index * BLOCK).min(block.len() as u64)) as usize;
+            if to <= from {
+                return Err(at);
+            }
+            at += (to - from) as u64;
+            pieces.push((block, from..to));
+        }
+        Ok(Data::Blocks(pieces))
+    }
+
+    /// Plans for `ask` and carries it out; returns the streams that need a thread.
+    fn advance(&self, state: &mut State, ask: &Range<u64>, missing: Option<u64>) -> Vec<u64> {
+        let running: Vec<_> = state.streams.iter().map(|s| s.run).collect();
+        let steps = plan(&state.history, ask, missing, &running, state.version.size, self.shared.window());
+        let mut started = Vec::new();
+        for step in steps {
+            match step {
+                Step::Start { from, until } => {
+                    let id = self.shared.ids.fetch_add(1, Ordering::Relaxed);
+                    let run = Running { id, at: from, until, begun: false };
+                    state.streams.push(Stream { run, recall: Arc::default(), pulse: Instant::now() });
+                    started.push(id);
+                }
+                Step::Extend { id, until } => state.with(id, |s| {
+                    s.run.until = until;
+                    s.recall.gate.open();
+                }),
+                Step::Rebase { id, from } => state.with(id, |s| s.run.at = from),
+                Step::Stop { id } => {
+                    // Its thread finds itself gone and ends.
+                    state.with(id, |s| s.recall.gate.open());
+                    state.streams.retain(|s| s.run.id != id);
+                }
+            }
+        }
+        started
+    }
+
+    fn launch(self: &Arc<Self>, started: Vec<u64>) {
+        for id in started {
+            self.shared.streams.fetch_add(1, Ordering::Relaxed);
+            let reader = Arc::clone(self);
+            self.shared.fetchers.run(move || fetch::run(&reader, id));
+        }
+    }
+
+    /// Takes out the waiters that can be answered now.
+    fn settle(&self, state: &mut State, tail: Option<(u64, &[u8])>) -> Vec<Answer> {
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut i = 0;
+        while i < state.waiters.len() {
+            match self.find(state, &state.waiters[i].range, tail) {
+                Ok(data) => answers.push((state.waiters.swap_remove(i).reply, Ok(data))),
+                Err(_) => i += 1,
+            }
+        }
+        state.served |= !answers.is_empty();
+        answers
+    }
+
+    /// Starts streams for waiters that none of the running ones will serve: theirs has ended, or a block was lost.
+    fn serve_orphans(&self, state: &mut State) -> Vec<u64> {
+        let mut started = Vec::new();
+        for i in 0..state.waiters.len() {
+            let range = state.waiters[i].range.clone();
+            let Err(missing) = self.find(state, &range, None) else { continue };
+            if !state.streams.iter().any(|s| s.run.at <= missing && missing < s.run.until.max(s.run.at + 1)) {
+                started.extend(self.advance(state, &range, Some(missing)));
+            }
+        }
+        started
+    }
+
+    /// Another version has been found under the name: reads on with it if nothing of the old one was handed out.
+    fn rebind(&self, version: &Version) -> bool {
+        let Reading { nodes, dirs, kernel, blocks, .. } = &*self.shared;
+        let mut state = self.state.lock();
+        if state.served {
+            state.changed = true;
+            drop(state);
+            nodes.unbind(self.ino);
+            self.stale();
+            return false;
+        }
+        let Some((file, _)) = nodes.bind(self.ino, version, || blocks.new_file()) else { return false };
+        state.file = file;
+        state.version = version.clone();
+        for waiter in &mut state.waiters {
+            waiter.range.end = waiter.range.end.min(version.size);
+            waiter.range.start = waiter.range.start.min(waiter.range.end);
+        }
+        for stream in &mut state.streams {
+            stream.run.until = stream.run.until.min(version.size);
+        }
+        drop(state);
+        if let Some(Known { mut meta, since, exact }) = nodes.known(self.ino) {
+            let Version { size, mtime, unique } = version.clone();
+            (meta.size, meta.mtime, meta.unique) = (Some(size), mtime.or(meta.mtime), unique.or(meta.unique));
+            nodes.update(self.ino, Known { meta, since, exact });
+        }
+        debug!("inode {} has changed since it was listed: reading the new version", self.ino.0);
+        dirs.forget(nodes.parent(self.ino));
+        kernel.forget_content(self.ino);
+        true
+    }
+
+    /// What was known of the file is wrong: the next one who asks is to ask the server.
+    fn stale(&self) {
+        let Reading { nodes, dirs, kernel, .. } = &*self.shared;
+        info!("inode {} has changed on the server while it was read", self.ino.0);
+        dirs.forget(nodes.parent(self.ino));
+        kernel.forget_content(self.ino);
+    }
+}
+
+impl State {
+    fn with(&mut self, id: u64, f: impl FnOnce(&mut Stream)) {
+        if let Some(stream) = self.streams.iter_mut().find(|s| s.run.id == id) {
+            f(stream);
+        }
+    }
+}
+
+/// Pieces found so far and the rest from an unfinished block, which cannot be shared and is copied.
+fn with_tail(pieces: &[(Block, Range<usize>)], rest: Range<u64>, tail: Option<(u64, &[u8])>) -> Option<Data> {
+    let (begin, bytes) = tail?;
+    if rest.start < begin || rest.end > begin + bytes.len() as u64 {
+        return None;
+    }
+    let mut whole = Vec::new();
+    pieces.iter().for_each(|(block, range)| whole.extend_from_slice(&block[range.clone()]));
+    whole.extend_from_slice(&bytes[(rest.start - begin) as usize..(rest.end - begin) as usize]);
+    Some(Data::Bytes(whole))
+}
+
+fn give(answers: Vec<Answer>) {
+    for (reply, data) in answers {
+        reply(data);
+    }
+}
+
+/// The state of a reader, locked.
+type Locked<'a> = RankedGuard<'a, State>;
+
+/// Most bytes that one stream runs ahead of its reader.
+const MOST_AHEAD: u64 = 16 << 20;
+
+/// Transfers that may be under way or waiting for a connection at once.
+const MOST_FETCHES: usize = 64;
+
+/// How long a failure is told to further reads of the same handle without trying again: the kernel asks twice.
+const FAILURE_HOLDS: Duration = Duration::from_secs(1);
+
+/// For [`Error`] values made here.
+fn broken(error: crate::remote::Error) -> Error {
+    let fault = match error.kind {
+        ErrorKind::Unreachable | ErrorKind::Protocol => Fault::Broken,
+        kind => Fault::Remote(kind),
+    };
+    Error { fault, source: Some(error) }
+}
