@@ -1,0 +1,316 @@
+//! Requests of the kernel, decoded and passed on to [`Vfs`]; answers, encoded.
+//!
+//! Each method runs under [`shielded`]: a panic costs the one request, which then gets EIO from its replier's drop.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use fuser::{
+    AccessFlags, BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, InitFlags, KernelConfig,
+    LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow,
+    WriteFlags,
+};
+use log::{debug, error, warn};
+
+use super::Ended;
+use super::convert::file_attr;
+use super::errno::errno;
+use crate::remote::{ErrorKind, Kind};
+use crate::vfs::{Attr, Data, Entered, Error, Fault, Fh, Ino, Vfs};
+
+/// The filesystem as fuser calls it.
+pub(super) struct Adapter {
+    pub(super) vfs: Arc<Vfs>,
+    pub(super) ended: Arc<Ended>,
+}
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _req: &Request, config: &mut KernelConfig) -> io::Result<()> {
+        for wanted in [
+            // Attributes come with the listing: one request for many names.
+            InitFlags::FUSE_DO_READDIRPLUS,
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            // A new time or size drops the pages that the kernel keeps.
+            InitFlags::FUSE_AUTO_INVAL_DATA,
+            InitFlags::FUSE_CACHE_SYMLINKS,
+        ] {
+            if config.add_capabilities(wanted).is_err() {
+                debug!("the kernel does not offer {wanted:?}");
+            }
+        }
+        // More reads under way than the default of 16: many readers, each two requests deep.
+        let _ = config.set_max_background(64);
+        let _ = config.set_max_write(LARGEST_REQUEST);
+        if let Err(most) = config.set_max_readahead(LARGEST_REQUEST) {
+            let _ = config.set_max_readahead(most);
+        }
+        Ok(())
+    }
+
+    fn destroy(&mut self) {
+        self.ended.set();
+    }
+
+    fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let shown = format!("lookup {name:?} in {parent}");
+        shielded(|| {
+            self.vfs.lookup(Ino(parent.0), name.as_bytes(), move |found| match found {
+                Ok(Entered::Found { attr, ttl }) => reply.entry(&ttl, &file_attr(&attr), Generation(0)),
+                Ok(Entered::Absent(ttl)) if ttl.is_zero() => reply.error(Errno::ENOENT),
+                Ok(Entered::Absent(ttl)) => reply.entry(&ttl, &file_attr(&NOBODY), Generation(0)),
+                Err(e) => reply.error(told(&shown, &e)),
+            });
+        });
+    }
+
+    fn forget(&self, _req: &Request, ino: INodeNo, nlookup: u64) {
+        shielded(|| self.vfs.forget(Ino(ino.0), nlookup));
+    }
+
+    fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+        shielded(|| {
+            self.vfs.getattr(Ino(ino.0), move |known| match known {
+                Ok((attr, ttl)) => reply.attr(&ttl, &file_attr(&attr)),
+                Err(e) => reply.error(told(&format!("getattr {ino}"), &e)),
+            });
+        });
+    }
+
+    fn readlink(&self, _req: &Request, ino: INodeNo, reply: ReplyData) {
+        shielded(|| {
+            self.vfs.readlink(Ino(ino.0), move |target| match target {
+                Ok(target) => reply.data(&target),
+                Err(e) => reply.error(told(&format!("readlink {ino}"), &e)),
+            });
+        });
+    }
+
+    fn open(&self, _req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+        if flags.acc_mode() != OpenAccMode::O_RDONLY {
+            return reply.error(Errno::EROFS);
+        }
+        shielded(|| {
+            self.vfs.open(Ino(ino.0), move |opened| match opened {
+                Ok(opened) => {
+                    // Nothing is written, so close(2) needs no flush.
+                    let mut flags = FopenFlags::FOPEN_NOFLUSH;
+                    if opened.keep_cache {
+                        flags |= FopenFlags::FOPEN_KEEP_CACHE;
+                    }
+                    reply.opened(FileHandle(opened.fh.0), flags);
+                }
+                Err(e) => reply.error(told(&format!("open {ino}"), &e)),
+            });
+        });
+    }
+
+    fn read(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        size: u32,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        shielded(|| {
+            let answer = move |data: Result<Data, Error>| match data {
+                Ok(data) => data.with(|bytes| reply.data(bytes)),
+                Err(e) => reply.error(told(&format!("read {ino} at {offset}"), &e)),
+            };
+            self.vfs.read(Fh(fh.0), offset, size, Box::new(answer));
+        });
+    }
+
+    fn release(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        fh: FileHandle,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        _flush: bool,
+        reply: ReplyEmpty,
+    ) {
+        shielded(|| {
+            self.vfs.release(Fh(fh.0));
+            reply.ok();
+        });
+    }
+
+    fn flush(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
+        reply.ok();
+    }
+
+    fn fsync(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
+        reply.ok();
+    }
+
+    fn fsyncdir(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
+        reply.ok();
+    }
+
+    fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
+        shielded(|| {
+            self.vfs.opendir(Ino(ino.0), move |opened| match opened {
+                Ok(fh) => reply.opened(FileHandle(fh.0), FopenFlags::empty()),
+                Err(e) => reply.error(told(&format!("opendir {ino}"), &e)),
+            });
+        });
+    }
+
+    fn readdir(&self, _req: &Request, ino: INodeNo, fh: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        shielded(|| {
+            let listed = self.vfs.readdir(Fh(fh.0), offset, false, &mut |item| {
+                let attr = file_attr(item.attr);
+                !reply.add(attr.ino, item.next, attr.kind, OsStr::from_bytes(item.name))
+            });
+            match listed {
+                Ok(()) => reply.ok(),
+                Err(e) => reply.error(told(&format!("readdir {ino}"), &e)),
+            }
+        });
+    }
+
+    fn readdirplus(&self, _req: &Request, ino: INodeNo, fh: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
+        shielded(|| {
+            let listed = self.vfs.readdir(Fh(fh.0), offset, true, &mut |item| {
+                let (attr, name) = (file_attr(item.attr), OsStr::from_bytes(item.name));
+                !reply.add(attr.ino, item.next, name, &item.ttl, &attr, Generation(0))
+            });
+            match listed {
+                Ok(()) => reply.ok(),
+                Err(e) => reply.error(told(&format!("readdirplus {ino}"), &e)),
+            }
+        });
+    }
+
+    fn releasedir(&self, _req: &Request, _ino: INodeNo, fh: FileHandle, _flags: OpenFlags, reply: ReplyEmpty) {
+        shielded(|| {
+            self.vfs.release(Fh(fh.0));
+            reply.ok();
+        });
+    }
+
+    fn statfs(&self, _req: &Request, _ino: INodeNo, reply: ReplyStatfs) {
+        let space = self.vfs.statfs();
+        let (blocks, files) = (space.blocks, space.files);
+        reply.statfs(blocks, blocks, blocks, files, files, space.block, space.name, space.block);
+    }
+
+    fn access(&self, _req: &Request, _ino: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
+        // The server decides when it is asked; only writing is known to be impossible.
+        if mask.contains(AccessFlags::W_OK) { reply.error(Errno::EROFS) } else { reply.ok() }
+    }
+
+    // FTP has no extended attributes. This once ENOSYS is right: the kernel is to stop asking for the whole mount.
+    fn getxattr(&self, _req: &Request, _ino: INodeNo, _name: &OsStr, _size: u32, reply: ReplyXattr) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn listxattr(&self, _req: &Request, _ino: INodeNo, _size: u32, reply: ReplyXattr) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    // The kernel refuses to write to a read-only mount by itself; should it be remounted, we do.
+    fn setattr(
+        &self,
+        _req: &Request,
+        _ino: INodeNo,
+        _mode: Option<u32>,
+        _uid: Option<u32>,
+        _gid: Option<u32>,
+        _size: Option<u64>,
+        _atime: Option<TimeOrNow>,
+        _mtime: Option<TimeOrNow>,
+        _ctime: Option<SystemTime>,
+        _fh: Option<FileHandle>,
+        _crtime: Option<SystemTime>,
+        _chgtime: Option<SystemTime>,
+        _bkuptime: Option<SystemTime>,
+        _flags: Option<BsdFileFlags>,
+        reply: ReplyAttr,
+    ) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn mknod(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, _: u32, reply: ReplyEntry) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn mkdir(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, reply: ReplyEntry) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn unlink(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn rmdir(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn symlink(&self, _: &Request, _: INodeNo, _: &OsStr, _: &Path, reply: ReplyEntry) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn rename(&self, _: &Request, _: INodeNo, _: &OsStr, _: INodeNo, _: &OsStr, _: RenameFlags, reply: ReplyEmpty) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn link(&self, _: &Request, _: INodeNo, _: INodeNo, _: &OsStr, reply: ReplyEntry) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn create(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, _: i32, reply: ReplyCreate) {
+        reply.error(Errno::EROFS);
+    }
+
+    fn write(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: u64,
+        _: &[u8],
+        _: WriteFlags,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        reply.error(Errno::EROFS);
+    }
+}
+
+/// Runs `f`; a panic in it is logged and goes no further.
+fn shielded(f: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(f)).is_err() {
+        error!("a panic while serving a request: it gets EIO");
+    }
+}
+
+/// Logs a failure as loudly as it deserves and makes a number of it.
+fn told(what: &str, e: &Error) -> Errno {
+    match e.fault {
+        Fault::Remote(ErrorKind::NotFound | ErrorKind::NotDir | ErrorKind::IsDir | ErrorKind::Denied) => {
+            debug!("{what}: {e}");
+        }
+        _ => warn!("{what}: {e}"),
+    }
+    errno(e)
+}
+
+/// An entry with inode number 0 says that there is none, and that this may be remembered.
+const NOBODY: Attr =
+    Attr { ino: Ino(0), kind: Kind::File, size: 0, mtime: SystemTime::UNIX_EPOCH, mode: 0, uid: 0, gid: 0 };
+
+/// As much as the kernel puts into one request.
+const LARGEST_REQUEST: u32 = 1 << 20;
