@@ -69,6 +69,8 @@ fn lookup(host: String, port: u16, deadline: Deadline) -> io::Result<Vec<SocketA
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
+    /// The read timeout that is set.
+    patience: Duration,
 }
 
 impl Socket {
@@ -80,7 +82,7 @@ impl Socket {
         stream.set_nodelay(true)?;
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-        Ok(Self { stream })
+        Ok(Self { stream, patience: Duration::ZERO })
     }
 
     /// Reads what there is, waiting for the first byte until `deadline`; 0 at the end.
@@ -90,12 +92,21 @@ impl Socket {
     pub fn read(&mut self, buf: &mut [u8], deadline: Deadline) -> io::Result<usize> {
         sync::assert_unlocked();
         loop {
-            self.stream.set_read_timeout(Some(at_least_a_millisecond(deadline.left()?)))?;
+            self.be_patient(at_least_a_millisecond(deadline.left()?))?;
             match self.stream.read(buf) {
                 Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
                 done => return done,
             }
         }
+    }
+
+    /// Sets the read timeout, unless what is set is as good: a transfer reads with the same one again and again.
+    fn be_patient(&mut self, left: Duration) -> io::Result<()> {
+        if self.patience.abs_diff(left) > SAME_PATIENCE || self.patience.is_zero() {
+            self.stream.set_read_timeout(Some(left))?;
+            self.patience = left;
+        }
+        Ok(())
     }
 
     /// Writes all of `buf`.
@@ -143,6 +154,9 @@ impl Socket {
 fn at_least_a_millisecond(span: Duration) -> Duration {
     span.max(Duration::from_millis(1))
 }
+
+/// Deadlines this near to each other are the same.
+const SAME_PATIENCE: Duration = Duration::from_millis(5);
 
 /// Quiet time before the kernel asks whether the peer still lives: below the few minutes after which NATs forget.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(60);

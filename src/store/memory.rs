@@ -97,6 +97,15 @@ impl Blocks {
         drop(cache);
     }
 
+    /// Forgets the blocks `range` of `file`: they have been read, and their memory is still warm for the next ones.
+    pub fn drop_behind(&self, file: FileId, range: std::ops::Range<u64>) {
+        let mut out = Vec::with_capacity(8);
+        let mut cache = self.cache.lock();
+        out.extend(range.filter_map(|index| cache.blocks.pop(&BlockKey { file, index })));
+        cache.bytes -= out.iter().map(|b| b.capacity()).sum::<usize>();
+        drop(cache);
+    }
+
     /// Memory for one block, used again where possible.
     pub fn buffer(&self) -> Buffer {
         let bytes = self.spare.buffers.lock().pop();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
-use super::{FileReader, Locked, Reading, broken, give};
+use super::{FileReader, Locked, Reading, broken};
 use crate::base::{Deadline, Recall, Urgency};
 use crate::remote::{Download, Error, ErrorKind, Result, Retry, Version};
 use crate::store::{BLOCK, BlockKey, Buffer, FileId};
@@ -71,7 +71,7 @@ impl Drop for End<'_> {
             let answers = reader.settle(&mut state, None);
             let started = if state.closed { Vec::new() } else { reader.serve_orphans(&mut state) };
             drop(state);
-            give(answers);
+            reader.shared.give(answers);
             return reader.launch(started);
         };
         let error = broken(error);
@@ -237,7 +237,7 @@ impl<'a> Attempt<'a> {
         let mut state = self.progress();
         let answers = self.reader.settle(&mut state, None);
         drop(state);
-        give(answers);
+        self.shared.give(answers);
     }
 
     /// Answers those whom the part of the block that is here already serves.
@@ -246,7 +246,7 @@ impl<'a> Attempt<'a> {
         let tail = (self.at, &self.buffer.as_slice()[..self.filled]);
         let answers = self.reader.settle(&mut state, Some(tail));
         drop(state);
-        give(answers);
+        self.shared.give(answers);
     }
 
     fn progress(&self) -> Locked<'a> {

@@ -38,7 +38,9 @@ pub(crate) struct Reading {
     pub(crate) dirs: Arc<DirCache>,
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) blocks: Blocks,
-    pub(crate) fetchers: Workers,
+    fetchers: Workers,
+    /// For answers whose copying would keep a fetch thread from its socket.
+    repliers: Workers,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) timeout: Duration,
     streams: AtomicUsize,
@@ -55,9 +57,9 @@ impl Reading {
         keeper: Arc<Keeper>,
         timeout: Duration,
     ) -> Self {
-        let fetchers = Workers::new("fetch", MOST_FETCHES);
+        let (fetchers, repliers) = (Workers::new("fetch", MOST_FETCHES), Workers::new("reply", REPLIERS));
         let (streams, ids) = (AtomicUsize::new(0), AtomicU64::new(1));
-        Self { remote, nodes, dirs, kernel, blocks, fetchers, keeper, timeout, streams, ids }
+        Self { remote, nodes, dirs, kernel, blocks, fetchers, repliers, keeper, timeout, streams, ids }
     }
 
     /// How far one stream may run ahead, so that all together stay within half of the memory.
@@ -76,19 +78,32 @@ pub enum Data {
 }
 
 impl Data {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Blocks(pieces) => pieces.iter().map(|(_, range)| range.len()).sum(),
+        }
+    }
+
     /// Hands all of it to `f` in one piece; copies only where it is in several.
     pub fn with<T>(&self, f: impl FnOnce(&[u8]) -> T) -> T {
         match self {
             Self::Bytes(bytes) => f(bytes),
             Self::Blocks(pieces) => match &pieces[..] {
                 [(block, range)] => f(&block[range.clone()]),
-                pieces => {
-                    let whole: Vec<&[u8]> = pieces.iter().map(|(b, range)| &b[range.clone()]).collect();
-                    f(&whole.concat())
-                }
+                pieces => WHOLE.with_borrow_mut(|whole| {
+                    whole.clear();
+                    pieces.iter().for_each(|(block, range)| whole.extend_from_slice(&block[range.clone()]));
+                    f(whole)
+                }),
             },
         }
     }
+}
+
+thread_local! {
+    /// Where pieces are put together: memory that each thread uses again, as fresh pages are dear.
+    static WHOLE: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 /// What is done with the outcome of a read.
@@ -115,6 +130,8 @@ struct State {
     /// A failure not long ago: what is asked right behind it fails alike, instead of waiting once more.
     failed: Option<(Instant, Fault)>,
     closed: bool,
+    /// Blocks before this one have been dropped behind the reader.
+    dropped: u64,
     /// The keeper will come by.
     watched: bool,
 }
@@ -147,6 +164,7 @@ impl FileReader {
             changed: false,
             failed: None,
             closed: false,
+            dropped: 0,
             watched: false,
         };
         Arc::new(Self { ino, shared, state: Ranked::new(state) })
@@ -168,6 +186,7 @@ impl FileReader {
         let found = self.find(&state, &ask, None);
         let missing = found.as_ref().err().copied();
         let started = self.advance(&mut state, &ask, missing);
+        self.drop_behind(&mut state);
         match found {
             Ok(data) => {
                 state.served = true;
@@ -259,6 +278,18 @@ impl FileReader {
             pieces.push((block, from..to));
         }
         Ok(Data::Blocks(pieces))
+    }
+
+    /// Lets go of what a sequential reader has passed: memory that is used again soon is still in the CPU's cache.
+    fn drop_behind(&self, state: &mut State) {
+        let needed = state.waiters.iter().map(|w| w.range.start).min().unwrap_or(u64::MAX);
+        let keep = state.history.behind().min(needed) / BLOCK;
+        if keep > state.dropped {
+            // A reader that has jumped ahead has nothing between to drop.
+            let from = state.dropped.max(keep.saturating_sub(MOST_DROPPED));
+            self.shared.blocks.drop_behind(state.file, from..keep);
+            state.dropped = keep;
+        }
     }
 
     /// Plans for `ask` and carries it out; returns the streams that need a thread.
@@ -386,9 +417,16 @@ fn with_tail(pieces: &[(Block, Range<usize>)], rest: Range<u64>, tail: Option<(u
     Some(Data::Bytes(whole))
 }
 
-fn give(answers: Vec<Answer>) {
-    for (reply, data) in answers {
-        reply(data);
+impl Reading {
+    /// Answers. Large answers go to threads of their own, so that receiving and answering overlap.
+    fn give(&self, answers: Vec<Answer>) {
+        for (reply, data) in answers {
+            if data.as_ref().is_ok_and(|data| data.len() >= LARGE_ANSWER) {
+                self.repliers.run(move || reply(data));
+            } else {
+                reply(data);
+            }
+        }
     }
 }
 
@@ -397,6 +435,15 @@ type Locked<'a> = RankedGuard<'a, State>;
 
 /// Most bytes that one stream runs ahead of its reader.
 const MOST_AHEAD: u64 = 16 << 20;
+
+/// Copying so much takes longer than waking another thread.
+const LARGE_ANSWER: usize = 256 * 1024;
+
+/// Blocks dropped at a time.
+const MOST_DROPPED: u64 = 64;
+
+/// Threads that copy large answers.
+const REPLIERS: usize = 2;
 
 /// Transfers that may be under way or waiting for a connection at once.
 const MOST_FETCHES: usize = 64;

@@ -28,6 +28,11 @@ impl History {
         self.begun = true;
     }
 
+    /// Below this nothing will be asked for again, by the looks of it: the kernel keeps what it has read.
+    pub(crate) fn behind(&self) -> u64 {
+        if self.streak < SURELY_SEQUENTIAL { 0 } else { self.next.saturating_sub(TAIL) }
+    }
+
     /// Bytes to fetch beyond what was asked.
     fn window(&self, most: u64) -> u64 {
         if self.streak == 0 { 0 } else { (FIRST_WINDOW << (self.streak - 1).min(20)).min(most) }
@@ -114,6 +119,12 @@ const NEAR: u64 = 1 << 20;
 
 /// The first step ahead of a sequential reader; it doubles with each ask.
 const FIRST_WINDOW: u64 = 256 * 1024;
+
+/// Asks in a row after which a reader is believed to go on to the end.
+const SURELY_SEQUENTIAL: u32 = 4;
+
+/// What is kept behind a sequential reader, for asks out of order and small steps back.
+const TAIL: u64 = 2 << 20;
 
 /// Streams of one handle: two readers of one handle, or one that jumps between two places.
 const MOST_STREAMS: usize = 2;
