@@ -1,0 +1,8 @@
+//! What several test programs use. Each compiles all of it and calls a part.
+#![allow(dead_code, reason = "no test program uses every helper")]
+#![allow(unreachable_pub, reason = "`pub` says what a helper module offers, although a test program exports nothing")]
+
+pub mod lab;
+pub mod mount;
+pub mod process;
+pub mod tree;
