@@ -238,7 +238,12 @@ fn ten_thousand_entries(software: Software) {
 
 /// Names that other clients trip over, as files and as directories.
 fn odd_names(software: Software) {
-    let (lab, mount) = mounted(software, |dir| tree::named(dir, tree::ODD_NAMES));
+    let (lab, mount) = mounted(software, |dir| {
+        tree::named(dir, tree::ODD_NAMES);
+        if software != Software::PureFtpd {
+            fs::write(dir.join(tree::BACKSLASH), "backslash").expect("a new file");
+        }
+    });
     tree::compare(&lab.dir(), &mount.path(), software.tells());
     assert_eq!(tree::paths(&mount.path()), tree::paths(&lab.dir()));
     mount.unmount();

@@ -18,7 +18,8 @@ with open(sys.argv[1], encoding="utf-8") as file:
 users = DummyAuthorizer()
 users.add_user(conf["user"], conf["password"], conf["served"], perm="elradfmwMT")
 FTPHandler.authorizer = users
-FTPHandler.passive_ports = range(int(conf["low"]), int(conf["high"]) + 1)
+if "low" in conf:  # else the kernel chooses
+    FTPHandler.passive_ports = range(int(conf["low"]), int(conf["high"]) + 1)
 FTPHandler.timeout = int(conf["idle"])
 logging.basicConfig(level=logging.WARNING)
 
@@ -27,7 +28,8 @@ server.max_cons = 4096  # counts data connections, too: never the limit that is 
 server.max_cons_per_ip = int(conf["clients"])  # 0: no limit
 
 os.umask(int(conf["umask"]))
-os.setgroups([])
-os.setgid(int(conf["gid"]))
-os.setuid(int(conf["uid"]))
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(int(conf["gid"]))
+    os.setuid(int(conf["uid"]))
 server.serve_forever()

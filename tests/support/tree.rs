@@ -56,10 +56,12 @@ pub const ODD_NAMES: &[&str] = &[
     "com,ma",
     "Jan 01 12:34",
     "total 12",
+    "trailing blank ",
+    "two trailing blanks  ",
 ];
 
-/// Names that Pure-FTPd refuses (backslash) or shows otherwise (a blank at the end becomes `_` in its commands).
-pub const ODDER_NAMES: &[&str] = &["back\\slash", "trailing blank ", "two trailing blanks  "];
+/// A name that Pure-FTPd lists and does not serve: `553 Prohibited file name`.
+pub const BACKSLASH: &str = "back\\slash";
 
 /// Fills `dir` with a file of every size in [`EDGE_SIZES`] and one of [`LARGE`] bytes, named by their sizes.
 pub fn sizes(dir: &Path) {
@@ -138,6 +140,7 @@ pub fn links(dir: &Path) {
         ("real/inner/up", "../file"),
         ("to-link", "to-file"),
         ("with blanks -> arrow", "real/file"),
+        ("from-root", "/real/file"),
         ("dangling", "nowhere/at/all"),
     ];
     for (name, target) in links {
