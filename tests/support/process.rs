@@ -32,9 +32,9 @@ pub fn with_deadline<T: Send + 'static>(limit: Duration, name: &str, body: impl 
     });
     let thread = thread.expect("a thread can be started");
     if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-        for pid in entrusted.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            end_tree(pid);
-        }
+        entrusted.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(end_tree);
+        // Now its calls fail, and it may still clean up behind itself.
+        ended.recv_timeout(CLEAN_UP_LIMIT).ok();
         panic!("{name}: no result within {limit:?}");
     }
     thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
@@ -185,3 +185,6 @@ pub fn command<I: Into<OsString>>(program: &str, arguments: impl IntoIterator<It
     command.args(arguments.into_iter().map(Into::into));
     command
 }
+
+/// Time for a body that overran to drop what it holds.
+const CLEAN_UP_LIMIT: Duration = Duration::from_secs(10);
