@@ -1,9 +1,9 @@
-//! What the integration tests share.
-#![allow(
-    dead_code,
-    unused_imports,
-    unreachable_pub,
-    reason = "every test binary compiles all of this and uses a part of it"
-)]
+//! What several test programs use. Each compiles all of it and calls a part.
+#![allow(dead_code, unused_imports, reason = "no test program uses every helper")]
+#![allow(unreachable_pub, reason = "`pub` says what a helper module offers, although a test program exports nothing")]
 
+pub mod lab;
+pub mod mount;
+pub mod process;
 pub mod server;
+pub mod tree;
