@@ -52,7 +52,7 @@ impl Client {
     /// # Errors
     /// Whatever keeps it from being mounted, first of all [`ErrorKind::LoginRefused`] and [`ErrorKind::NotDir`].
     pub fn enter(&self, path: &[u8], deadline: Deadline) -> Result<RemotePath> {
-        self.pool.acquire(&Claim::Metadata, deadline)?.put_back();
+        self.meet(deadline)?;
         let home = self.dialect.home().unwrap_or_else(RemotePath::root);
         let mut whole = if path.starts_with(b"/") { Vec::new() } else { [home.as_bytes(), b"/"].concat() };
         whole.extend_from_slice(path);
@@ -64,6 +64,14 @@ impl Client {
             Class::Completion => Ok(root),
             _ => Err(self.refusal("CWD", &reply, &root, Wanted::Dir, deadline)),
         }
+    }
+
+    /// Makes sure that what the server can do is known.
+    fn meet(&self, deadline: Deadline) -> Result<()> {
+        if self.dialect.features().is_none() {
+            self.pool.acquire(&Claim::Metadata, deadline)?.put_back();
+        }
+        Ok(())
     }
 
     /// Runs `work` on a connection; once more on another one if the first turns out to be dead.
@@ -175,6 +183,7 @@ impl Client {
     }
 
     fn lines(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
+        self.meet(deadline)?;
         if self.dialect.can(Skill::Mlst) == Can::Yes {
             return self.mlsd(path, deadline);
         }
@@ -292,6 +301,7 @@ impl Client {
 
 impl Remote for Client {
     fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
+        self.meet(deadline)?;
         if self.dialect.can(Skill::Mlst) == Can::Yes {
             self.stat_mlst(path, deadline)
         } else {

@@ -51,10 +51,13 @@ impl Connector {
 
     /// A logged-in connection in binary mode.
     pub(crate) fn connect(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
-        let first = !self.dialect.ever_connected();
-        match self.attempt(deadline) {
+        if self.dialect.ever_connected() || self.dialect.one_by_one() {
+            return self.attempt(deadline);
+        }
+        let half = deadline.left().map_err(|e| Error::io("connect", e))? / 2;
+        match self.attempt(deadline.min_after(half)) {
             // A server that throws away what arrives early leaves the burst unanswered: line by line, once and for all.
-            Err(Refusal::Failed(e)) if first && !self.dialect.one_by_one() && e.verb == "PASS" && broke(&e) => {
+            Err(Refusal::Failed(e)) if e.verb == "PASS" && broke(&e) => {
                 info!("login in one burst failed ({e}): trying line by line");
                 self.dialect.learn_one_by_one();
                 self.attempt(deadline)
@@ -79,7 +82,7 @@ impl Connector {
         let addresses = self
             .dialer
             .resolve(host, *port, deadline.min_after(*connect_timeout))
-            .map_err(|e| Error::new(ErrorKind::Unreachable, "resolve").because(e))?;
+            .map_err(|e| Error::io("resolve", e))?;
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in addresses {
             match self.dialer.dial(address, deadline.min_after(*connect_timeout)) {

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "no test program uses every helper")]
 #![allow(unreachable_pub, reason = "`pub` says what a helper module offers, although a test program exports nothing")]
 
+pub mod client;
 pub mod lab;
 pub mod mount;
 pub mod process;

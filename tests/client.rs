@@ -1,0 +1,310 @@
+//! The FTP client against a scripted server: what it sends, what it makes of the answers, what it costs.
+
+mod support;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use ftpfs::base::{Deadline, Recall};
+use ftpfs::remote::{ErrorKind, Kind, Name, Precision, Remote, Stamp};
+use support::client::{AMPLE, client, client_with, config, list, names, open, path, read, soon};
+use support::server::{Cut, DEFAULT_MTIME, End, FakeServer, Fault, Personality, Refusal, Stage, Tree, fill_pattern};
+
+fn tree() -> Tree {
+    Tree::new().dir("d").file("d/a.txt", b"hello world", DEFAULT_MTIME).file_pattern("big", 5 << 30, 7)
+}
+
+/// Every way to list that the client knows.
+fn personalities() -> Vec<(&'static str, Personality)> {
+    vec![
+        ("mlsd", Personality::mlsd()),
+        ("proftpd", Personality::proftpd()),
+        ("pyftpdlib", Personality::pyftpdlib()),
+        ("pure", Personality::pure()),
+        ("unix", Personality::unix_list()),
+        ("iis", Personality::iis()),
+        ("no epsv", Personality::no_epsv()),
+        ("no feat", Personality::no_feat()),
+    ]
+}
+
+#[test]
+fn the_second_login_is_one_burst() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let client = client(&server);
+    let first: Vec<String> = server.log().bursts().iter().map(|burst| burst.join(" ")).collect();
+    assert_eq!(first[0], "USER PASS TYPE");
+    assert_eq!(first[1], "FEAT");
+    server.clear_log();
+    // A transfer holds the first connection, so the listing needs a second one.
+    let held = open(&client, "/big", 0).expect("a transfer");
+    names(&client, "/d");
+    let logins: Vec<String> =
+        server.log().bursts().iter().filter(|b| b[0] == "USER").map(|burst| burst.join(" ")).collect();
+    assert_eq!(logins, ["USER PASS TYPE OPTS"], "{}", server.log());
+    assert_eq!(server.log().verb("FEAT"), 0, "FEAT is asked once per server");
+    held.finish(soon()).expect("an early end");
+}
+
+#[test]
+fn a_listing_and_a_first_byte_cost_two_flights_each() {
+    for (name, personality) in personalities() {
+        let server = FakeServer::start(personality, tree());
+        let client = client(&server);
+        // The first of each kind may try out what FEAT did not tell.
+        names(&client, "/d");
+        read(&client, "/d/a.txt", 0).expect("a file");
+        server.reset_flights();
+        server.clear_log();
+        assert_eq!(names(&client, "/d"), ["a.txt"], "{name}");
+        assert_eq!(server.work_flights(), 2, "{name}: {}", server.log());
+        server.reset_flights();
+        assert_eq!(read(&client, "/d/a.txt", 3).expect("a file"), b"lo world", "{name}");
+        assert_eq!(server.work_flights(), 2, "{name}: {}", server.log());
+        assert_eq!(server.log().count(|e| matches!(e, support::server::Event::SentDuringTransfer { .. })), 0);
+    }
+}
+
+#[test]
+fn every_server_shows_the_same_tree() {
+    for (name, personality) in personalities() {
+        let server = FakeServer::start(personality, tree());
+        let client = client(&server);
+        let root = list(&client, "/").expect("a listing");
+        let entry = |name: &str| root.iter().find(|e| e.name.as_bytes() == name.as_bytes()).expect("it is listed");
+        assert_eq!(entry("d").meta.kind, Kind::Dir, "{name}");
+        assert_eq!(entry("big").meta.size, Some(5 << 30), "{name}");
+        assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world", "{name}");
+        let mut far = open(&client, "/big", (4 << 30) + 3).expect("a file");
+        let (mut got, mut wanted) = ([0; 16], [0; 16]);
+        fill_pattern(7, (4 << 30) + 3, &mut wanted);
+        assert!(far.read(&mut got, soon()).expect("bytes") > 0);
+        assert_eq!(got[0], wanted[0], "{name}");
+        far.finish(soon()).expect("an early end");
+    }
+}
+
+#[test]
+fn exact_times_of_a_thousand_files_take_some_thirty_flights() {
+    for personality in [Personality::unix_list(), Personality::iis()] {
+        let server = FakeServer::start(personality, Tree::new().many("many", 1000));
+        let client = client(&server);
+        let entries = list(&client, "/many").expect("a listing");
+        assert!(entries.iter().all(|e| e.meta.mtime.expect("a time").precision != Precision::Second));
+        server.reset_flights();
+        let names: Vec<Name> = entries.into_iter().map(|e| e.name).collect();
+        let times = client.times(&path("/many"), &names, soon()).expect("times");
+        assert!(times.iter().all(|t| *t == Some(Stamp::exact(DEFAULT_MTIME))));
+        assert!(server.work_flights() <= 33, "{} flights", server.work_flights());
+    }
+}
+
+#[test]
+fn what_is_missing_is_told_from_what_is_refused() {
+    for (name, personality) in personalities() {
+        let server = FakeServer::start(personality, tree());
+        let client = client(&server);
+        let kind = |result: Result<_, ftpfs::remote::Error>| result.expect_err("it fails").kind;
+        assert_eq!(kind(read(&client, "/d/nothing", 0).map(drop)), ErrorKind::NotFound, "{name}");
+        assert_eq!(kind(read(&client, "/d", 0).map(drop)), ErrorKind::IsDir, "{name}");
+        assert_eq!(kind(list(&client, "/nowhere").map(drop)), ErrorKind::NotFound, "{name}");
+        assert_eq!(kind(list(&client, "/d/a.txt").map(drop)), ErrorKind::NotDir, "{name}");
+        assert_eq!(kind(list(&client, "/d/a.txt/x").map(drop)), ErrorKind::NotDir, "{name}");
+    }
+}
+
+#[test]
+fn a_file_called_no_such_file_is_not_missing() {
+    let server = FakeServer::start(Personality::mlsd(), Tree::new().file("No such file or directory", b"x", 0));
+    server.fault(Fault::reply("RETR", "550 No such file or directory: Permission denied"));
+    let client = client(&server);
+    let error = read(&client, "/No such file or directory", 0).expect_err("it is refused");
+    assert_eq!(error.kind, ErrorKind::Denied);
+}
+
+#[test]
+fn an_early_end_takes_one_reply_and_keeps_the_connection() {
+    for (name, personality) in personalities() {
+        let server = FakeServer::start(personality, tree());
+        let client = client(&server);
+        for _ in 0..5 {
+            let mut download = open(&client, "/big", 1 << 30).expect("a transfer");
+            assert!(download.read(&mut [0; 1000], soon()).expect("bytes") > 0);
+            download.finish(soon()).expect("an early end");
+            assert_eq!(names(&client, "/d"), ["a.txt"], "{name}");
+        }
+        assert_eq!(server.max_seen_connections(), 1, "{name}: {}", server.log());
+    }
+}
+
+#[test]
+fn a_connection_that_went_stale_is_replaced_unseen() {
+    type Staling = fn(&FakeServer) -> usize;
+    let ways: [Staling; 4] = [
+        FakeServer::close_idle_connections,
+        |server| server.cut_idle_connections(End::Fin),
+        |server| server.cut_idle_connections(End::Rst),
+        |server| server.tell_idle_connections("421 Passive data channel timed out."),
+    ];
+    for stale in ways {
+        let server = FakeServer::start(Personality::mlsd(), tree());
+        let client = client(&server);
+        assert!(server.wait_for_idle(1, AMPLE));
+        assert_eq!(stale(&server), 1);
+        assert_eq!(names(&client, "/d"), ["a.txt"]);
+        assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world");
+    }
+}
+
+#[test]
+fn a_connection_that_breaks_while_it_is_asked_is_replaced_unseen() {
+    for verb in ["EPSV", "MLSD", "MLST", "RETR"] {
+        for how in [End::Fin, End::Rst] {
+            let server = FakeServer::start(Personality::mlsd(), tree());
+            let client = client(&server);
+            server.fault(Fault::cut(Stage::Reply(verb), Cut::both(how)).times(1));
+            assert_eq!(names(&client, "/d"), ["a.txt"], "{verb}");
+            assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world", "{verb}");
+        }
+    }
+}
+
+#[test]
+fn one_granted_connection_is_enough() {
+    for how in [Refusal::Greeting421, Refusal::Pass530] {
+        let server = FakeServer::start(Personality::mlsd(), tree());
+        server.fault(Fault::max_connections(1, how));
+        let client = Arc::new(client(&server));
+        // Eight at once, with a server that grants one: each in turn, none fails.
+        let threads: Vec<_> = (0..8)
+            .map(|i| {
+                let client = Arc::clone(&client);
+                thread::spawn(move || {
+                    if i % 2 == 0 {
+                        assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world");
+                    } else {
+                        assert_eq!(names(&client, "/d"), ["a.txt"]);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+    }
+}
+
+#[test]
+fn metadata_calls_back_the_only_connection() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    server.fault(Fault::max_connections(1, Refusal::Greeting421));
+    let client = Arc::new(client(&server));
+    let recall = Arc::new(Recall::default());
+    let seen = recall.gate.ticket();
+    let download = client.download(&path("/big"), 0, &recall, soon()).expect("a transfer");
+    let lister = {
+        let client = Arc::clone(&client);
+        thread::spawn(move || names(&client, "/d"))
+    };
+    assert!(recall.gate.wait(seen, soon()), "the transfer is asked for its connection");
+    download.finish(soon()).expect("an early end");
+    assert_eq!(lister.join().expect("no panic"), ["a.txt"]);
+}
+
+#[test]
+fn transfers_leave_a_connection_to_metadata() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let mut settings = config(&server);
+    settings.max_connections = 2;
+    let client = client_with(&settings);
+    let _held = open(&client, "/big", 0).expect("a transfer");
+    let second = client.download(&path("/big"), 0, &Arc::default(), Deadline::after(Duration::from_millis(50)));
+    assert_eq!(second.err().expect("there is no connection for it").kind, ErrorKind::TimedOut);
+    assert_eq!(names(&client, "/d"), ["a.txt"]);
+}
+
+#[test]
+fn silence_at_any_stage_ends_at_the_deadline() {
+    let stages = [
+        Stage::Greeting,
+        Stage::Login,
+        Stage::Feat,
+        Stage::Epsv,
+        Stage::Accept,
+        Stage::AfterOpening,
+        Stage::Data(1),
+        Stage::Final,
+        Stage::Reply("MLSD"),
+    ];
+    for stage in stages {
+        let server = FakeServer::start(Personality::mlsd(), tree());
+        server.fault(Fault::stall(stage));
+        let mut settings = config(&server);
+        settings.timeout = Duration::from_millis(200);
+        let client = client_with(&settings);
+        let listed = client.list(&path("/d"), Deadline::after(settings.timeout), &mut |_| ControlFlow::Continue(()));
+        let kind = listed.err().unwrap_or_else(|| panic!("{stage:?}: {}", server.log())).kind;
+        assert_eq!(kind, ErrorKind::TimedOut, "{stage:?}");
+    }
+}
+
+#[test]
+fn a_hostile_227_leads_nowhere_else() {
+    let personality = Personality::no_epsv().with_pasv_address(std::net::Ipv4Addr::new(203, 0, 113, 7));
+    let server = FakeServer::start(personality, tree());
+    let client = client(&server);
+    assert_eq!(read(&client, "/d/a.txt", 0).expect("the control connection's own peer answers"), b"hello world");
+}
+
+#[test]
+fn ipv6_works() {
+    let server = FakeServer::start(Personality::mlsd().on_ipv6(), tree());
+    let client = client(&server);
+    assert_eq!(names(&client, "/"), ["big", "d"]);
+    assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world");
+}
+
+#[test]
+fn a_server_without_restart_is_read_from_the_beginning() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    server.fault(Fault::reply("REST", "502 Command not implemented."));
+    let client = client(&server);
+    assert_eq!(read(&client, "/d/a.txt", 6).expect("a file"), b"world");
+    assert_eq!(read(&client, "/d/a.txt", 6).expect("a file"), b"world");
+    assert_eq!(server.log().verb("REST"), 1, "what a server cannot do is asked once");
+}
+
+#[test]
+fn a_wrong_password_is_no_full_server() {
+    let server = FakeServer::start(Personality::mlsd().with_login("me", "right"), tree());
+    let mut settings = config(&server);
+    settings.password = ftpfs::base::Secret::new(b"wrong".to_vec());
+    let error = client_with(&settings).enter(b"", soon()).expect_err("it is refused");
+    assert_eq!(error.kind, ErrorKind::LoginRefused);
+    assert!(!format!("{error} {error:?}").contains("wrong"));
+    settings.password = ftpfs::base::Secret::new(b"right".to_vec());
+    client_with(&settings).enter(b"", soon()).expect("it is let in");
+}
+
+#[test]
+fn names_that_would_escape_do_not_come_through() {
+    let server = FakeServer::start(Personality::mlsd(), Tree::new().file("ok", b"", 0));
+    for name in ["../../etc/passwd", "/abs", ".", "..", "a/b"] {
+        let line = format!("type=file;size=1;modify=20200101000000; {name}\r\n");
+        server.fault(Fault::listing_line(line.into_bytes()));
+    }
+    let client = client(&server);
+    assert_eq!(names(&client, "/"), ["ok"]);
+}
+
+#[test]
+fn the_login_directory_is_where_relative_paths_begin() {
+    let server = FakeServer::start(Personality { home: "/d".into(), ..Personality::mlsd() }, tree());
+    let enter = |to: &str| client_with(&config(&server)).enter(to.as_bytes(), soon());
+    assert_eq!(enter("").expect("home"), path("/d"));
+    assert_eq!(enter("/").expect("the root"), path("/"));
+    assert_eq!(enter("a.txt").expect_err("a file").kind, ErrorKind::NotDir);
+    assert_eq!(enter("x").expect_err("nothing").kind, ErrorKind::NotFound);
+}

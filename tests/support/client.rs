@@ -1,0 +1,94 @@
+//! An FTP client of ours on a fake server.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftpfs::base::{Deadline, Recall, Secret, SystemClock};
+use ftpfs::config::{Family, Server};
+use ftpfs::ftp::Client;
+use ftpfs::ftp::socket::Network;
+use ftpfs::remote::{Download, Entry, Remote, RemotePath, Result};
+
+use super::server::FakeServer;
+
+/// Ample for anything on loopback that works at all.
+pub const AMPLE: Duration = Duration::from_secs(20);
+
+/// How `server` is reached, with a timeout of [`AMPLE`].
+pub fn config(server: &FakeServer) -> Server {
+    let (user, password) = server.login();
+    Server {
+        host: server.addr().ip().to_string(),
+        port: server.addr().port(),
+        user: user.into_bytes(),
+        password: Secret::new(password.into_bytes()),
+        path: Vec::new(),
+        family: Family::Any,
+        timeout: AMPLE,
+        connect_timeout: AMPLE,
+        max_connections: 8,
+        idle_timeout: Duration::from_secs(60),
+        disable_epsv: false,
+        disable_mlsd: false,
+    }
+}
+
+/// A client with `config`.
+pub fn client_with(config: &Server) -> Client {
+    Client::new(config, Box::new(Network { family: config.family }), Arc::new(SystemClock))
+}
+
+/// A client that has logged in.
+pub fn client(server: &FakeServer) -> Client {
+    let client = client_with(&config(server));
+    client.enter(b"", soon()).expect("the login works");
+    client
+}
+
+/// A deadline that only a hang meets.
+pub fn soon() -> Deadline {
+    Deadline::after(AMPLE)
+}
+
+/// A path.
+pub fn path(text: &str) -> RemotePath {
+    RemotePath::new(text.as_bytes()).expect("a valid path")
+}
+
+/// All entries of a directory.
+pub fn list(client: &Client, dir: &str) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    client.list(&path(dir), soon(), &mut |entry| {
+        entries.push(entry);
+        ControlFlow::Continue(())
+    })?;
+    Ok(entries)
+}
+
+/// The names in a directory, sorted.
+pub fn names(client: &Client, dir: &str) -> Vec<String> {
+    let mut names: Vec<_> = list(client, dir).expect("a listing").iter().map(|e| e.name.to_string()).collect();
+    names.sort();
+    names
+}
+
+/// Begins to read a file.
+pub fn open(client: &Client, file: &str, from: u64) -> Result<Box<dyn Download>> {
+    client.download(&path(file), from, &Arc::new(Recall::default()), soon())
+}
+
+/// Reads a file from a byte on to its end.
+pub fn read(client: &Client, file: &str, from: u64) -> Result<Vec<u8>> {
+    let mut download = open(client, file, from)?;
+    let mut bytes = Vec::new();
+    let mut buf = vec![0; 64 * 1024];
+    loop {
+        match download.read(&mut buf, soon())? {
+            0 => break,
+            n => bytes.extend_from_slice(&buf[..n]),
+        }
+    }
+    download.finish(soon())?;
+    Ok(bytes)
+}
