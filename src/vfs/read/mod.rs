@@ -144,7 +144,10 @@ struct Stream {
 }
 
 struct Waiter {
+    /// What was asked for, as far as the file goes.
     range: Range<u64>,
+    /// Where it would end in a file without end.
+    asked: u64,
     deadline: Instant,
     reply: ReadReply,
 }
@@ -177,8 +180,9 @@ impl FileReader {
             drop(state);
             return reply(Err(fault.into()));
         }
-        let ask = at..at.saturating_add(u64::from(len)).min(state.version.size);
-        if ask.is_empty() {
+        let asked = at.saturating_add(u64::from(len));
+        let ask = at..asked.min(state.version.size);
+        if ask.start >= ask.end {
             drop(state);
             return reply(Ok(Data::Bytes(Vec::new())));
         }
@@ -195,7 +199,7 @@ impl FileReader {
             }
             Err(_) => {
                 let deadline = Instant::now() + self.shared.timeout;
-                state.waiters.push(Waiter { range: ask, deadline, reply });
+                state.waiters.push(Waiter { range: ask, asked, deadline, reply });
                 let watch = !std::mem::replace(&mut state.watched, true);
                 drop(state);
                 if watch {
@@ -369,12 +373,14 @@ impl FileReader {
         let Some((file, _)) = nodes.bind(self.ino, version, || blocks.new_file()) else { return false };
         state.file = file;
         state.version = version.clone();
+        let mut wanted = 0;
         for waiter in &mut state.waiters {
-            waiter.range.end = waiter.range.end.min(version.size);
+            waiter.range.end = waiter.asked.min(version.size);
             waiter.range.start = waiter.range.start.min(waiter.range.end);
+            wanted = wanted.max(waiter.range.end);
         }
         for stream in &mut state.streams {
-            stream.run.until = stream.run.until.min(version.size);
+            stream.run.until = stream.run.until.max(wanted).min(version.size);
         }
         drop(state);
         if let Some(Known { mut meta, since, exact }) = nodes.known(self.ino) {

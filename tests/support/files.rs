@@ -1,0 +1,128 @@
+//! A filesystem of ours on a fake server, called directly: what the kernel would ask, without the kernel.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use ftpfs::base::{Clock, SystemClock};
+use ftpfs::config::{Files, Server};
+use ftpfs::remote::Remote;
+use ftpfs::vfs::{Attr, Entered, Fault, Fh, Ino, Result, Vfs};
+
+use super::client::{AMPLE, client_with, config, soon};
+use super::server::FakeServer;
+
+/// A filesystem and the patience of its callers.
+pub struct Fs {
+    pub vfs: Arc<Vfs>,
+}
+
+/// Settings as a user has them who gives no options, but with a long memory: tests move on without waiting.
+pub fn files() -> Files {
+    let ttl = Duration::from_secs(3600);
+    Files {
+        uid: 0,
+        gid: 0,
+        file_mask: None,
+        dir_mask: None,
+        attr_ttl: ttl,
+        dir_ttl: ttl,
+        negative_ttl: ttl,
+        memory: 16 << 20,
+    }
+}
+
+impl Fs {
+    /// The root directory of `server`.
+    pub fn new(server: &FakeServer) -> Self {
+        Self::with(&config(server), &files())
+    }
+
+    /// The root directory of a server, with settings.
+    pub fn with(server: &Server, files: &Files) -> Self {
+        Self::with_clock(server, files, Arc::new(SystemClock))
+    }
+
+    /// The same, at a time of its own.
+    pub fn with_clock(server: &Server, files: &Files, clock: Arc<dyn Clock>) -> Self {
+        let client = client_with(server);
+        let root = client.enter(b"", soon()).expect("the login works");
+        let remote: Arc<dyn Remote> = Arc::new(client);
+        let vfs = Vfs::new(remote, root, files, server.timeout, clock).expect("threads can be started");
+        Self { vfs }
+    }
+
+    /// Looks a path up, name by name.
+    pub fn look(&self, path: &str) -> Result<Option<Attr>> {
+        let mut at = None;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let parent = at.as_ref().map_or(Ino::ROOT, |attr: &Attr| attr.ino);
+            let found = answer(|tell| self.vfs.lookup(parent, name.as_bytes(), tell))?;
+            let Entered::Found { attr, .. } = found else { return Ok(None) };
+            at = Some(attr);
+        }
+        Ok(at)
+    }
+
+    /// The inode of a path that exists.
+    pub fn ino(&self, path: &str) -> Ino {
+        self.look(path).expect("the server answers").unwrap_or_else(|| panic!("{path} exists")).ino
+    }
+
+    pub fn open(&self, path: &str) -> Result<Fh> {
+        let ino = self.ino(path);
+        answer(|tell| self.vfs.open(ino, tell)).map(|opened| opened.fh)
+    }
+
+    /// Reads as the kernel does, in one request.
+    pub fn read(&self, fh: Fh, at: u64, len: u32) -> Result<Vec<u8>> {
+        self.ask(fh, at, len).recv_timeout(AMPLE).expect("every read is answered")
+    }
+
+    /// Asks for bytes without waiting for them.
+    pub fn ask(&self, fh: Fh, at: u64, len: u32) -> mpsc::Receiver<Result<Vec<u8>>> {
+        let (tell, hear) = mpsc::channel();
+        let reply = move |data: Result<ftpfs::vfs::Data>| {
+            let _ = tell.send(data.map(|data| data.with(<[u8]>::to_vec)));
+        };
+        self.vfs.read(fh, at, len, Box::new(reply));
+        hear
+    }
+
+    /// Reads a whole file in requests of 128 KiB.
+    pub fn read_all(&self, path: &str) -> Result<Vec<u8>> {
+        let fh = self.open(path)?;
+        let mut bytes = Vec::new();
+        loop {
+            let got = self.read(fh, bytes.len() as u64, 128 * 1024)?;
+            if got.is_empty() {
+                self.vfs.release(fh);
+                return Ok(bytes);
+            }
+            bytes.extend_from_slice(&got);
+        }
+    }
+
+    /// The names in a directory, in the server's order, without `.` and `..`.
+    pub fn names(&self, dir: Ino) -> Result<Vec<String>> {
+        let fh = answer(|tell| self.vfs.opendir(dir, tell))?;
+        let mut names = Vec::new();
+        self.vfs.readdir(fh, 2, false, &mut |item| {
+            names.push(String::from_utf8_lossy(item.name).into_owned());
+            true
+        })?;
+        self.vfs.release(fh);
+        Ok(names)
+    }
+}
+
+/// Waits for the answer to a request.
+pub fn answer<T: Send + 'static>(ask: impl FnOnce(Box<dyn FnOnce(Result<T>) + Send>)) -> Result<T> {
+    let (tell, hear) = mpsc::channel();
+    ask(Box::new(move |result| drop(tell.send(result))));
+    hear.recv_timeout(AMPLE).expect("every request is answered")
+}
+
+/// What went wrong.
+pub fn fault<T: std::fmt::Debug>(result: Result<T>) -> Fault {
+    result.expect_err("it fails").fault
+}
