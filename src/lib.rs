@@ -2,7 +2,7 @@
 //!
 //! Storeys, from the roof down; each imports only what lies below it:
 //!
-//! * `cli` turns words into a [`config`]; [`daemon`] and [`logging`] are the process around it;
+//! * [`cli`] turns words into a [`config`]; [`daemon`] and [`logging`] are the process around it;
 //! * [`app`] wires everything together;
 //! * `mount` speaks FUSE and is the only user of the fuser crate;
 //! * `vfs` knows files as the kernel sees them: inodes, directories, open files, streams;
@@ -13,6 +13,7 @@
 
 pub mod app;
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod logging;
