@@ -2,7 +2,8 @@
 //!
 //! Storeys, from the roof down; each imports only what lies below it:
 //!
-//! * `cli` turns words into a [`config`]; `app` wires everything together;
+//! * [`cli`] turns words into a [`config`]; [`app`] wires everything together; [`daemon`] and [`logging`] make a
+//!   well-behaved process of it;
 //! * [`mount`] speaks FUSE and is the only user of the fuser crate;
 //! * [`vfs`] knows files as the kernel sees them: inodes, directories, open files, streams;
 //! * [`remote`] is the contract between `vfs` and a server; [`ftp`] implements it;
@@ -10,9 +11,13 @@
 //!
 //! `vfs` and `ftp` never import each other.
 
+pub mod app;
 pub mod base;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod ftp;
+pub mod logging;
 pub mod mount;
 pub mod remote;
 pub mod store;

@@ -63,7 +63,7 @@ fn a_listing_and_a_first_byte_cost_two_flights_each() {
         server.reset_flights();
         assert_eq!(read(&client, "/d/a.txt", 3).expect("a file"), b"lo world", "{name}");
         assert_eq!(server.work_flights(), 2, "{name}: {}", server.log());
-        assert_eq!(server.log().count(|e| matches!(e, support::server::Event::SentDuringTransfer { .. })), 0);
+        assert_eq!(server.log().count(|e| matches!(e, support::server::Event::SentDuringTransfer)), 0);
     }
 }
 

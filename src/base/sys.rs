@@ -3,6 +3,11 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 /// Detaches the filesystem mounted at `path` (`umount2(2)`); with `lazy` also while it is in use.
 ///
@@ -15,4 +20,145 @@ pub fn unmount(path: &CStr, lazy: bool) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Real user and group of this process.
+pub fn caller() -> (u32, u32) {
+    // SAFETY: both take no argument, touch no memory and cannot fail.
+    unsafe { (libc::getuid(), libc::getgid()) }
+}
+
+/// Which side of [`fork`] this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fork {
+    /// The caller; the child's process id.
+    Parent(i32),
+    /// The copy.
+    Child,
+}
+
+/// Copies the process (`fork(2)`), as long as it has only one thread.
+///
+/// # Errors
+/// What the kernel answers; `InvalidInput` where other threads run, because the copy would hold their locks for ever.
+pub fn fork() -> io::Result<Fork> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "fork with more than one thread"));
+    }
+    // SAFETY: this is the only thread, so the child begins with consistent memory and may go on like any process.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Fork::Child),
+        child => Ok(Fork::Parent(child)),
+    }
+}
+
+/// Leaves the terminal and its signals (`setsid(2)`).
+///
+/// # Errors
+/// `EPERM` for the leader of a process group.
+pub fn new_session() -> io::Result<()> {
+    // SAFETY: takes no argument and touches no memory.
+    if unsafe { libc::setsid() } == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Sends `signal` to the process `pid`.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: takes numbers only and touches no memory of this process.
+    if unsafe { libc::kill(pid, signal) } == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Waits for the child `pid` to end.
+///
+/// # Errors
+/// `ECHILD` where there is no such child.
+pub fn wait_child(pid: i32) -> io::Result<ExitStatus> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is a live integer that waitpid fills in; no reference to it is kept.
+        if unsafe { libc::waitpid(pid, &raw mut status, 0) } != -1 {
+            return Ok(ExitStatus::from_raw(status));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Makes the descriptor number `to` mean the file `from` (`dup2(2)`), for the standard streams.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn redirect(from: BorrowedFd<'_>, to: StandardStream) -> io::Result<()> {
+    // SAFETY: `from` is open as long as it is borrowed; `to` is 0, 1 or 2, which nobody owns and nobody closes.
+    match unsafe { libc::dup2(from.as_raw_fd(), to as RawFd) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// The descriptors that every process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandardStream {
+    /// Standard input.
+    Input = 0,
+    /// Standard output.
+    Output = 1,
+    /// Standard error.
+    Error = 2,
+}
+
+/// Keeps `signals` from being delivered to this thread and to all that it starts: they wait for [`wait_signal`].
+///
+/// # Errors
+/// `EINVAL` for a number that is no signal.
+pub fn block_signals(signals: &[i32]) -> io::Result<()> {
+    let set = signal_set(signals)?;
+    // SAFETY: `set` is initialised and outlives the call; the old mask is not asked for.
+    match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Takes the next of the blocked `signals`; None where `limit` has passed first.
+///
+/// # Errors
+/// `EINVAL` for a number that is no signal.
+pub fn wait_signal(signals: &[i32], limit: Option<Duration>) -> io::Result<Option<i32>> {
+    let set = signal_set(signals)?;
+    // A year for "no limit" keeps this to one system call.
+    let limit = limit.unwrap_or(Duration::from_secs(365 * 86_400));
+    let limit = libc::timespec { tv_sec: limit.as_secs() as libc::time_t, tv_nsec: limit.subsec_nanos().into() };
+    loop {
+        // SAFETY: `set` and `limit` are initialised and outlive the call; a null siginfo is allowed.
+        match unsafe { libc::sigtimedwait(&raw const set, std::ptr::null_mut(), &raw const limit) } {
+            -1 => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error if error.raw_os_error() == Some(libc::EAGAIN) => return Ok(None),
+                error => return Err(error),
+            },
+            signal => return Ok(Some(signal)),
+        }
+    }
+}
+
+fn signal_set(signals: &[i32]) -> io::Result<libc::sigset_t> {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the whole set and cannot fail on a valid address.
+    let mut set: libc::sigset_t = unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        set.assume_init()
+    };
+    for &signal in signals {
+        // SAFETY: `set` is initialised; a bad number is answered with -1.
+        if unsafe { libc::sigaddset(&raw mut set, signal) } == -1 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(set)
 }

@@ -192,6 +192,8 @@ impl Session {
         let mut met_below = 0;
         loop {
             let point = Point { place: Place::Final, conn: self.id, verb: &self.verb, path: self.path.as_ref() };
+            // A fault may be added when its place has been passed already.
+            met_below = met_below.max(self.sent);
             let threshold = self.hub.threshold(&point, met_below);
             if threshold == Some(self.sent) {
                 met_below = self.sent + 1;

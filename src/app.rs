@@ -1,0 +1,92 @@
+//! Wires server, filesystem and kernel together: log in, mount, serve until the end.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use log::{info, warn};
+
+use crate::base::{Clock, Deadline, SystemClock};
+use crate::config::{Config, Server};
+use crate::daemon::Signals;
+use crate::ftp::Client;
+use crate::ftp::socket::Network;
+use crate::mount::{self, Mounted};
+use crate::remote::{self, ErrorKind, Remote};
+use crate::vfs::Vfs;
+
+/// Mounts what `config` says, calls `ready` once it is mounted and logged in, and returns when it is unmounted or when
+/// a signal asked for it.
+///
+/// # Errors
+/// One line for the user, without any password.
+pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result<(), String> {
+    let mount = Arc::new(OnceLock::new());
+    end_on_signal(&mount, signals).map_err(|e| format!("cannot watch for signals: {e}"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let server = &config.server;
+    let dialer = Box::new(Network { family: server.family });
+    let client = Arc::new(Client::new(server, dialer, Arc::clone(&clock)));
+    let root = client.enter(&server.path, Deadline::after(server.timeout)).map_err(|e| no_server(server, &e))?;
+    let remote: Arc<dyn Remote> = client;
+    let vfs = Vfs::new(remote, root.clone(), &config.files, server.timeout, clock).map_err(|e| e.to_string())?;
+    let mounted = mount::mount(&vfs, &config.mount).map_err(|e| no_mount(config, &e))?;
+    info!("{root} of {}:{} is mounted on {}", server.host, server.port, config.mount.mountpoint.display());
+    let mounted = mount.get_or_init(|| Arc::new(mounted));
+    ready();
+    mounted.wait(None);
+    vfs.shut_down();
+    info!("{} is unmounted", config.mount.mountpoint.display());
+    Ok(())
+}
+
+/// Ends at the first signal: before there is a mount at once, later by taking it down.
+///
+/// A program that keeps a file open may hold the mount in the kernel for ever; after a while the process goes, and the
+/// kernel tells that program so.
+fn end_on_signal(mount: &Arc<OnceLock<Arc<Mounted>>>, signals: Signals) -> io::Result<()> {
+    let mount = Arc::clone(mount);
+    thread::Builder::new().name("signal".into()).spawn(move || {
+        loop {
+            let signal = signals.wait();
+            info!("{signal:?}: unmounting");
+            let Some(mounted) = mount.get() else { std::process::exit(1) };
+            match mounted.unmount() {
+                Ok(()) if mounted.wait(Some(Deadline::after(PATIENCE))) => return,
+                Ok(()) => {
+                    warn!("files are still open: leaving all the same");
+                    std::process::exit(0);
+                }
+                Err(e) => warn!("cannot unmount: {e}"),
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Why there is no server, in one line.
+fn no_server(server: &Server, error: &remote::Error) -> String {
+    let Server { host, port, .. } = server;
+    let path = String::from_utf8_lossy(&server.path);
+    match error.kind {
+        ErrorKind::LoginRefused => format!("cannot log in to {host}:{port}: {error}"),
+        ErrorKind::NotFound | ErrorKind::NotDir | ErrorKind::Denied => format!("cannot mount {path:?}: {error}"),
+        _ => format!("cannot reach {host}:{port}: {error}"),
+    }
+}
+
+/// Why there is no mount, in one line.
+fn no_mount(config: &Config, error: &io::Error) -> String {
+    let place = config.mount.mountpoint.display();
+    // fusermount3 says it in lines of its own, with its name before them.
+    let text = error.to_string();
+    let said = text.trim().trim_start_matches("fusermount3:").trim();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("cannot mount on {place}: {said} (is /dev/fuse there? try `modprobe fuse`)"),
+        _ => format!("cannot mount on {place}: {said}"),
+    }
+}
+
+/// How long programs are waited for that still use a mount which was told to end.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,404 @@
+//! From words to settings: arguments, URL, `-o` lists, credentials.
+//!
+//! [`table`] holds the settings, [`options`] the list of `-o`, [`url`], [`netrc`] and [`credentials`] the rest; `clap`
+//! cuts the arguments up and prints `--help`. Settings are applied in the order in which they were written, whether in
+//! `-o` or as long options: the last one counts, as with mount(8).
+
+pub mod credentials;
+pub mod hide;
+mod mountpoint;
+pub mod netrc;
+pub mod options;
+pub mod table;
+pub mod url;
+mod values;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use log::{Level, LevelFilter};
+
+use self::credentials::{Environment, Login, Prompt, Sources};
+use self::options::Meaning;
+use self::table::{Draft, Group, Setting, TABLE};
+use self::url::Url;
+use crate::base::sys;
+use crate::config::{Config, Files, Mount, Server};
+use crate::logging;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Cli {
+    /// Mount.
+    Run(Box<Settings>),
+    /// Print this text and leave: `--help`, `--version`.
+    Print(String),
+}
+
+/// Everything that a mount needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For [`app::run`](crate::app::run).
+    pub config: Config,
+    /// Whether to stay in the foreground.
+    pub foreground: bool,
+    /// Where the log goes.
+    pub log: logging::Settings,
+    /// To be logged once there is a log.
+    pub notes: Vec<(Level, String)>,
+}
+
+/// Why nothing is mounted: one line, without any password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The line, without `ftpfs:` before it.
+    pub text: String,
+    /// Exit status: 2 for a command line that makes no sense, 1 for everything else.
+    pub status: u8,
+}
+
+impl Failure {
+    fn usage(text: impl Into<String>) -> Self {
+        Self { text: text.into(), status: 2 }
+    }
+
+    fn other(text: impl Into<String>) -> Self {
+        Self { text: text.into(), status: 1 }
+    }
+}
+
+/// Understands the command line `args`, the program's name first.
+///
+/// # Errors
+/// One line for the user.
+pub fn parse(args: Vec<OsString>, environment: &Environment, prompt: &mut Prompt<'_>) -> Result<Cli, Failure> {
+    let matches = match command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            return Ok(Cli::Print(error.to_string()));
+        }
+        Err(error) => return Err(Failure::usage(explain(&error))),
+    };
+    let draft = read_settings(&matches).map_err(Failure::usage)?;
+    let place = |id: &str| matches.get_one::<OsString>(id).expect("clap insists on both");
+    let (url, directory) = (place(URL), place(MOUNTPOINT));
+    let url = url::parse(url.as_bytes()).map_err(Failure::usage)?;
+    check_combinations(&draft).map_err(Failure::usage)?;
+    finish(draft, url, Path::new(directory), environment, prompt).map(|s| Cli::Run(Box::new(s))).map_err(Failure::other)
+}
+
+/// The definition for clap, made of the table.
+pub fn command() -> Command {
+    let list = Arg::new(OPTIONS)
+        .short('o')
+        .long(OPTIONS)
+        .value_name("LIST")
+        .help("Options as mount(8) gives them, separated by commas; may be repeated")
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(OsString));
+    let place = |id: &'static str, help: &'static str| {
+        Arg::new(id).value_name(id).required(true).help(help).value_parser(clap::value_parser!(OsString))
+    };
+    Command::new("ftpfs")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Mounts a directory of an FTP server")
+        .override_usage("ftpfs [OPTIONS] URL MOUNTPOINT")
+        .after_help(after_help())
+        .arg(place(URL, "ftp://[USER[:PASSWORD]@]HOST[:PORT][/PATH]; the path begins at the login directory"))
+        .arg(place(MOUNTPOINT, "The directory to mount on"))
+        .arg(list)
+        .args(['s', 'n'].map(ignored))
+        .args(TABLE.iter().filter(|s| s.group != Group::List).map(argument))
+}
+
+/// A flag that mount(8) or scripts written for curlftpfs pass.
+fn ignored(letter: char) -> Arg {
+    flag(Arg::new(letter.to_string()).short(letter).help("Accepted and ignored").action(ArgAction::Append))
+}
+
+/// An empty value in place of none, so that each occurrence has its place in the order.
+fn flag(arg: Arg) -> Arg {
+    arg.num_args(0).default_missing_value("")
+}
+
+fn argument(setting: &'static Setting) -> Arg {
+    let mut help = setting.help.to_string();
+    if let Some(default) = setting.default {
+        help.push_str(&format!(" [default: {default}]"));
+    }
+    let arg = Arg::new(setting.name)
+        .long(setting.long())
+        .help(help)
+        .help_heading(setting.group.heading())
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(OsString))
+        .aliases(
+            setting.aliases.iter().copied().chain([setting.name]).flat_map(|a| [a.to_string(), a.replace('_', "-")]),
+        );
+    let arg = match setting.short {
+        Some(letter) => arg.short(letter),
+        None => arg,
+    };
+    match setting.value {
+        Some(value) => arg.value_name(value),
+        None => flag(arg),
+    }
+}
+
+fn after_help() -> String {
+    let words = |group: Group| TABLE.iter().filter(move |s| s.group == group).map(|s| s.name).collect::<Vec<_>>();
+    format!(
+        "Every long option can be written in -o as well: --max-connections 4 is -o max_connections=4.\n\
+         Only in -o: {}.\n\
+         Without a password in the URL, in --user, --credentials, FTPFS_PASSWORD or netrc, ftpfs asks for it.\n\
+         The manual page ftpfs(1) tells more.",
+        words(Group::List).join(", ")
+    )
+}
+
+/// Applies all settings in the order of the command line.
+fn read_settings(matches: &ArgMatches) -> Result<Draft, String> {
+    let mut found: Vec<(usize, &'static Setting, Option<Vec<u8>>)> = Vec::new();
+    for setting in TABLE.iter().filter(|s| s.group != Group::List) {
+        for (index, value) in occurrences(matches, setting.name) {
+            found.push((index, setting, setting.value.map(|_| value)));
+        }
+    }
+    let mut notes = Vec::new();
+    for (index, list) in occurrences(matches, OPTIONS) {
+        let words = options::split(&list);
+        for (number, word) in words.iter().enumerate() {
+            match options::meaning(word, &words[..number])? {
+                Meaning::Set(setting) => found.push((index, setting, word.value.clone())),
+                Meaning::Note(name) => notes.push((Level::Info, format!("option '{name}' changes nothing here"))),
+                Meaning::Ignore => {}
+            }
+        }
+    }
+    // Stable: the words of one -o keep their order.
+    found.sort_by_key(|(index, ..)| *index);
+    let mut draft = Draft::new();
+    draft.notes = notes;
+    for (_, setting, value) in found {
+        setting.apply(&mut draft, value.as_deref())?;
+    }
+    Ok(draft)
+}
+
+fn occurrences(matches: &ArgMatches, id: &str) -> Vec<(usize, Vec<u8>)> {
+    let values = matches.get_many::<OsString>(id).into_iter().flatten();
+    let indices = matches.indices_of(id).into_iter().flatten();
+    indices.zip(values.map(|value| value.clone().into_vec())).collect()
+}
+
+fn check_combinations(draft: &Draft) -> Result<(), String> {
+    if draft.allow_other && draft.allow_root {
+        return Err("options 'allow_other' and 'allow_root' exclude each other".into());
+    }
+    if draft.log_file.is_some() && draft.syslog {
+        return Err("options 'log_file' and 'syslog' exclude each other".into());
+    }
+    Ok(())
+}
+
+/// Looks at the machine: directory, files with passwords, terminal. The terminal last, so that nobody types a password
+/// for nothing.
+fn finish(
+    draft: Draft,
+    url: Url,
+    directory: &Path,
+    environment: &Environment,
+    prompt: &mut Prompt<'_>,
+) -> Result<Settings, String> {
+    let mountpoint = mountpoint::find(directory)?;
+    let log = log_settings(&draft)?;
+    let source = draft.source.clone().unwrap_or_else(|| url.to_string());
+    let sources = Sources {
+        url: Login { user: url.user, password: url.password },
+        option: draft.login.clone(),
+        credentials: draft.credentials.as_deref(),
+        netrc: draft.netrc.as_deref(),
+        host: &url.host,
+    };
+    let (user, password) = credentials::resolve(sources, environment, prompt)?;
+    let server = Server {
+        host: url.host,
+        port: url.port,
+        user,
+        password,
+        path: url.path,
+        family: draft.family,
+        timeout: draft.timeout,
+        connect_timeout: draft.connect_timeout.min(draft.timeout),
+        max_connections: draft.max_connections,
+        idle_timeout: draft.idle_timeout,
+        disable_epsv: draft.disable_epsv,
+        disable_mlsd: draft.disable_mlsd,
+    };
+    let config = Config { server, files: files(&draft), mount: mount(&draft, mountpoint, source) };
+    Ok(Settings { config, foreground: draft.foreground || draft.debug, log, notes: draft.notes })
+}
+
+fn files(draft: &Draft) -> Files {
+    let (uid, gid) = sys::caller();
+    Files {
+        uid: draft.uid.unwrap_or(uid),
+        gid: draft.gid.unwrap_or(gid),
+        file_mask: draft.file_mask,
+        dir_mask: draft.dir_mask,
+        attr_ttl: draft.attr_ttl,
+        dir_ttl: draft.dir_ttl,
+        negative_ttl: draft.negative_ttl,
+        memory: draft.memory,
+    }
+}
+
+fn mount(draft: &Draft, mountpoint: PathBuf, source: String) -> Mount {
+    Mount {
+        mountpoint,
+        source,
+        allow_other: draft.allow_other,
+        allow_root: draft.allow_root,
+        default_permissions: draft.default_permissions,
+        suid: draft.suid,
+        dev: draft.dev,
+        exec: draft.exec,
+        threads: draft.threads,
+    }
+}
+
+fn log_settings(draft: &Draft) -> Result<logging::Settings, String> {
+    let foreground = draft.foreground || draft.debug;
+    let usual = match (draft.debug, foreground) {
+        (true, _) => LevelFilter::Debug,
+        (false, true) => LevelFilter::Info,
+        (false, false) => LevelFilter::Warn,
+    };
+    let raised = LevelFilter::iter().nth(usual as usize + draft.verbose).unwrap_or(LevelFilter::Trace);
+    let target = match &draft.log_file {
+        // Absolute, because the background process leaves this directory.
+        Some(path) => logging::Target::File(
+            std::path::absolute(path).map_err(|error| format!("log file {}: {error}", path.display()))?,
+        ),
+        None if draft.syslog => logging::Target::Syslog,
+        None if foreground => logging::Target::Stderr,
+        None => logging::Target::SyslogIfThere,
+    };
+    Ok(logging::Settings { level: draft.log_level.unwrap_or(raised), target })
+}
+
+/// One line for what clap says in many. Values are left out: one may be a password.
+fn explain(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let option = context(ContextKind::InvalidArg).unwrap_or_default();
+    // "--timeout <TIME>" or "--timeout=5": the option alone.
+    let option = option.split(['=', ' ']).next().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnknownArgument if option.starts_with("--") => match context(ContextKind::SuggestedArg) {
+            Some(like) => format!("unknown option '{option}', did you mean '{like}'?"),
+            None => format!("unknown option '{option}'; see ftpfs --help"),
+        },
+        ErrorKind::UnknownArgument if option.starts_with('-') => format!("unknown option '{option}'; see ftpfs --help"),
+        ErrorKind::UnknownArgument => "too many arguments: one URL and one MOUNTPOINT; see ftpfs --help".into(),
+        ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(missing)) if missing.len() == 1 => {
+                "MOUNTPOINT is missing; see ftpfs --help".into()
+            }
+            _ => "URL and MOUNTPOINT are missing; see ftpfs --help".into(),
+        },
+        ErrorKind::TooManyValues | ErrorKind::WrongNumberOfValues if option.starts_with('-') => {
+            format!("option '{option}': takes no value")
+        }
+        ErrorKind::InvalidValue | ErrorKind::TooFewValues if option.starts_with('-') => {
+            format!("option '{option}': needs a value")
+        }
+        _ => "bad command line; see ftpfs --help".into(),
+    }
+}
+
+const URL: &str = "URL";
+const MOUNTPOINT: &str = "MOUNTPOINT";
+const OPTIONS: &str = "options";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Family;
+
+    fn settings(args: &str) -> Result<Settings, Failure> {
+        let words =
+            format!("ftpfs ftp://h / {args}").split(' ').filter(|w| !w.is_empty()).map(OsString::from).collect();
+        match parse(words, &Environment::default(), &mut |_| Ok(String::new()))? {
+            Cli::Run(settings) => Ok(*settings),
+            Cli::Print(text) => panic!("asked for no text: {text}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_last_setting_counts_wherever_it_stands() {
+        let seconds = |args: &str| settings(args).map(|s| s.config.server.timeout.as_secs());
+        assert_eq!(seconds("--timeout 5 -o timeout=6,timeout=7"), Ok(7));
+        assert_eq!(seconds("-o timeout=6 --timeout=5 -o ro"), Ok(5));
+        assert_eq!(seconds("-otimeout=6 --timeout 5 -o timeout=8"), Ok(8));
+        let family = |args: &str| settings(args).map(|s| s.config.server.family);
+        assert_eq!(family("-46"), Ok(Family::V6));
+        assert_eq!(family("--ipv6 -o ipv4"), Ok(Family::V4));
+    }
+
+    #[test]
+    fn both_spellings_of_a_name_are_taken() {
+        for args in ["--max-connections 3", "--max_connections=3", "-o max_connections=3", "-o max-connections=3"] {
+            assert_eq!(settings(args).map(|s| s.config.server.max_connections), Ok(3), "{args}");
+        }
+        let ttl =
+            |args: &str| settings(args).map(|s| (s.config.files.attr_ttl.as_secs(), s.config.files.dir_ttl.as_secs()));
+        assert_eq!(ttl("-o cache_timeout=3,cache_dir_timeout=4"), Ok((3, 4)));
+        assert_eq!(ttl("--cache-stat-timeout 3"), Ok((3, 10)));
+    }
+
+    #[test]
+    fn masks_ids_and_mount_flags_arrive() {
+        let found = settings("-o uid=7,gid=8,umask=027,dmask=0,suid,noexec,allow_other,fsname=disk").expect("settings");
+        assert_eq!((found.config.files.uid, found.config.files.gid), (7, 8));
+        assert_eq!((found.config.files.file_mask, found.config.files.dir_mask), (Some(0o027), Some(0)));
+        let mount = found.config.mount;
+        assert_eq!((mount.suid, mount.dev, mount.exec, mount.allow_other), (true, false, false, true));
+        assert_eq!(mount.source, "disk");
+        let plain = settings("").expect("settings");
+        assert_eq!((plain.config.files.uid, plain.config.files.gid), sys::caller());
+        assert_eq!(plain.config.mount.source, "ftp://h");
+        assert_eq!(settings("--timeout 4").map(|s| s.config.server.connect_timeout), Ok(Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn level_and_target_follow_the_flags() {
+        let log = |args: &str| settings(args).map(|s| (s.foreground, s.log.level, s.log.target));
+        use LevelFilter::{Debug, Info, Trace, Warn};
+        use logging::Target::{File, Stderr, Syslog, SyslogIfThere};
+        assert_eq!(log(""), Ok((false, Warn, SyslogIfThere)));
+        assert_eq!(log("-f"), Ok((true, Info, Stderr)));
+        assert_eq!(log("-d"), Ok((true, Debug, Stderr)));
+        assert_eq!(log("-vv"), Ok((false, Debug, SyslogIfThere)));
+        assert_eq!(log("-fvvvvv"), Ok((true, Trace, Stderr)));
+        assert_eq!(log("-d --log-level warn --syslog"), Ok((true, Warn, Syslog)));
+        assert_eq!(log("-o debug,log_file=/x,verbose"), Ok((true, Trace, File("/x".into()))));
+    }
+
+    #[test]
+    fn a_note_tells_what_has_no_effect() {
+        assert_eq!(settings("-o rw,utf8,noauto").map(|s| s.notes.len()), Ok(2));
+    }
+}
