@@ -289,7 +289,7 @@ impl Walk {
     fn link(&mut self, disk: &Path, shown: &Path, at: &Path, seen: &fs::Metadata) {
         if seen.is_symlink() && self.what.links != Links::Followed {
             let (truth, seen) = (fs::read_link(disk), fs::read_link(shown));
-            if truth.as_ref().ok() != seen.as_ref().ok() {
+            if truth.as_ref().ok().map(|target| within(at, target)).as_ref() != seen.as_ref().ok() {
                 self.differs(at, format!("leads to {truth:?} on disk, {seen:?} in the mount"));
             }
             return;
@@ -310,7 +310,10 @@ impl Walk {
 
     fn may_miss(&self, link: &Path) -> bool {
         let dangling = self.follow(link).is_none_or(|target| !target.exists());
-        self.what.links != Links::Known && dangling
+        // pyftpdlib is not in a chroot: an absolute target is a place on its machine.
+        let outside =
+            self.what.links == Links::Followed && fs::read_link(link).is_ok_and(|target| target.is_absolute());
+        self.what.links != Links::Known && (dangling || outside)
     }
 
     /// Where the server, to which the served folder is `/`, goes for this link.
@@ -321,6 +324,16 @@ impl Walk {
         }
         Some(self.root.join(target.components().filter(|c| *c != Component::RootDir).collect::<PathBuf>()))
     }
+}
+
+/// How a mount shows a link at `at` to `target`: an absolute one leads to the same place inside the mount.
+fn within(at: &Path, target: &Path) -> PathBuf {
+    if target.is_relative() {
+        return target.to_owned();
+    }
+    let depth = at.components().filter(|c| matches!(c, Component::Normal(_))).count() - 1;
+    let up: PathBuf = std::iter::repeat_n("..", depth).collect();
+    up.join(target.components().filter(|c| *c != Component::RootDir).collect::<PathBuf>())
 }
 
 fn entries(dir: &Path) -> io::Result<BTreeMap<OsString, fs::Metadata>> {
