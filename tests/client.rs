@@ -308,3 +308,21 @@ fn the_login_directory_is_where_relative_paths_begin() {
     assert_eq!(enter("a.txt").expect_err("a file").kind, ErrorKind::NotDir);
     assert_eq!(enter("x").expect_err("nothing").kind, ErrorKind::NotFound);
 }
+
+#[test]
+fn an_idle_connection_that_a_nat_has_forgotten_is_replaced_unseen() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let mut settings = config(&server);
+    settings.timeout = Duration::from_millis(900);
+    let client = client_with(&settings);
+    client.enter(b"", soon()).expect("the login works");
+    // Commands arrive nowhere any more, and nobody says so.
+    server.fault(Fault::stall(Stage::AnyReply).connection(1));
+    let mut count = 0;
+    let each = &mut |_| {
+        count += 1;
+        ControlFlow::Continue(())
+    };
+    client.list(&path("/d"), Deadline::after(settings.timeout), each).expect("a fresh connection answers");
+    assert_eq!(count, 1);
+}

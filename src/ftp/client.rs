@@ -93,6 +93,9 @@ impl Client {
                 }
                 Err(e) => {
                     fresh_failures += u32::from(!lease.reused);
+                    if lease.reused && e.kind == ErrorKind::Unreachable {
+                        self.pool.distrust();
+                    }
                     drop(lease);
                     if !again(&e, fresh_failures, deadline) {
                         return Err(e);
@@ -394,6 +397,9 @@ impl Remote for Client {
                 Err(Failed::Said(reply)) => return Err(self.refusal("RETR", &reply, path, Wanted::File, deadline)),
                 Err(Failed::Error(e)) => {
                     fresh_failures += u32::from(!reused);
+                    if reused && e.kind == ErrorKind::Unreachable {
+                        self.pool.distrust();
+                    }
                     if !again(&e, fresh_failures, deadline) {
                         return Err(e);
                     }

@@ -30,6 +30,8 @@ pub(crate) struct Control {
     id: u64,
     /// Where the other end is: data connections go nowhere else.
     peer: IpAddr,
+    /// It has been idle, and nothing has been heard of it since: a NAT may have forgotten it without a word.
+    doubtful: bool,
     /// When it was last given back to the pool.
     pub(crate) idle_since: Instant,
 }
@@ -44,6 +46,7 @@ impl Control {
             dialect,
             id,
             peer,
+            doubtful: false,
             idle_since: Instant::now(),
         })
     }
@@ -61,6 +64,11 @@ impl Control {
     /// Whether something arrived that nobody asked for: a 421, a late reply, the end. Such a connection is not used.
     pub(crate) fn has_news(&self) -> bool {
         !self.received.is_empty() || self.socket.has_news()
+    }
+
+    /// Marks it as one that has been idle: its first reply must come soon, or another connection is to be tried.
+    pub(crate) fn doubt(&mut self) {
+        self.doubtful = true;
     }
 
     /// Sends `commands` in one segment.
@@ -81,6 +89,23 @@ impl Control {
 
     /// Reads one reply to `verb`, preliminary ones included. A 421 means that the server is about to hang up.
     pub(crate) fn reply(&mut self, verb: &'static str, deadline: Deadline) -> Result<Reply> {
+        if self.doubtful {
+            let share = deadline.left().map_err(|e| Error::io(verb, e))? / DOUBTFUL_SHARE;
+            let reply = self.next_reply(verb, deadline.min_after(share));
+            return match reply {
+                Err(e) if e.kind == ErrorKind::TimedOut => {
+                    Err(Error::new(ErrorKind::Unreachable, verb).because(e).with_retry(Retry::IfReused))
+                }
+                done => {
+                    self.doubtful = false;
+                    done
+                }
+            };
+        }
+        self.next_reply(verb, deadline)
+    }
+
+    fn next_reply(&mut self, verb: &'static str, deadline: Deadline) -> Result<Reply> {
         loop {
             match self.parser.advance(&self.received) {
                 Ok(Some((reply, used))) => {
@@ -134,6 +159,9 @@ impl Control {
         }
     }
 }
+
+/// A connection that has been idle gets this part of the time that is left for its first reply.
+const DOUBTFUL_SHARE: u32 = 3;
 
 /// Outstanding commands that every measured server takes (facts: 2,000 went well, 32 fill no buffer).
 pub(crate) const MAX_FLIGHT: usize = 32;

@@ -109,7 +109,8 @@ impl Pool {
             let turn = self.inner.lock().turn(claim, ticket)?;
             match turn {
                 Turn::Take(control) => {
-                    let lease = self.lease(*control, ticket, true);
+                    let mut lease = self.lease(*control, ticket, true);
+                    lease.control_mut().doubt();
                     if lease.control().has_news() {
                         debug!("an idle connection has gone stale");
                         drop(lease);
@@ -175,6 +176,18 @@ impl Pool {
             // Before the first login nothing is known to be right: say at once what is wrong.
             _ => self.dialect.ever_connected(),
         }
+    }
+
+    /// Closes all idle connections: one of them turned out to be dead, so the others are likely to be.
+    pub(crate) fn distrust(&self) {
+        let idle = {
+            let mut inner = self.inner.lock();
+            let idle = std::mem::take(&mut inner.idle);
+            inner.open -= idle.len();
+            idle
+        };
+        self.gate.open();
+        drop(idle);
     }
 
     /// Closes what has been idle for long, but for one; tries again whether a server's limit was lifted.
