@@ -182,14 +182,17 @@ impl Filesystem for Adapter {
 
     fn readdirplus(&self, _req: &Request, ino: INodeNo, fh: FileHandle, offset: u64, mut reply: ReplyDirectoryPlus) {
         shielded(|| {
-            let listed = self.vfs.readdir(Fh(fh.0), offset, true, &mut |item| {
-                let (attr, name) = (file_attr(item.attr), OsStr::from_bytes(item.name));
-                !reply.add(attr.ino, item.next, name, &item.ttl, &attr, Generation(0))
+            let vfs = Arc::clone(&self.vfs);
+            self.vfs.prepare_dir(Fh(fh.0), offset, move || {
+                let listed = vfs.readdir(Fh(fh.0), offset, true, &mut |item| {
+                    let (attr, name) = (file_attr(item.attr), OsStr::from_bytes(item.name));
+                    !reply.add(attr.ino, item.next, name, &item.ttl, &attr, Generation(0))
+                });
+                match listed {
+                    Ok(()) => reply.ok(),
+                    Err(e) => reply.error(told(&format!("readdirplus {ino}"), &e)),
+                }
             });
-            match listed {
-                Ok(()) => reply.ok(),
-                Err(e) => reply.error(told(&format!("readdirplus {ino}"), &e)),
-            }
         });
     }
 

@@ -1,7 +1,7 @@
 //! Directories: one listing each, believed for a while, loaded once however many ask.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,8 +73,22 @@ impl Listing {
         meta.kind == Kind::File && meta.mtime.is_none_or(|t| t.precision != Precision::Second)
     }
 
-    /// Asks the exact time of entry `at` and, in the same flight, of those that are likely to be asked for next.
-    pub(crate) fn ask_times(&self, remote: &dyn Remote, dir: &RemotePath, at: usize, deadline: Deadline) -> Result<()> {
+    /// Whether somebody has asked for exact times here and those of some entries in `range` are still missing.
+    pub(crate) fn wants_times(&self, range: Range<usize>) -> bool {
+        let details = self.details.lock();
+        !details.times.is_empty()
+            && range.take_while(|at| *at < self.len()).any(|at| self.is_vague(at) && !details.times.contains_key(&at))
+    }
+
+    /// Asks the exact time of entry `at` and, in the same flights, of `more` that are likely to be asked for next.
+    pub(crate) fn ask_times(
+        &self,
+        remote: &dyn Remote,
+        dir: &RemotePath,
+        at: usize,
+        more: usize,
+        deadline: Deadline,
+    ) -> Result<()> {
         loop {
             let seen = self.gate.ticket();
             let batch: Vec<usize> = {
@@ -87,7 +101,7 @@ impl Listing {
                 } else {
                     details.asking = true;
                     let vague = |i: &usize| self.is_vague(*i) && !details.times.contains_key(i);
-                    (at..self.entries.len()).filter(vague).take(TIMES_AT_ONCE).collect()
+                    (at..self.entries.len()).filter(vague).take(1 + more).collect()
                 }
             };
             if batch.is_empty() {
@@ -279,9 +293,6 @@ impl Drop for Loading<'_> {
         self.load.gate.open();
     }
 }
-
-/// Times asked for in one flight: as many commands as may be outstanding at once.
-const TIMES_AT_ONCE: usize = 32;
 
 /// Entries kept over all listings; some 200 bytes each.
 const MOST_ENTRIES: usize = 400_000;

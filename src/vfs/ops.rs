@@ -182,7 +182,7 @@ impl Vfs {
             listing = self.listing(parent, &path, self.negative_ttl, deadline)?;
         }
         if let Some(at) = listing.find(name.as_bytes()) {
-            listing.ask_times(&*self.remote, &path, at, deadline)?;
+            listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
             return self.enter(parent, name, listing.meta(at).0, &listing);
         }
         if listing.complete {
@@ -242,7 +242,7 @@ impl Vfs {
         let listing = self.listing(parent, &path, self.attr_ttl, deadline)?;
         let known = match listing.find(name.as_bytes()) {
             Some(at) => {
-                listing.ask_times(&*self.remote, &path, at, deadline)?;
+                listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
                 Known { meta: listing.meta(at).0, since: listing.since, exact: true }
             }
             None if listing.complete => return Err(ErrorKind::NotFound.into()),
@@ -293,6 +293,26 @@ impl Vfs {
 
     fn add_dir(&self, ino: Ino, listing: Arc<Listing>) -> Fh {
         self.handles.add_dir(OpenDir { ino, listing })
+    }
+
+    /// Calls `then` when [`readdir`](Self::readdir) from `offset` on has all it needs.
+    ///
+    /// Where the server lists without exact times and somebody has begun to ask for them, name by name, those of the
+    /// next entries are fetched first: whoever reads on gets them without asking.
+    pub fn prepare_dir(self: &Arc<Self>, fh: Fh, offset: u64, then: impl FnOnce() + Send + 'static) {
+        let first = usize::try_from(offset.saturating_sub(2)).unwrap_or(usize::MAX);
+        let next = first..first.saturating_add(ONE_REPLY);
+        let dir = self.handles.dir(fh).ok().filter(|dir| dir.listing.wants_times(next));
+        let fast = dir.is_none().then_some(Ok(()));
+        let slow = move |vfs: &Self, deadline| {
+            let dir = dir.ok_or(Fault::BadHandle)?;
+            let path = vfs.path(dir.ino)?;
+            // Some of them may be known already.
+            let at = (first..dir.listing.len()).find(|at| dir.listing.wants_times(*at..*at + 1));
+            at.map_or(Ok(()), |at| dir.listing.ask_times(&*vfs.remote, &path, at, ONE_REPLY, deadline))
+        };
+        // Without the times the names are still right: whoever asks for one is told what is wrong.
+        self.answer(fast, slow, move |_| then());
     }
 
     /// Hands entries from `offset` on to `emit` until it says that there is no more room.
@@ -403,6 +423,12 @@ impl Vfs {
         self.dirs.load(dir, path, ttl, &*self.remote, deadline)
     }
 }
+
+/// Exact times asked for beside the one that is needed: together they fill one flight.
+const SAME_FLIGHT: usize = 31;
+
+/// Entries that fit into one answer: the kernel gives room for 128 KiB, and an entry takes at least 152 bytes.
+const ONE_REPLY: usize = 862;
 
 /// Requests that may wait for the server at once; the others wait for them, each until its own deadline.
 const MOST_OPS: usize = 32;

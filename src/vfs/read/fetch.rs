@@ -68,7 +68,7 @@ impl Drop for End<'_> {
         let mut state = reader.state.lock();
         state.streams.retain(|s| s.run.id != self.id);
         let Some(error) = self.error.take() else {
-            let answers = reader.settle(&mut state, None);
+            let answers = reader.settle(&mut state, 0, None);
             let started = if state.closed { Vec::new() } else { reader.serve_orphans(&mut state) };
             drop(state);
             reader.shared.give(answers);
@@ -163,7 +163,10 @@ impl<'a> Attempt<'a> {
         }
         self.since = Instant::now();
         loop {
-            match self.next() {
+            // In the middle of a block there is little to decide.
+            let next =
+                if self.filled > 0 && self.recall.asked() == Urgency::None { Some(Next::Read) } else { self.next() };
+            match next {
                 None | Some(Next::Yield) => {
                     self.finish(download);
                     return Ok(());
@@ -235,7 +238,7 @@ impl<'a> Attempt<'a> {
         self.at += self.filled as u64;
         self.filled = 0;
         let mut state = self.progress();
-        let answers = self.reader.settle(&mut state, None);
+        let answers = self.reader.settle(&mut state, self.at, None);
         drop(state);
         self.shared.give(answers);
     }
@@ -244,7 +247,7 @@ impl<'a> Attempt<'a> {
     fn show_part(&mut self) {
         let mut state = self.progress();
         let tail = (self.at, &self.buffer.as_slice()[..self.filled]);
-        let answers = self.reader.settle(&mut state, Some(tail));
+        let answers = self.reader.settle(&mut state, self.at + self.filled as u64, Some(tail));
         drop(state);
         self.shared.give(answers);
     }
