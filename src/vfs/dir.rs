@@ -294,5 +294,5 @@ impl Drop for Loading<'_> {
     }
 }
 
-/// Entries kept over all listings; some 200 bytes each.
-const MOST_ENTRIES: usize = 400_000;
+/// Entries kept over all listings; some 250 bytes each.
+const MOST_ENTRIES: usize = 200_000;

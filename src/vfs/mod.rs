@@ -1,7 +1,7 @@
 //! Files as the kernel sees them: inodes, directories, open files.
 //!
 //! [`Vfs`] has one method per operation, in `ops`. What can be answered from memory is answered on the calling thread;
-//! everything else goes to the `ops` threads ([`Workers`]), or is parked until its bytes come ([`read`]). So the
+//! everything else goes to the `ops` threads (`workers`), or is parked until its bytes come (`read`). So the
 //! threads that take requests from the kernel never wait for the network, and what is cached is answered at once
 //! whatever the server does.
 
