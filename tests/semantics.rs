@@ -1,0 +1,149 @@
+//! What docs/semantics.md says, on a real mount of the scripted server.
+//!
+//! Each statement there that can be tested bears the name of a test here, and each test here is named there once. They
+//! need root and `/dev/fuse`. No test waits for a time to pass: what is to be believed for long is mounted with an hour,
+//! what is to be asked at once with 0.
+
+#[path = "semantics/looks.rs"]
+mod looks;
+#[path = "semantics/reading.rs"]
+mod reading;
+#[path = "semantics/refusals.rs"]
+mod refusals;
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use support::mount::Mount;
+use support::process::{PROGRAM_LIMIT, command, run, stdout_of, with_deadline};
+use support::server::{DEFAULT_MTIME, FakeServer, Personality, Tree, fill_pattern};
+
+const MIB: u64 = 1 << 20;
+
+/// Believes everything for an hour.
+const LONG: &[&str] = &["-o", "cache_timeout=1h,negative_timeout=1h"];
+/// Asks the server each time.
+const NEVER: &[&str] = &["-o", "cache_timeout=0,negative_timeout=0"];
+/// Gives up soon, where giving up is what is looked at.
+const HURRIED: &[&str] = &["-o", "cache_timeout=0,negative_timeout=0,timeout=1s"];
+
+/// A scripted server and a mount of it.
+struct Scene {
+    mount: Mount,
+    server: FakeServer,
+}
+
+/// Runs `body` with a mount of a server that plays `personality`.
+fn with(personality: Personality, tree: Tree, options: &[&str], body: impl FnOnce(&Scene) + Send + 'static) {
+    let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+    with_deadline(LIMIT, "semantics", move || {
+        let server = FakeServer::start(personality, tree);
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let mount = Mount::new(&server.url(""), &options);
+        body(&Scene { mount, server });
+    });
+}
+
+/// A hang, nothing else.
+const LIMIT: Duration = Duration::from_secs(60);
+
+impl Scene {
+    fn at(&self, name: &str) -> PathBuf {
+        self.mount.path().join(name)
+    }
+
+    fn stat(&self, name: &str) -> io::Result<fs::Metadata> {
+        fs::symlink_metadata(self.at(name))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.at(name))
+    }
+
+    /// The names in a directory, sorted.
+    fn names(&self, dir: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.at(dir)).expect("it can be listed");
+        let mut names: Vec<_> =
+            entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    fn write(&self, name: &str, bytes: &'static str, later: i64) {
+        self.server.tree().update(|tree| tree.write(name, bytes, DEFAULT_MTIME + later));
+    }
+}
+
+fn tree() -> Tree {
+    Tree::new().dir("d").file("d/a.txt", "hello world", DEFAULT_MTIME + 7).file_pattern("big", 9 * MIB + 17, 7)
+}
+
+fn pattern(seed: u64, from: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    fill_pattern(seed, from, &mut bytes);
+    bytes
+}
+
+/// Asserts that a call fails with this very number.
+fn refused<T>(result: io::Result<T>, errno: i32, what: &str) {
+    match result {
+        Ok(_) => panic!("{what}: it works"),
+        Err(e) => assert_eq!(e.raw_os_error(), Some(errno), "{what}: {e}"),
+    }
+}
+
+/// What a few lines of Python say of a call that std has not: `ok`, the name of an errno, or what `print` wrote.
+fn python(lines: &str, path: &Path) -> String {
+    let script = format!(
+        "import errno, fcntl, mmap, os, sys\npath = sys.argv[1]\n\
+         def tell(call):\n    try:\n        call()\n    except OSError as e:\n        return errno.errorcode[e.errno]\n    \
+         return 'ok'\n{lines}"
+    );
+    let out = stdout_of(command("python3", ["-c", &script]).arg(path), PROGRAM_LIMIT);
+    String::from_utf8(out).expect("text").trim().to_owned()
+}
+
+/// Whether a program succeeds.
+fn succeeds(program: &mut Command) -> bool {
+    run(program, PROGRAM_LIMIT).status.success()
+}
+
+#[test]
+fn every_statement_has_its_test() {
+    let files = [
+        include_str!("semantics.rs"),
+        include_str!("semantics/looks.rs"),
+        include_str!("semantics/reading.rs"),
+        include_str!("semantics/refusals.rs"),
+    ];
+    let tests = files.iter().flat_map(|file| file.split("#[test]\nfn ").skip(1).map(until_parenthesis));
+    let tests: Vec<&str> = tests.collect();
+    let tags: Vec<&str> = DOCUMENT.split("<!-- test: ").skip(1).filter_map(|rest| rest.split(" -->").next()).collect();
+    let as_set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<String>>();
+    assert_eq!(as_set(&tags), as_set(&tests));
+    assert_eq!(tags.len(), tests.len(), "a statement is tagged twice");
+}
+
+fn until_parenthesis(text: &str) -> &str {
+    text.split('(').next().unwrap_or(text)
+}
+
+/// Each number that src/mount/errno.rs gives has a row in the table of the document, and no other one has.
+#[test]
+fn the_errno_table_is_the_code() {
+    let code = include_str!("../src/mount/errno.rs");
+    let given: BTreeSet<&str> =
+        code.split("Errno::").skip(1).filter_map(|rest| rest.split([',', ' ']).next()).collect();
+    let table = DOCUMENT.split("## Error numbers").nth(1).expect("the table has its heading");
+    let server = table.split("\n### ").nth(1).expect("the numbers of errno.rs come first");
+    let rows: BTreeSet<&str> =
+        server.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(rows, given);
+}
+
+const DOCUMENT: &str = include_str!("../docs/semantics.md");
