@@ -327,6 +327,7 @@ pub trait Download: Send {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a request failed.
+#[derive(Clone)]
 pub struct Error {
     /// What it means.
     pub kind: ErrorKind,
@@ -336,7 +337,7 @@ pub struct Error {
     pub verb: &'static str,
     /// The server's own words, for people.
     pub reply: Option<Box<str>>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -351,13 +352,13 @@ impl Error {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ErrorKind::TimedOut,
             _ => ErrorKind::Unreachable,
         };
-        Self { source: Some(Box::new(error)), ..Self::new(kind, verb) }
+        Self { source: Some(Arc::new(error)), ..Self::new(kind, verb) }
     }
 
     /// Adds what it came from.
     #[must_use]
-    pub fn because(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { source: Some(source.into()), ..self }
+    pub fn because(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        Self { source: Some(Arc::new(source)), ..self }
     }
 
     /// Adds the server's words.

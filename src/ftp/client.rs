@@ -230,6 +230,9 @@ impl Client {
         match (listed, found, wanted) {
             (Err(e), _, _) => e.kind,
             (Ok(Listed { complete: true }), None, _) => ErrorKind::NotFound,
+            // A truncated listing proves nothing by itself; but whoever may list the parent may ask for any name in it,
+            // so that only a missing one is refused.
+            (Ok(_), None, Wanted::Any) => ErrorKind::NotFound,
             (Ok(_), Some(Kind::Dir), Wanted::File) => ErrorKind::IsDir,
             (Ok(_), Some(Kind::File | Kind::Other), Wanted::Dir) => ErrorKind::NotDir,
             (Ok(_), _, _) => ErrorKind::Denied,

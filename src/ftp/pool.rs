@@ -50,6 +50,8 @@ struct Inner {
     /// Attempts that failed in a row, and when the next one is allowed.
     failures: u32,
     not_before: Option<Instant>,
+    /// Why the last attempt failed, for those who wait and never get to try themselves.
+    refusal: Option<Error>,
     shut: bool,
 }
 
@@ -103,7 +105,6 @@ impl Pool {
     pub(crate) fn acquire(self: &Arc<Self>, claim: &Claim, deadline: Deadline) -> Result<Lease> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         let _queued = Queued::new(self, claim, ticket);
-        let mut refusal = None;
         loop {
             let seen = self.gate.ticket();
             let turn = self.inner.lock().turn(claim, ticket)?;
@@ -122,15 +123,16 @@ impl Pool {
                 Turn::Dial => match self.dial(ticket, deadline) {
                     Ok(control) => return Ok(self.lease(control, ticket, false)),
                     Err(error) if self.worth_waiting(&error) => {
-                        refusal = Some(error);
-                        self.inner.lock().queue(claim).insert(0, ticket);
+                        let mut inner = self.inner.lock();
+                        inner.refusal = Some(error);
+                        inner.queue(claim).insert(0, ticket);
                     }
                     Err(error) => return Err(error),
                 },
                 Turn::Wait(until) => {
                     let until = until.map_or(deadline, |at| deadline.min(Deadline::at(at)));
                     if !self.gate.wait(seen, until) && deadline.passed() {
-                        return Err(refusal.unwrap_or_else(|| Error::new(ErrorKind::TimedOut, "wait for a connection")));
+                        return Err(self.inner.lock().why_waiting());
                     }
                 }
             }
@@ -151,6 +153,7 @@ impl Pool {
                 let mut inner = self.inner.lock();
                 inner.failures = 0;
                 inner.not_before = None;
+                inner.refusal = None;
                 Ok(control)
             }
             Err(refusal) => {
@@ -319,6 +322,12 @@ impl Inner {
         }
     }
 
+    /// What kept somebody from a connection until the deadline: the server, if there is none at all.
+    fn why_waiting(&self) -> Error {
+        let refusal = self.refusal.clone().filter(|_| self.open == 0);
+        refusal.unwrap_or_else(|| Error::new(ErrorKind::TimedOut, "wait for a connection"))
+    }
+
     /// The server has as many of us as it wants: that is the limit now.
     fn lower_limit(&mut self, error: &Error) {
         let granted = self.open.max(1);
@@ -330,7 +339,7 @@ impl Inner {
     }
 
     fn back_off(&mut self) {
-        let wait = FIRST_BACK_OFF * 2u32.pow(self.failures.min(6));
+        let wait = FIRST_BACK_OFF * 2u32.pow(self.failures.min(MOST_DOUBLED));
         self.failures += 1;
         self.not_before = Some(Instant::now() + wait);
         if self.failures == 3 {
@@ -398,8 +407,11 @@ impl Drop for Lease {
     }
 }
 
-/// Wait after the first failed attempt; doubles up to 16 s.
-const FIRST_BACK_OFF: Duration = Duration::from_millis(250);
+/// Wait after the first failed attempt; doubles up to 2 s: short enough for those who wait no longer than their timeout.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(125);
+
+/// Doublings.
+const MOST_DOUBLED: u32 = 4;
 
 /// How long a server's limit is believed before one more connection is tried.
 const LIMIT_BELIEVED: Duration = Duration::from_secs(300);

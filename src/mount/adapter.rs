@@ -209,9 +209,22 @@ impl Filesystem for Adapter {
         reply.statfs(blocks, blocks, blocks, files, files, space.block, space.name, space.block);
     }
 
-    fn access(&self, _req: &Request, _ino: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
-        // The server decides when it is asked; only writing is known to be impossible.
-        if mask.contains(AccessFlags::W_OK) { reply.error(Errno::EROFS) } else { reply.ok() }
+    fn access(&self, _req: &Request, ino: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
+        // Reading is for the server to decide, when it is asked; writing is known to be impossible.
+        if mask.contains(AccessFlags::W_OK) {
+            return reply.error(Errno::EROFS);
+        }
+        if !mask.contains(AccessFlags::X_OK) {
+            return reply.ok();
+        }
+        shielded(|| {
+            self.vfs.getattr(Ino(ino.0), move |known| match known {
+                // As the kernel will judge when the file is to be run.
+                Ok((attr, _)) if attr.kind == Kind::File && attr.mode & 0o111 == 0 => reply.error(Errno::EACCES),
+                Ok(_) => reply.ok(),
+                Err(e) => reply.error(told(&format!("access {ino}"), &e)),
+            });
+        });
     }
 
     // FTP has no extended attributes. This once ENOSYS is right: the kernel is to stop asking for the whole mount.

@@ -1,13 +1,14 @@
 //! Directories: one listing each, believed for a while, loaded once however many ask.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-use super::error::{Error, Result};
+use super::error::{Error, Fault, Result};
 use super::node::Ino;
 use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Gate};
@@ -163,6 +164,8 @@ struct Map {
     dirs: LruCache<Ino, Arc<Listing>>,
     entries: usize,
     loads: HashMap<Ino, Arc<Load>>,
+    /// Failures not long ago: the kernel asks twice for each name, and a program for one name after the other.
+    failed: LruCache<Ino, (Instant, Fault)>,
 }
 
 /// A listing on its way, and those who wait for it.
@@ -173,7 +176,8 @@ struct Load {
 
 impl DirCache {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let map = Map { dirs: LruCache::unbounded(), entries: 0, loads: HashMap::new() };
+        let failed = LruCache::new(MOST_FAILURES);
+        let map = Map { dirs: LruCache::unbounded(), entries: 0, loads: HashMap::new(), failed };
         Self { map: Ranked::new(map), clock }
     }
 
@@ -202,6 +206,9 @@ impl DirCache {
         }
         let (load, mine) = {
             let mut map = self.map.lock();
+            if let Some(fault) = map.failure(dir, self.clock.now()) {
+                return Err(fault.into());
+            }
             match map.loads.get(&dir) {
                 Some(load) => (Arc::clone(load), false),
                 None => {
@@ -245,12 +252,31 @@ impl DirCache {
         drop(map);
     }
 
+    /// Only what took a deadline to find out is worth remembering.
+    fn hold_failure(&self, dir: Ino, fault: Fault) {
+        if fault == Fault::Remote(ErrorKind::TimedOut) {
+            self.map.lock().failed.put(dir, (self.clock.now(), fault));
+        }
+    }
+
     /// Forgets the listing of `dir`.
     pub(crate) fn forget(&self, dir: Ino) {
         let mut map = self.map.lock();
         if let Some(old) = map.dirs.pop(&dir) {
             map.entries -= old.len();
         }
+    }
+}
+
+impl Map {
+    /// Why `dir` could not be listed a moment ago.
+    fn failure(&mut self, dir: Ino, now: Instant) -> Option<Fault> {
+        let (at, fault) = *self.failed.get(&dir)?;
+        if now.saturating_duration_since(at) < FAILURE_HOLDS {
+            return Some(fault);
+        }
+        self.failed.pop(&dir);
+        None
     }
 }
 
@@ -277,8 +303,9 @@ struct Loading<'a> {
 
 impl Loading<'_> {
     fn finish(self, listed: Result<Arc<Listing>>) -> Result<Arc<Listing>> {
-        if let Ok(listing) = &listed {
-            self.cache.keep(self.dir, listing);
+        match &listed {
+            Ok(listing) => self.cache.keep(self.dir, listing),
+            Err(e) => self.cache.hold_failure(self.dir, e.fault),
         }
         let told = listed.as_ref().map(Arc::clone).map_err(Error::echo);
         *self.load.done.lock() = Some(told);
@@ -293,6 +320,12 @@ impl Drop for Loading<'_> {
         self.load.gate.open();
     }
 }
+
+/// How long a listing that timed out is not tried again.
+const FAILURE_HOLDS: Duration = Duration::from_secs(1);
+
+/// Directories whose failures are held at once.
+const MOST_FAILURES: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 /// Entries kept over all listings; some 250 bytes each.
 const MOST_ENTRIES: usize = 200_000;

@@ -176,10 +176,11 @@ impl NodeTable {
         self.tree.lock().nodes.get(&ino).and_then(|node| node.content.clone())
     }
 
-    /// Forgets what `ino` is bound to: its content has changed.
+    /// Forgets what `ino` is bound to: its content has changed, and what is known of it is to be asked anew.
     pub(crate) fn unbind(&self, ino: Ino) {
         if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
             node.content = None;
+            node.known.exact = false;
         }
     }
 

@@ -92,7 +92,7 @@ impl Drop for End<'_> {
         state.changed |= error.fault == Fault::Remote(ErrorKind::Changed);
         drop(state);
         if !failed.is_empty() {
-            warn!("inode {}: a read fails: {error}", reader.ino.0);
+            warn!("{}: a read fails: {error}", reader.shown());
         }
         for reply in failed {
             reply(Err(error.echo()));
@@ -276,7 +276,7 @@ impl<'a> Attempt<'a> {
             if download.read(&mut [0], self.deadline())? == 0 {
                 download.finish(self.deadline())?;
             } else {
-                debug!("inode {} has grown", self.reader.ino.0);
+                debug!("{} has grown", self.reader.shown());
                 self.finish(download);
             }
             return Ok(());

@@ -363,10 +363,12 @@ impl FileReader {
     }
 
     /// Another version has been found under the name: reads on with it if nothing of the old one was handed out.
+    ///
+    /// But never with a shorter one: until the kernel has heard of the new size it fills up a short answer with zeros.
     fn rebind(&self, version: &Version) -> bool {
         let Reading { nodes, dirs, kernel, blocks, .. } = &*self.shared;
         let mut state = self.state.lock();
-        if state.served {
+        if state.served || version.size < state.version.size {
             state.changed = true;
             drop(state);
             nodes.unbind(self.ino);
@@ -391,16 +393,22 @@ impl FileReader {
             (meta.size, meta.mtime, meta.unique) = (Some(size), mtime.or(meta.mtime), unique.or(meta.unique));
             nodes.update(self.ino, Known { meta, since, exact });
         }
-        debug!("inode {} has changed since it was listed: reading the new version", self.ino.0);
+        debug!("{} has changed since it was listed: reading the new version", self.shown());
         dirs.forget(nodes.parent(self.ino));
         kernel.forget_content(self.ino);
         true
     }
 
+    /// The file's name for the log.
+    fn shown(&self) -> String {
+        let path = self.shared.nodes.path(self.ino);
+        path.map_or_else(|| format!("inode {}", self.ino.0), |path| path.to_string())
+    }
+
     /// What was known of the file is wrong: the next one who asks is to ask the server.
     fn stale(&self) {
         let Reading { nodes, dirs, kernel, .. } = &*self.shared;
-        info!("inode {} has changed on the server while it was read", self.ino.0);
+        info!("{} has changed on the server since it was opened", self.shown());
         dirs.forget(nodes.parent(self.ino));
         kernel.forget_content(self.ino);
     }
