@@ -9,6 +9,16 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+/// Mounts (`mount(2)`): `source` of type `kind` at `target`, with `MS_` flags and the options of that filesystem.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong, options: &CStr) -> io::Result<()> {
+    // SAFETY: all four are NUL-terminated strings that outlive the call; mount keeps no reference to them.
+    let done = unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, options.as_ptr().cast()) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Detaches the filesystem mounted at `path` (`umount2(2)`); with `lazy` also while it is in use.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 //! whatever is mounted at the path by then.
 
 mod adapter;
+mod by_root;
 mod convert;
 mod errno;
 mod table;
@@ -17,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fuser::{BackgroundSession, Config, INodeNo, MountOption, Notifier, Session, SessionACL};
+use fuser::{BackgroundSession, Config, INodeNo, MountOption, Notifier, SessionACL};
 use log::{debug, info, warn};
 
 use self::adapter::Adapter;
@@ -55,8 +56,7 @@ impl Ended {
 pub fn mount(vfs: &Arc<Vfs>, config: &config::Mount) -> io::Result<Mounted> {
     let ended = Arc::new(Ended::default());
     let adapter = Adapter { vfs: Arc::clone(vfs), ended: Arc::clone(&ended) };
-    let session = Session::new(adapter, &config.mountpoint, &options(config))?;
-    let session = session.spawn()?;
+    let session = by_root::session(adapter, config)?.spawn()?;
     let ours = table::find(&config.mountpoint);
     if let Some(ours) = &ours {
         read_ahead(&ours.device);
@@ -82,14 +82,19 @@ fn options(config: &config::Mount) -> Config {
     if config.default_permissions {
         options.mount_options.push(MountOption::DefaultPermissions);
     }
-    options.acl = match (config.allow_other, config.allow_root) {
-        (true, _) => SessionACL::All,
-        (false, true) => SessionACL::RootAndOwner,
-        (false, false) => SessionACL::Owner,
-    };
+    options.acl = acl(config);
     options.n_threads = Some(config.threads.clamp(1, 64));
     options.clone_fd = true;
     options
+}
+
+/// Who may use the mount.
+fn acl(config: &config::Mount) -> SessionACL {
+    match (config.allow_other, config.allow_root) {
+        (true, _) => SessionACL::All,
+        (false, true) => SessionACL::RootAndOwner,
+        (false, false) => SessionACL::Owner,
+    }
 }
 
 /// The kernel reads 128 KiB ahead; root may raise that, and a stream gains from larger requests.
