@@ -330,10 +330,13 @@ impl Inner {
 
     /// The server has as many of us as it wants: that is the limit now.
     fn lower_limit(&mut self, error: &Error) {
-        let granted = self.open.max(1);
-        if granted < self.limit {
-            info!("the server grants {granted} connections: {error}");
-            self.limit = granted;
+        // Without a single one of ours, it is full of others: that says nothing about how many it grants us.
+        if self.open == 0 {
+            return;
+        }
+        if self.open < self.limit {
+            info!("the server grants {} connections: {error}", self.open);
+            self.limit = self.open;
         }
         self.limit_met = Some(Instant::now());
     }
@@ -414,4 +417,38 @@ const FIRST_BACK_OFF: Duration = Duration::from_millis(125);
 const MOST_DOUBLED: u32 = 4;
 
 /// How long a server's limit is believed before one more connection is tried.
-const LIMIT_BELIEVED: Duration = Duration::from_secs(300);
+const LIMIT_BELIEVED: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Error {
+        Error::new(ErrorKind::Unreachable, "PASS").with_reply("530 too many")
+    }
+
+    #[test]
+    fn a_server_that_is_full_of_others_sets_no_limit() {
+        let mut inner = Inner { limit: 8, open: 0, ..Inner::default() };
+        inner.lower_limit(&full());
+        assert_eq!((inner.limit, inner.limit_met), (8, None));
+        inner.open = 3;
+        inner.lower_limit(&full());
+        assert_eq!(inner.limit, 3);
+        assert!(inner.limit_met.is_some());
+    }
+
+    #[test]
+    fn a_transfer_is_called_back_once_for_each_who_waits() {
+        let recalls: Vec<Arc<Recall>> = (0..3).map(|_| Arc::default()).collect();
+        let mut inner = Inner { limit: 3, open: 3, ..Inner::default() };
+        inner.transfers = recalls.iter().enumerate().map(|(i, r)| (i as u64, Arc::clone(r))).collect();
+        inner.data = vec![10];
+        let waiter = Claim::Data(Arc::default());
+        for _ in 0..5 {
+            assert!(matches!(inner.turn(&waiter, 10), Ok(Turn::Wait(None))));
+        }
+        let asked: Vec<_> = recalls.iter().map(|r| r.asked()).collect();
+        assert_eq!(asked, [Urgency::Turn, Urgency::None, Urgency::None], "the oldest, and only that one");
+    }
+}
