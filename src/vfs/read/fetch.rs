@@ -202,11 +202,12 @@ impl<'a> Attempt<'a> {
             }
             let stream = stream?;
             let parked = self.filled == 0 && stream.run.at >= stream.run.until;
-            let served = state.waiters.is_empty() || stream.run.at - self.from >= QUANTUM;
+            // Whoever is recalled again and again must have brought something each time, or its readers starve.
+            let (idle, brought) = (state.waiters.is_empty(), stream.run.at - self.from);
             let give_way = match self.recall.asked() {
                 Urgency::None => false,
-                Urgency::Turn => parked || served,
-                Urgency::Now => true,
+                Urgency::Turn => parked || idle || brought >= QUANTUM,
+                Urgency::Now => parked || idle || brought > 0,
             };
             if give_way {
                 return Some(Next::Yield);
