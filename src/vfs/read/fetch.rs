@@ -266,10 +266,10 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// All bytes are here. A transfer that took long is checked before its last block counts: a file that was
-    /// rewritten meanwhile in place would be a mixture.
+    /// All bytes are here. A transfer that took long or brought much is checked before its last block counts: a file
+    /// that was rewritten meanwhile in place would be a mixture.
     fn ended(mut self, mut download: Box<dyn Download>) -> Result<()> {
-        if self.since.elapsed() < TIME_GRAIN {
+        if self.since.elapsed() < UNCHECKED_TIME && self.at - self.from < UNCHECKED_SIZE {
             self.keep_block();
             if download.read(&mut [0], self.deadline())? == 0 {
                 download.finish(self.deadline())?;
@@ -329,5 +329,6 @@ const QUANTUM: u64 = 1 << 20;
 /// How long a stream may wait to be wanted again: servers cut a stalled reader after a minute.
 const PARKED: Duration = Duration::from_secs(10);
 
-/// Times on servers are in seconds: a change within one cannot be told.
-const TIME_GRAIN: Duration = Duration::from_secs(1);
+/// A transfer within both of these is taken for one moment: small files are not worth another round trip.
+const UNCHECKED_TIME: Duration = Duration::from_secs(1);
+const UNCHECKED_SIZE: u64 = 1 << 20;
