@@ -7,5 +7,6 @@ pub mod files;
 pub mod lab;
 pub mod mount;
 pub mod process;
+pub mod programs;
 pub mod server;
 pub mod tree;

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -14,7 +15,7 @@ use super::process::{self, PROGRAM_LIMIT, is_running, report, run, signal, wait_
 
 /// A mounted server. Dropping it unmounts, by force if need be.
 pub struct Mount {
-    place: Place,
+    place: Arc<Place>,
     pid: u32,
     /// Where it runs in the foreground.
     child: Option<Child>,
@@ -26,23 +27,22 @@ impl Mount {
     /// # Panics
     /// Where ftpfs fails, with its message and its log.
     pub fn new(url: &str, arguments: &[&str]) -> Self {
-        let place = Place::new();
-        let command = ftpfs(url, arguments, &place);
-        Self::background(place, command)
+        Self::at(&Arc::default(), User::Root, url, arguments)
     }
 
     /// Mounts `url` like [`Mount::new`] as the user `nobody`, by way of the setuid `fusermount3`.
     pub fn as_nobody(url: &str, arguments: &[&str]) -> Self {
-        let place = Place::new();
-        for path in [place.folder.path(), &place.mountpoint()] {
-            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
-        }
-        // The build folder may lie where only its owner can go.
-        let program = place.folder.path().join("ftpfs");
-        fs::copy(env!("CARGO_BIN_EXE_ftpfs"), &program).expect("cargo has built ftpfs");
-        let mut command = Self::nobody(program);
-        set_up(&mut command, url, arguments, &place);
-        Self::background(place, command)
+        Self::at(&Arc::default(), User::Nobody, url, arguments)
+    }
+
+    /// Mounts `url` like [`Mount::new`] in a place that another mount may have had before.
+    pub fn at(place: &Arc<Place>, user: User, url: &str, arguments: &[&str]) -> Self {
+        let mut command = match user {
+            User::Root => with_signals(Command::new("env"), env!("CARGO_BIN_EXE_ftpfs")),
+            User::Nobody => with_signals(Self::nobody("env"), place.give_to_nobody()),
+        };
+        set_up(&mut command, url, arguments, place);
+        Self::background(Arc::clone(place), command)
     }
 
     /// A program to be run as the user `nobody`.
@@ -53,7 +53,12 @@ impl Mount {
         command
     }
 
-    fn background(place: Place, mut command: Command) -> Self {
+    /// Where it is mounted, to mount there again.
+    pub fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.place)
+    }
+
+    fn background(place: Arc<Place>, mut command: Command) -> Self {
         let output = run(&mut command, MOUNT_LIMIT);
         assert!(output.status.success(), "{}\n--- log\n{}", report(&command, &output), place.log());
         let pid = daemon_of(&place.mountpoint());
@@ -66,7 +71,7 @@ impl Mount {
 
     /// Mounts `url` with ftpfs as a child of this process; returns once the mount is there.
     pub fn foreground(url: &str, arguments: &[&str]) -> Self {
-        let place = Place::new();
+        let place = Arc::<Place>::default();
         let mut command = ftpfs(url, arguments, &place);
         let output = fs::File::create(place.folder.path().join(OUTPUT)).expect("the folder is ours");
         let again = output.try_clone().expect("a second descriptor");
@@ -83,13 +88,15 @@ impl Mount {
         mount
     }
 
-    /// Runs ftpfs where it is expected to fail: returns what it said, and asserts that it left no mount.
+    /// Runs ftpfs where it is expected to fail: returns what it said, and asserts that it left no mount and no process.
     pub fn refused(url: &str, arguments: &[&str]) -> Output {
-        let place = Place::new();
+        let place = Place::default();
         let mut command = ftpfs(url, arguments, &place);
         let output = run(&mut command, MOUNT_LIMIT);
         let mounted = is_mounted(&place.mountpoint());
         assert!(!mounted && !output.status.success(), "ftpfs was to fail: {}", report(&command, &output));
+        let gone = || daemon_of(&place.mountpoint()).is_none().then_some(());
+        wait_until("the end of an ftpfs that failed", UNMOUNT_LIMIT, gone);
         output
     }
 
@@ -128,7 +135,15 @@ impl Mount {
 
     /// Unmounts like a user and asserts that the process ends; returns its log.
     pub fn unmount(self) -> String {
-        let mut command = Command::new("fusermount3");
+        self.unmount_as(User::Root)
+    }
+
+    /// Unmounts like [`Mount::unmount`] as the one who has mounted.
+    pub fn unmount_as(self, user: User) -> String {
+        let mut command = match user {
+            User::Root => Command::new("fusermount3"),
+            User::Nobody => Self::nobody("fusermount3"),
+        };
         command.arg("-u").arg(self.path());
         let output = run(&mut command, UNMOUNT_LIMIT);
         assert!(output.status.success(), "{}\n--- log\n{}", report(&command, &output), self.log());
@@ -181,8 +196,23 @@ pub fn is_mounted(path: &Path) -> bool {
     mounts.split(|&b| b == b'\n').any(|line| line.split(|&b| b == b' ').nth(4) == Some(path.as_os_str().as_bytes()))
 }
 
+/// Who mounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// By the system call.
+    Root,
+    /// Somebody who may not, and asks `fusermount3`.
+    Nobody,
+}
+
+/// `program`, run by `env`: a test runner in the background ignores SIGINT, and ftpfs respects that.
+fn with_signals(mut env: Command, program: impl AsRef<OsStr>) -> Command {
+    env.arg("--default-signal=INT,HUP").arg(program);
+    env
+}
+
 fn ftpfs(url: &str, arguments: &[&str], place: &Place) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ftpfs"));
+    let mut command = with_signals(Command::new("env"), env!("CARGO_BIN_EXE_ftpfs"));
     set_up(&mut command, url, arguments, place);
     command
 }
@@ -199,12 +229,12 @@ fn set_up(command: &mut Command, url: &str, arguments: &[&str], place: &Place) {
 ///
 /// It goes with the value, unless something is still mounted there after all: to delete that would be to delete the
 /// server's files.
-struct Place {
+pub struct Place {
     folder: TempDir,
 }
 
-impl Place {
-    fn new() -> Self {
+impl Default for Place {
+    fn default() -> Self {
         let folder = tempfile::Builder::new().prefix("ftpfs-mount-").tempdir().expect("a temporary folder");
         // Tests with -o allow_other come through as other users.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
@@ -212,9 +242,25 @@ impl Place {
         fs::create_dir(place.mountpoint()).expect("the folder is empty");
         place
     }
+}
 
-    fn mountpoint(&self) -> PathBuf {
+impl Place {
+    /// The directory to mount on.
+    pub fn mountpoint(&self) -> PathBuf {
         self.folder.path().join("mnt")
+    }
+
+    /// Makes it a place where `nobody` can mount, with a program to do so: the build folder may lie where only its owner
+    /// can go.
+    fn give_to_nobody(&self) -> PathBuf {
+        let program = self.folder.path().join("ftpfs");
+        if !program.exists() {
+            for path in [self.folder.path(), &self.mountpoint()] {
+                std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
+            }
+            fs::copy(env!("CARGO_BIN_EXE_ftpfs"), &program).expect("cargo has built ftpfs");
+        }
+        program
     }
 
     fn log(&self) -> String {

@@ -205,11 +205,12 @@ impl<'a> Attempt<'a> {
             }
             let stream = stream?;
             let parked = self.filled == 0 && stream.run.at >= stream.run.until;
-            let served = state.waiters.is_empty() || stream.run.at - self.from >= QUANTUM;
+            // Whoever is recalled again and again must have brought something each time, or its readers starve.
+            let (idle, brought) = (state.waiters.is_empty(), stream.run.at - self.from);
             let give_way = match self.recall.asked() {
                 Urgency::None => false,
-                Urgency::Turn => parked || served,
-                Urgency::Now => true,
+                Urgency::Turn => parked || idle || brought >= QUANTUM,
+                Urgency::Now => parked || idle || brought > 0,
             };
             if give_way {
                 return Some(Next::Yield);
@@ -268,10 +269,10 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// All bytes are here. A transfer that took long is checked before its last block counts: a file that was
-    /// rewritten meanwhile in place would be a mixture.
+    /// All bytes are here. A transfer that took long or brought much is checked before its last block counts: a file
+    /// that was rewritten meanwhile in place would be a mixture.
     fn ended(mut self, mut download: Box<dyn Download>) -> Result<()> {
-        if self.since.elapsed() < TIME_GRAIN {
+        if self.since.elapsed() < UNCHECKED_TIME && self.at - self.from < UNCHECKED_SIZE {
             self.keep_block();
             if download.read(&mut [0], self.deadline())? == 0 {
                 download.finish(self.deadline())?;
@@ -331,5 +332,6 @@ const QUANTUM: u64 = 1 << 20;
 /// How long a stream may wait to be wanted again: servers cut a stalled reader after a minute.
 const PARKED: Duration = Duration::from_secs(10);
 
-/// Times on servers are in seconds: a change within one cannot be told.
-const TIME_GRAIN: Duration = Duration::from_secs(1);
+/// A transfer within both of these is taken for one moment: small files are not worth another round trip.
+const UNCHECKED_TIME: Duration = Duration::from_secs(1);
+const UNCHECKED_SIZE: u64 = 1 << 20;
