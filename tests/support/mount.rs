@@ -258,7 +258,10 @@ impl Place {
             for path in [self.folder.path(), &self.mountpoint()] {
                 std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
             }
-            fs::copy(env!("CARGO_BIN_EXE_ftpfs"), &program).expect("cargo has built ftpfs");
+            // By a program: a descriptor of ours for writing, inherited by a child that another test starts meanwhile, would
+            // keep the copy from being run ("Text file busy").
+            let copied = run(Command::new("cp").arg(env!("CARGO_BIN_EXE_ftpfs")).arg(&program), MOUNT_LIMIT);
+            assert!(copied.status.success(), "cargo has built ftpfs");
         }
         program
     }
