@@ -60,6 +60,16 @@ fn a_file_that_grew_before_its_first_byte_is_read_whole() {
 }
 
 #[test]
+fn a_file_that_shrank_before_its_first_byte_is_stale() {
+    with(Personality::mlsd(), tree(), LONG, |scene| {
+        let mut open = File::open(scene.at("d/a.txt")).expect("it opens");
+        scene.write("d/a.txt", "short", 60);
+        refused(open.read_to_end(&mut Vec::new()), libc::ESTALE, "zeros up to the old size would be a lie");
+        assert_eq!(scene.read("d/a.txt").expect("it can be read"), b"short");
+    });
+}
+
+#[test]
 fn an_unchanged_file_is_read_from_the_page_cache() {
     with(Personality::mlsd(), tree(), LONG, |scene| {
         scene.read("big").expect("it can be read");
