@@ -306,6 +306,28 @@ fn what_is_remembered_is_asked_anew_when_its_time_is_over() {
 }
 
 #[test]
+fn what_is_in_memory_is_read_also_right_after_a_failure() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let fs = Fs::with(&hurried(&server), &files());
+    let fh = fs.open("d/big").expect("it opens");
+    assert!(fs.read(fh, 0, 4096).expect("readable") == pattern(0, 4096));
+    server.fault(Fault::stall(Stage::AnyReply));
+    assert_eq!(fault(fs.read(fh, 30 * MIB, 4096)), Told::Remote(ErrorKind::TimedOut));
+    assert!(fs.read(fh, 0, 4096).expect("it is known") == pattern(0, 4096));
+}
+
+#[test]
+fn a_missing_name_is_looked_for_once() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let forgetful =
+        Files { negative_ttl: Duration::ZERO, attr_ttl: Duration::ZERO, dir_ttl: Duration::ZERO, ..files() };
+    let fs = Fs::with(&config(&server), &forgetful);
+    server.clear_log();
+    assert!(fs.look("nothing").expect("the server answers").is_none());
+    assert_eq!(server.log().verb("MLSD"), 1, "{}", server.log());
+}
+
+#[test]
 fn many_askers_share_one_listing() {
     let server = FakeServer::start(Personality::mlsd(), tree());
     let fs = Fs::new(&server);

@@ -176,9 +176,10 @@ impl Vfs {
     }
 
     fn lookup_asking(&self, parent: Ino, name: &Name, deadline: Deadline) -> Result<Entered> {
-        let path = self.path(parent)?;
+        let (path, begun) = (self.path(parent)?, self.clock.now());
         let mut listing = self.listing(parent, &path, self.attr_ttl, deadline)?;
-        if listing.find(name.as_bytes()).is_none() && self.dirs.left(listing.since, self.negative_ttl).is_zero() {
+        let outlived = listing.since < begun && self.dirs.left(listing.since, self.negative_ttl).is_zero();
+        if outlived && listing.find(name.as_bytes()).is_none() {
             listing = self.listing(parent, &path, self.negative_ttl, deadline)?;
         }
         if let Some(at) = listing.find(name.as_bytes()) {

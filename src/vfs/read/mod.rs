@@ -176,9 +176,9 @@ impl FileReader {
     /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
     pub(crate) fn read(self: &Arc<Self>, at: u64, len: u32, reply: ReadReply) {
         let mut state = self.state.lock();
-        if let Some(fault) = self.refusal(&mut state) {
+        if self.has_changed(&mut state) {
             drop(state);
-            return reply(Err(fault.into()));
+            return reply(Err(ErrorKind::Changed.into()));
         }
         let asked = at.saturating_add(u64::from(len));
         let ask = at..asked.min(state.version.size);
@@ -188,6 +188,10 @@ impl FileReader {
         }
         state.history.note(&ask);
         let found = self.find(&state, &ask, None);
+        if let (Err(_), Some(fault)) = (&found, state.failure()) {
+            drop(state);
+            return reply(Err(fault.into()));
+        }
         let missing = found.as_ref().err().copied();
         let started = self.advance(&mut state, &ask, missing);
         self.drop_behind(&mut state);
@@ -247,20 +251,10 @@ impl FileReader {
         next
     }
 
-    /// Why nothing more is read from this handle, if that is so.
-    fn refusal(&self, state: &mut State) -> Option<Fault> {
-        if !state.changed && state.served && !self.shared.nodes.is_bound(self.ino, state.file) {
-            state.changed = true;
-        }
-        if state.changed {
-            return Some(Fault::Remote(ErrorKind::Changed));
-        }
-        let (at, fault) = state.failed?;
-        if at.elapsed() < FAILURE_HOLDS {
-            return Some(fault);
-        }
-        state.failed = None;
-        None
+    /// Whether the file is no longer what this handle has read of.
+    fn has_changed(&self, state: &mut State) -> bool {
+        state.changed |= state.served && !self.shared.nodes.is_bound(self.ino, state.file);
+        state.changed
     }
 
     /// The bytes of `range` from memory and from `tail`, the unfinished block of a fetch thread and where it begins;
@@ -415,6 +409,16 @@ impl FileReader {
 }
 
 impl State {
+    /// Why what is not in memory is not worth asking for again just now.
+    fn failure(&mut self) -> Option<Fault> {
+        let (at, fault) = self.failed?;
+        if at.elapsed() < FAILURE_HOLDS {
+            return Some(fault);
+        }
+        self.failed = None;
+        None
+    }
+
     fn with(&mut self, id: u64, f: impl FnOnce(&mut Stream)) {
         if let Some(stream) = self.streams.iter_mut().find(|s| s.run.id == id) {
             f(stream);
