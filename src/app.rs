@@ -1,11 +1,12 @@
 //! Wires server, filesystem and kernel together: log in, mount, serve until the end.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use log::{info, warn};
+use parking_lot::{Condvar, Mutex};
 
 use crate::base::{Clock, Deadline, SystemClock};
 use crate::config::{Config, Server};
@@ -22,8 +23,8 @@ use crate::vfs::Vfs;
 /// # Errors
 /// One line for the user, without any password.
 pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result<(), String> {
-    let mount = Arc::new(OnceLock::new());
-    end_on_signal(&mount, signals).map_err(|e| format!("cannot watch for signals: {e}"))?;
+    let progress = Arc::new(Progress::default());
+    end_on_signal(&progress, signals).map_err(|e| format!("cannot watch for signals: {e}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let server = &config.server;
     let dialer = Box::new(Network { family: server.family });
@@ -31,9 +32,11 @@ pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result
     let root = client.enter(&server.path, Deadline::after(server.timeout)).map_err(|e| no_server(server, &e))?;
     let remote: Arc<dyn Remote> = client;
     let vfs = Vfs::new(remote, root.clone(), &config.files, server.timeout, clock).map_err(|e| e.to_string())?;
+    progress.enter(Phase::Mounting);
     let mounted = mount::mount(&vfs, &config.mount).map_err(|e| no_mount(config, &e))?;
+    let mounted = Arc::new(mounted);
+    progress.enter(Phase::Mounted(Arc::clone(&mounted)));
     info!("{root} of {}:{} is mounted on {}", server.host, server.port, config.mount.mountpoint.display());
-    let mounted = mount.get_or_init(|| Arc::new(mounted));
     ready();
     mounted.wait(None);
     vfs.shut_down();
@@ -45,13 +48,13 @@ pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result
 ///
 /// A program that keeps a file open may hold the mount in the kernel for ever; after a while the process goes, and the
 /// kernel tells that program so.
-fn end_on_signal(mount: &Arc<OnceLock<Arc<Mounted>>>, signals: Signals) -> io::Result<()> {
-    let mount = Arc::clone(mount);
+fn end_on_signal(progress: &Arc<Progress>, signals: Signals) -> io::Result<()> {
+    let progress = Arc::clone(progress);
     thread::Builder::new().name("signal".into()).spawn(move || {
         loop {
             let signal = signals.wait();
             info!("{signal:?}: unmounting");
-            let Some(mounted) = mount.get() else { std::process::exit(1) };
+            let Some(mounted) = progress.mounted() else { std::process::exit(1) };
             match mounted.unmount() {
                 Ok(()) if mounted.wait(Some(Deadline::after(PATIENCE))) => return,
                 Ok(()) => {
@@ -63,6 +66,44 @@ fn end_on_signal(mount: &Arc<OnceLock<Arc<Mounted>>>, signals: Signals) -> io::R
         }
     })?;
     Ok(())
+}
+
+/// How far [`run`] has come, for the thread that waits for signals.
+#[derive(Default)]
+struct Progress {
+    phase: Mutex<Phase>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+enum Phase {
+    /// There is nothing to take down.
+    #[default]
+    Starting,
+    /// There may be a mount in the kernel that nobody could take down yet.
+    Mounting,
+    Mounted(Arc<Mounted>),
+}
+
+impl Progress {
+    fn enter(&self, phase: Phase) {
+        *self.phase.lock() = phase;
+        self.changed.notify_all();
+    }
+
+    /// The mount; None before there is one. Waits where one is being made.
+    fn mounted(&self) -> Option<Arc<Mounted>> {
+        let mut phase = self.phase.lock();
+        while matches!(*phase, Phase::Mounting) {
+            if self.changed.wait_for(&mut phase, PATIENCE).timed_out() {
+                return None;
+            }
+        }
+        match &*phase {
+            Phase::Mounted(mounted) => Some(Arc::clone(mounted)),
+            Phase::Starting | Phase::Mounting => None,
+        }
+    }
 }
 
 /// Why there is no server, in one line.

@@ -363,6 +363,70 @@ fn random_reads_fetch_little_and_return_the_truth() {
 }
 
 #[test]
+fn many_places_of_one_file_are_read_at_once() {
+    // Three were enough once to stop each other's streams for ever.
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let fs = Fs::new(&server);
+    let fh = fs.open("d/big").expect("it opens");
+    let asks: Vec<_> = (0..20).map(|i| (i * 2 * MIB + 4096, fs.ask(fh, i * 2 * MIB + 4096, 8192))).collect();
+    for (at, hear) in asks {
+        let got = hear.recv_timeout(AMPLE).expect("every read is answered").expect("readable");
+        assert!(got == pattern(at, 8192), "at {at}");
+    }
+    assert!(server.log().verb("RETR") <= 40, "{} transfers for 20 places", server.log().verb("RETR"));
+}
+
+#[test]
+fn little_memory_is_enough_for_many_readers() {
+    let mut tree = tree();
+    for i in 0..12 {
+        tree.write_pattern(format!("d/f{i}"), 3 * MIB, i, DEFAULT_MTIME);
+    }
+    let server = FakeServer::start(Personality::mlsd(), tree);
+    let fs = Fs::with(&config(&server), &Files { memory: 4 << 20, ..files() });
+    let handles: Vec<_> = (0..12).map(|i| fs.open(&format!("d/f{i}")).expect("it opens")).collect();
+    let asks: Vec<_> = handles.iter().map(|&fh| fs.ask(fh, MIB, MIB as u32)).collect();
+    for (i, hear) in asks.into_iter().enumerate() {
+        let mut wanted = vec![0; MIB as usize];
+        fill_pattern(i as u64, MIB, &mut wanted);
+        assert!(hear.recv_timeout(AMPLE).expect("answered").expect("readable") == wanted, "file {i}");
+    }
+    assert_eq!(server.log().verb("RETR"), 12, "what had arrived was not fetched again");
+}
+
+#[test]
+fn what_the_kernel_keeps_is_not_mixed_with_a_new_version() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let fs = Fs::new(&server);
+    let fh = fs.open("d/big").expect("it opens");
+    fs.read(fh, 0, 4096).expect("readable");
+    fs.vfs.release(fh);
+    server.tree().update(|tree| tree.write_pattern("d/big", 41 * MIB, 8, DEFAULT_MTIME + 60));
+    // Opened again while the old attributes are believed: its head may come from the kernel, unseen by us.
+    let ino = fs.ino("d/big");
+    let again = answer(|tell| fs.vfs.open(ino, tell)).expect("it opens").fh;
+    assert_eq!(fault(fs.read(again, 30 * MIB, 4096)), Told::Remote(ErrorKind::Changed));
+}
+
+#[test]
+fn an_open_file_does_not_get_the_attributes_of_another_version() {
+    // The kernel would cut the reader short at the new size.
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let clock = Arc::new(ByHand(Mutex::new((Instant::now(), SystemTime::now()))));
+    let fs = Fs::with_clock(&config(&server), &files(), Arc::clone(&clock) as Arc<dyn Clock>);
+    let ino = fs.ino("d/big");
+    let fh = fs.open("d/big").expect("it opens");
+    fs.read(fh, 0, 4096).expect("readable");
+    server.tree().update(|tree| tree.write_pattern("d/big", MIB, 8, DEFAULT_MTIME + 60));
+    clock.forward(Duration::from_secs(4000));
+    assert_eq!(fault(answer(|tell| fs.vfs.getattr(ino, tell))), Told::Remote(ErrorKind::Changed));
+    let new = fs.look("d/big").expect("the server answers").expect("it exists");
+    assert!(new.ino != ino && new.size == MIB, "the name stands for another inode now");
+    assert_eq!(fault(fs.read(fh, 20 * MIB, 4096)), Told::Remote(ErrorKind::Changed));
+    assert_eq!(fs.read_all("d/big").expect("readable").len() as u64, MIB);
+}
+
+#[test]
 fn links_do_not_lead_out_of_the_mount() {
     let tree = tree().symlink("in", "d/a.txt").symlink("abs", "/d/a.txt").symlink("out", "../../etc/passwd");
     for personality in [Personality::unix_list(), Personality::pure()] {
@@ -393,10 +457,12 @@ fn an_old_copy_in_memory_does_not_outlive_its_file() {
     assert_eq!(server.work_flights(), 0, "it comes from memory");
     server.tree().update(|tree| tree.write("d/a.txt", b"HELLO WORLD", DEFAULT_MTIME + 1));
     clock.forward(Duration::from_secs(4000));
-    let third = open();
+    assert_eq!(fault(answer(|tell| fs.vfs.open(ino, tell))), Told::Remote(ErrorKind::Changed), "while it is open");
+    let ino = fs.ino("d/a.txt");
+    let third = answer(|tell| fs.vfs.open(ino, tell)).expect("it opens");
     assert!(!third.keep_cache, "another time is another content");
     assert_eq!(fs.read(third.fh, 0, 100).expect("readable"), b"HELLO WORLD");
-    assert_eq!(fault(fs.read(first.fh, 0, 100)), Told::Remote(ErrorKind::Changed));
+    assert_eq!(fs.read(first.fh, 0, 100).expect("readable"), b"hello world", "whole and old, from memory");
 }
 
 /// A clock that is moved by hand.

@@ -153,9 +153,11 @@ impl Client {
         }
         let mut lines = Vec::new();
         let mut buf = vec![0; LISTING_PIECE];
+        // A long listing may take its time, a silent server may not, and nobody for ever.
+        let end = Deadline::after(self.timeout * LONGEST_LISTING);
         loop {
-            // A long listing may take its time, a silent server may not.
-            let got = data.read(&mut buf, self.stall()).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
+            let got =
+                data.read(&mut buf, self.stall().min(end)).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
             if got == 0 {
                 break;
             }
@@ -166,7 +168,7 @@ impl Client {
         }
         drop(data);
         loop {
-            let reply = control.reply(verb, self.stall())?;
+            let reply = control.reply(verb, self.stall().min(end))?;
             match reply.code.class() {
                 Class::Preliminary => {}
                 Class::Completion => return Ok(Fetched::Lines { lines, complete: !listing_truncated(&reply) }),
@@ -275,14 +277,18 @@ impl Client {
             return Ok(Meta { kind: Kind::Dir, size: None, mtime: None, mode: None, unique: None });
         };
         let mut found = None;
-        self.list(&parent, deadline, &mut |entry| {
+        let listed = self.list(&parent, deadline, &mut |entry| {
             if entry.name == name {
                 found = Some(entry.meta);
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
         })?;
-        let mut meta = found.ok_or_else(|| Error::new(ErrorKind::NotFound, "LIST"))?;
+        let mut meta = match found {
+            Some(meta) => meta,
+            None if listed.complete => return Err(Error::new(ErrorKind::NotFound, "LIST")),
+            None => self.stat_probing(path, deadline)?,
+        };
         if meta.kind == Kind::File {
             if meta.size.is_none() {
                 meta.size = self.size(path, deadline)?;
@@ -291,6 +297,22 @@ impl Client {
             meta.mtime = exact.first().copied().flatten().or(meta.mtime);
         }
         Ok(meta)
+    }
+
+    /// What a name that a listing left out stands for: `SIZE` knows files, `CWD` directories. Whoever may list the
+    /// parent may ask for any name in it, so that what neither knows is missing.
+    fn stat_probing(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
+        let meta = |kind, size| Meta { kind, size, mtime: None, mode: None, unique: None };
+        if let Some(size) = self.size(path, deadline)? {
+            return Ok(meta(Kind::File, Some(size)));
+        }
+        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
+            lease.control_mut().transact(&Command::Cwd(Arg::from(path)), deadline)
+        })?;
+        match reply.class() {
+            Class::Completion => Ok(meta(Kind::Dir, None)),
+            _ => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
+        }
     }
 
     fn size(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<u64>> {
@@ -341,6 +363,10 @@ impl Remote for Client {
             Fetched::Lines { lines, complete } => {
                 let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
                 let parsed = if machine { parse_mlsd(&lines) } else { parse_list(&lines, self.now()) };
+                let complete = complete && parsed.is_whole();
+                if parsed.is_gibberish() {
+                    return Err(unreadable(&parsed));
+                }
                 hand_out(parsed, path, each);
                 Ok(Listed { complete })
             }
@@ -442,6 +468,13 @@ fn refused(verb: &'static str, reply: Reply) -> Result<Fetched> {
     Ok(Fetched::Refused { verb, reply })
 }
 
+/// What a listing without a single entry says instead.
+fn unreadable(parsed: &Parsed) -> Error {
+    let line = parsed.skipped.first().map_or("", |skipped| skipped.line.as_str());
+    let kind = if line.contains("Permission denied") { ErrorKind::Denied } else { ErrorKind::Protocol };
+    Error::new(kind, "LIST").with_reply(line)
+}
+
 /// Whether a failed request is worth another connection: any number of stale ones, but only a few fresh ones.
 fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> bool {
     error.retry != Retry::Never
@@ -469,7 +502,10 @@ fn hand_out(parsed: Parsed, path: &RemotePath, each: &mut dyn FnMut(Entry) -> Co
 const LISTING_PIECE: usize = 64 * 1024;
 
 /// A listing longer than this is an attack or a fault: about a million names.
-const LISTING_LIMIT: usize = 256 << 20;
+const LISTING_LIMIT: usize = 128 << 20;
+
+/// A listing may take this many timeouts as long as it moves.
+const LONGEST_LISTING: u32 = 10;
 
 /// New connections that may fail one request.
 const FRESH_ATTEMPTS: u32 = 2;

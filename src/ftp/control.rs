@@ -111,6 +111,10 @@ impl Control {
                 Ok(Some((reply, used))) => {
                     self.received.drain(..used);
                     debug!("[{}] < {reply}", self.id);
+                    if !fits(verb, reply.code.get()) {
+                        // One reply too many or too few: whatever comes next would be taken for another one.
+                        return Err(refusal(verb, &reply, ErrorKind::Protocol).with_retry(Retry::IfReused));
+                    }
                     if reply.code.get() == 421 {
                         return Err(refusal(verb, &reply, ErrorKind::Unreachable).with_retry(Retry::IfReused));
                     }
@@ -158,6 +162,20 @@ impl Control {
             self.socket.close();
         }
     }
+}
+
+/// Whether `code` can be the answer to `verb`: what succeeds has a code of its own with these (RFC 959 5.4, RFC 2428,
+/// RFC 3659), and none of them begins a transfer.
+fn fits(verb: &str, code: u16) -> bool {
+    let success = match verb {
+        "SIZE" | "MDTM" => 213,
+        "MLST" => 250,
+        "EPSV" => 229,
+        "PASV" => 227,
+        "REST" => 350,
+        _ => return true,
+    };
+    code == success || code >= 400
 }
 
 /// A connection that has been idle gets this part of the time that is left for its first reply.

@@ -52,9 +52,12 @@ pub(crate) fn open(
     } else {
         debug!("no EPSV here");
     }
+    let for_good = !matches!(reply.class(), Class::Transient);
     let (reply, _) = ask(control, &[], Command::Pasv, deadline)?;
     let data = dial(control, dialer, passive_port(&reply)?, deadline.min(connect))?;
-    control.dialect().learn(Skill::Epsv, Can::No);
+    if for_good {
+        control.dialect().learn(Skill::Epsv, Can::No);
+    }
     Ok(Opened { data, replies })
 }
 

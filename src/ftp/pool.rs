@@ -47,6 +47,8 @@ struct Inner {
     /// Tickets of those who wait, oldest first.
     metadata: Vec<u64>,
     data: Vec<u64>,
+    /// Connections given to metadata while a transfer waited.
+    in_a_row: u32,
     /// Attempts that failed in a row, and when the next one is allowed.
     failures: u32,
     not_before: Option<Instant>,
@@ -107,7 +109,14 @@ impl Pool {
         let _queued = Queued::new(self, claim, ticket);
         loop {
             let seen = self.gate.ticket();
-            let turn = self.inner.lock().turn(claim, ticket)?;
+            let (turn, others) = {
+                let mut inner = self.inner.lock();
+                (inner.turn(claim, ticket)?, inner.anyone_waits())
+            };
+            if others && !matches!(turn, Turn::Wait(_)) {
+                // Whoever stood behind is the first now.
+                self.gate.open();
+            }
             match turn {
                 Turn::Take(control) => {
                     let mut lease = self.lease(*control, ticket, true);
@@ -158,15 +167,21 @@ impl Pool {
             }
             Err(refusal) => {
                 drop(place);
-                let mut inner = self.inner.lock();
-                let error = match refusal {
-                    Refusal::TooMany(error) => {
-                        inner.lower_limit(&error);
-                        error
-                    }
-                    Refusal::Failed(error) => error,
+                let (lower, error) = match refusal {
+                    Refusal::TooMany(error) => (true, error),
+                    // A firewall that drops what is one too many says nothing at all.
+                    Refusal::Failed(error) => (error.kind == ErrorKind::TimedOut && error.verb == "connect", error),
                 };
-                inner.back_off();
+                let (granted, failures) = {
+                    let mut inner = self.inner.lock();
+                    (lower.then(|| inner.lower_limit()).flatten(), inner.back_off())
+                };
+                if let Some(granted) = granted {
+                    info!("the server grants {granted} connections: {error}");
+                }
+                if failures == WORTH_A_WARNING {
+                    warn!("the server has been out of reach {failures} times in a row: {error}");
+                }
                 Err(error)
             }
         }
@@ -207,6 +222,8 @@ impl Pool {
                 inner.limit_met = Some(Instant::now());
             }
         }
+        // A limit that was raised may let somebody go on.
+        self.gate.open();
         for control in old {
             control.quit();
         }
@@ -265,13 +282,12 @@ impl Inner {
         if self.shut {
             return Err(Error::new(ErrorKind::Cancelled, "wait for a connection"));
         }
+        let room = self.transfers.len() < self.limit.saturating_sub(1).max(1);
+        // Metadata first, but not for ever.
+        let data_next = room && !self.data.is_empty() && (self.metadata.is_empty() || self.in_a_row >= MOST_IN_A_ROW);
         let first = match claim {
-            Claim::Metadata => self.metadata.first() == Some(&ticket),
-            Claim::Data(_) => {
-                self.metadata.is_empty()
-                    && self.data.first() == Some(&ticket)
-                    && self.transfers.len() < self.limit.saturating_sub(1).max(1)
-            }
+            Claim::Metadata => self.metadata.first() == Some(&ticket) && !data_next,
+            Claim::Data(_) => self.data.first() == Some(&ticket) && data_next,
         };
         if first {
             if let Some(control) = self.idle.pop() {
@@ -280,6 +296,7 @@ impl Inner {
             }
             if self.open < self.limit {
                 if let Some(at) = self.not_before.filter(|at| *at > Instant::now()) {
+                    self.recall(claim);
                     return Ok(Turn::Wait(Some(at)));
                 }
                 self.open += 1;
@@ -289,6 +306,10 @@ impl Inner {
         }
         self.recall(claim);
         Ok(Turn::Wait(None))
+    }
+
+    fn anyone_waits(&self) -> bool {
+        !self.metadata.is_empty() || !self.data.is_empty()
     }
 
     fn queue(&mut self, claim: &Claim) -> &mut Vec<u64> {
@@ -301,6 +322,10 @@ impl Inner {
     /// `ticket` waits no longer.
     fn count_in(&mut self, claim: &Claim, ticket: u64) {
         self.queue(claim).retain(|t| *t != ticket);
+        self.in_a_row = match claim {
+            Claim::Metadata if !self.data.is_empty() => self.in_a_row + 1,
+            _ => 0,
+        };
         if let Claim::Data(recall) = claim {
             self.transfers.push((ticket, Arc::clone(recall)));
         }
@@ -329,25 +354,24 @@ impl Inner {
     }
 
     /// The server has as many of us as it wants: that is the limit now.
-    fn lower_limit(&mut self, error: &Error) {
+    fn lower_limit(&mut self) -> Option<usize> {
         // Without a single one of ours, it is full of others: that says nothing about how many it grants us.
         if self.open == 0 {
-            return;
-        }
-        if self.open < self.limit {
-            info!("the server grants {} connections: {error}", self.open);
-            self.limit = self.open;
+            return None;
         }
         self.limit_met = Some(Instant::now());
+        (self.open < self.limit).then(|| {
+            self.limit = self.open;
+            self.open
+        })
     }
 
-    fn back_off(&mut self) {
+    /// Puts off the next attempt; tells how many have failed in a row.
+    fn back_off(&mut self) -> u32 {
         let wait = FIRST_BACK_OFF * 2u32.pow(self.failures.min(MOST_DOUBLED));
         self.failures += 1;
         self.not_before = Some(Instant::now() + wait);
-        if self.failures == 3 {
-            warn!("the server has been out of reach {} times in a row", self.failures);
-        }
+        self.failures
     }
 }
 
@@ -416,6 +440,12 @@ const FIRST_BACK_OFF: Duration = Duration::from_millis(125);
 /// Doublings.
 const MOST_DOUBLED: u32 = 4;
 
+/// Failures in a row that the user should hear of.
+const WORTH_A_WARNING: u32 = 3;
+
+/// Metadata requests that may go before a transfer that waits.
+const MOST_IN_A_ROW: u32 = 8;
+
 /// How long a server's limit is believed before one more connection is tried.
 const LIMIT_BELIEVED: Duration = Duration::from_secs(60);
 
@@ -423,17 +453,13 @@ const LIMIT_BELIEVED: Duration = Duration::from_secs(60);
 mod tests {
     use super::*;
 
-    fn full() -> Error {
-        Error::new(ErrorKind::Unreachable, "PASS").with_reply("530 too many")
-    }
-
     #[test]
     fn a_server_that_is_full_of_others_sets_no_limit() {
         let mut inner = Inner { limit: 8, open: 0, ..Inner::default() };
-        inner.lower_limit(&full());
+        assert_eq!(inner.lower_limit(), None);
         assert_eq!((inner.limit, inner.limit_met), (8, None));
         inner.open = 3;
-        inner.lower_limit(&full());
+        assert_eq!(inner.lower_limit(), Some(3));
         assert_eq!(inner.limit, 3);
         assert!(inner.limit_met.is_some());
     }

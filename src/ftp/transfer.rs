@@ -60,6 +60,11 @@ pub(crate) fn retrieve(
     let moved = rest && {
         let reply = control.reply("REST", deadline)?;
         let moved = reply.code.class() == Class::Intermediate;
+        if !moved && !matches!(reply.code.get(), 500 | 502 | 504) {
+            // Not for ever, perhaps: the transfer that now begins at the wrong place is given up.
+            let error = refusal("REST", &reply, ErrorKind::Unreachable);
+            return Err(Failed::Error(error.with_retry(Retry::Safe)));
+        }
         if !moved {
             info!("the server cannot restart a transfer ({}): reading from the beginning", reply.text());
             control.dialect().learn(Skill::Rest, Can::No);
@@ -71,7 +76,7 @@ pub(crate) fn retrieve(
         Class::Preliminary => State::Flowing,
         // Pure-FTPd: `226 Nothing left to download`.
         Class::Completion => State::Done,
-        _ => return Err(Failed::said(lease, reply)),
+        _ => return Err(Failed::said(lease, reply, moved)),
     };
     let data = (state == State::Flowing).then_some(opened.data);
     let skip = if moved { 0 } else { from };
@@ -87,12 +92,15 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
-    fn said(lease: Lease, reply: Reply) -> Self {
+    /// `moved`: the server has an offset that its next transfer might begin at; measured ones forget it, others may not.
+    fn said(lease: Lease, reply: Reply, moved: bool) -> Self {
         // 425: this data channel cannot be used, and neither may be the next one of this connection.
         if reply.code.get() == 425 {
             return Self::Error(refusal("RETR", &reply, ErrorKind::Unreachable).with_retry(Retry::Safe));
         }
-        lease.put_back();
+        if !moved {
+            lease.put_back();
+        }
         Self::Said(reply)
     }
 }
@@ -109,6 +117,8 @@ impl Download for Retr {
     }
 
     fn read(&mut self, buf: &mut [u8], deadline: Deadline) -> Result<usize> {
+        let patience = deadline.left().map_err(|e| Error::io("RETR", e))?;
+        let mut deadline = deadline;
         loop {
             let Some(data) = &mut self.data else { return Ok(0) };
             let got = data.read(buf, deadline).map_err(|e| Error::io("RETR", e).with_retry(Retry::Safe))?;
@@ -120,6 +130,8 @@ impl Download for Retr {
             }
             let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(got);
             self.skip -= skipped as u64;
+            // What is thrown away is progress, too.
+            deadline = Deadline::after(patience);
             if skipped < got {
                 buf.copy_within(skipped..got, 0);
                 return Ok(got - skipped);

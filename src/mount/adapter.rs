@@ -103,6 +103,9 @@ impl Filesystem for Adapter {
                     if opened.keep_cache {
                         flags |= FopenFlags::FOPEN_KEEP_CACHE;
                     }
+                    if opened.direct_io {
+                        flags |= FopenFlags::FOPEN_DIRECT_IO;
+                    }
                     reply.opened(FileHandle(opened.fh.0), flags);
                 }
                 Err(e) => reply.error(told(&format!("open {ino}"), &e)),

@@ -37,8 +37,16 @@ struct Details {
 
 impl Listing {
     /// Builds the index; of two entries of the same name the last one counts.
-    pub(crate) fn new(entries: Vec<Entry>, complete: bool, since: Instant) -> Self {
-        let index = entries.iter().enumerate().map(|(at, e)| (e.name.clone(), at)).collect();
+    pub(crate) fn new(mut entries: Vec<Entry>, complete: bool, since: Instant) -> Self {
+        let by_name = |entries: &[Entry]| -> HashMap<Name, usize> {
+            entries.iter().enumerate().map(|(at, e)| (e.name.clone(), at)).collect()
+        };
+        let mut index = by_name(&entries);
+        if index.len() < entries.len() {
+            let mut at = 0..;
+            entries.retain(|e| index.get(&e.name).copied() == at.next());
+            index = by_name(&entries);
+        }
         Self { entries, index, complete, since, details: Ranked::default(), gate: Gate::default() }
     }
 

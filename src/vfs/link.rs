@@ -3,6 +3,9 @@
 //! The kernel follows a link's text on this machine. A server that says `passwd -> /etc/passwd` would make programs
 //! read the wrong machine's file; so absolute targets are turned into relative ones inside the mount, and what leads
 //! out of it is refused.
+//!
+//! A `..` behind a name is dangerous by itself: the name may be a link, and the kernel would go up from where that leads.
+//! Such a text is shortened to steps up at its beginning, which start in the link's own directory, and names behind them.
 
 use crate::remote::RemotePath;
 
@@ -19,15 +22,26 @@ pub(crate) fn contain(root: &RemotePath, dir: &RemotePath, target: &[u8]) -> Opt
         text.extend(inside.iter().map(Vec::as_slice));
         return Some(if text.is_empty() { b".".to_vec() } else { text.join(&b'/') });
     }
-    let mut depth = below.len();
+    let mut up = 0;
+    let mut down: Vec<&[u8]> = Vec::new();
+    let mut winding = false;
     for part in target.split(|&b| b == b'/') {
         match part {
             b"" | b"." => {}
-            b".." => depth = depth.checked_sub(1)?,
-            _ => depth += 1,
+            b".." if down.pop().is_some() => winding = true,
+            b".." => up += 1,
+            part => down.push(part),
         }
     }
-    Some(target.to_vec())
+    if up > below.len() {
+        return None;
+    }
+    if !winding {
+        return Some(target.to_vec());
+    }
+    let mut text = vec![&b".."[..]; up];
+    text.extend(down);
+    Some(if text.is_empty() { b".".to_vec() } else { text.join(&b'/') })
 }
 
 fn components(path: &RemotePath) -> Vec<Vec<u8>> {
@@ -54,6 +68,28 @@ mod tests {
         assert_eq!(shown("/", "/a/b", "/c/d").as_deref(), Some("../../c/d"));
         assert_eq!(shown("/pub", "/pub", "/pub/x").as_deref(), Some("x"));
         assert_eq!(shown("/pub", "/pub", "/pub/").as_deref(), Some("."));
+    }
+
+    #[test]
+    fn no_step_up_stands_behind_a_name() {
+        // With `b -> ../../../../..`, five directories deep, the kernel went to the root by way of `b` and on upwards.
+        assert_eq!(shown("/", "/1/2/3/4/5", "b/../../../etc/passwd").as_deref(), Some("../../etc/passwd"));
+        assert_eq!(shown("/", "/a", "b/..").as_deref(), Some("."));
+        assert_eq!(shown("/", "/a", "b/../c//d/").as_deref(), Some("c/d"));
+    }
+
+    proptest::proptest! {
+        /// Whatever a server says: steps up come first, and never more of them than lead to the mounted directory.
+        #[test]
+        fn nothing_leads_out(target in proptest::collection::vec(proptest::sample::select(b"ab./".to_vec()), 0..30)) {
+            let path = |s: &str| RemotePath::new(s.as_bytes()).expect("valid");
+            if let Some(text) = contain(&path("/pub"), &path("/pub/x/y"), &target) {
+                let parts: Vec<_> = text.split(|&b| b == b'/').filter(|p| !matches!(*p, b"" | b".")).collect();
+                let up = parts.iter().take_while(|p| **p == b"..").count();
+                proptest::prop_assert!(up <= 2 && !text.starts_with(b"/"));
+                proptest::prop_assert!(!parts[up..].contains(&&b".."[..]));
+            }
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ struct Node {
     lookups: u64,
     known: Known,
     content: Option<Content>,
+    /// Handles that read it.
+    open: usize,
 }
 
 /// What is known of a node, and since when.
@@ -54,11 +56,13 @@ pub(crate) struct Known {
 pub(crate) struct Content {
     pub(crate) version: Version,
     pub(crate) file: FileId,
+    /// Whether bytes of it have been handed to the kernel, which may keep them.
+    handed: bool,
 }
 
 impl NodeTable {
     pub(crate) fn new(root: RemotePath, known: Known) -> Self {
-        let node = Node { place: None, lookups: 1, known, content: None };
+        let node = Node { place: None, lookups: 1, known, content: None, open: 0 };
         let tree = Tree { nodes: HashMap::from([(Ino::ROOT, node)]), names: HashMap::new(), next: Ino::ROOT.0 + 1 };
         Self { tree: Ranked::new(tree), root }
     }
@@ -77,8 +81,9 @@ impl NodeTable {
         let place = (parent, name.clone());
         if let Some(&ino) = tree.names.get(&place) {
             let node = tree.nodes.get_mut(&ino).expect("every name leads to a node");
-            // A directory where a file was is another inode: the kernel takes no change of type.
-            if same_type(&node.known.meta.kind, &known.meta.kind) {
+            // A directory where a file was is another inode: the kernel takes no change of type. So is another version of a
+            // file that is being read: with its attributes the kernel would cut the old one short.
+            if same_type(&node.known.meta.kind, &known.meta.kind) && !node.is_read_as_another(&known.meta) {
                 node.lookups += 1;
                 node.renew(known);
                 return Some(ino);
@@ -87,7 +92,7 @@ impl NodeTable {
         let ino = Ino(tree.next);
         tree.next += 1;
         tree.names.insert(place.clone(), ino);
-        tree.nodes.insert(ino, Node { place: Some(place), lookups: 1, known, content: None });
+        tree.nodes.insert(ino, Node { place: Some(place), lookups: 1, known, content: None, open: 0 });
         Some(ino)
     }
 
@@ -126,7 +131,9 @@ impl NodeTable {
     pub(crate) fn update(&self, ino: Ino, known: Known) -> bool {
         let mut tree = self.tree.lock();
         match tree.nodes.get_mut(&ino) {
-            Some(node) if same_type(&node.known.meta.kind, &known.meta.kind) => {
+            Some(node)
+                if same_type(&node.known.meta.kind, &known.meta.kind) && !node.is_read_as_another(&known.meta) =>
+            {
                 node.renew(known);
                 true
             }
@@ -159,9 +166,53 @@ impl NodeTable {
             Some(content) if content.version.agrees(version) => Some((content.file, true)),
             _ => {
                 let file = fresh();
-                node.content = Some(Content { version: version.clone(), file });
+                node.content = Some(Content { version: version.clone(), file, handed: false });
                 Some((file, false))
             }
+        }
+    }
+
+    /// Binds `ino` to `version` instead of `file`, unless bytes of `file` have been handed out.
+    pub(crate) fn rebind(
+        &self,
+        ino: Ino,
+        file: FileId,
+        version: &Version,
+        fresh: impl FnOnce() -> FileId,
+    ) -> Option<FileId> {
+        let mut tree = self.tree.lock();
+        let content = &mut tree.nodes.get_mut(&ino)?.content;
+        match content {
+            Some(content) if content.version.agrees(version) => Some(content.file),
+            Some(content) if content.file == file && content.handed => None,
+            _ => {
+                let file = fresh();
+                *content = Some(Content { version: version.clone(), file, handed: false });
+                Some(file)
+            }
+        }
+    }
+
+    /// Takes note that bytes of `file` go to the kernel.
+    pub(crate) fn hand_out(&self, ino: Ino, file: FileId) {
+        let mut tree = self.tree.lock();
+        let content = tree.nodes.get_mut(&ino).and_then(|node| node.content.as_mut());
+        if let Some(content) = content.filter(|content| content.file == file) {
+            content.handed = true;
+        }
+    }
+
+    /// A handle reads `ino` from now on.
+    pub(crate) fn opened(&self, ino: Ino) {
+        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+            node.open += 1;
+        }
+    }
+
+    /// One handle less reads `ino`.
+    pub(crate) fn closed(&self, ino: Ino) {
+        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+            node.open = node.open.saturating_sub(1);
         }
     }
 
@@ -191,6 +242,13 @@ impl NodeTable {
 }
 
 impl Node {
+    /// Whether a handle reads a version of this file that is not the one of `meta`.
+    fn is_read_as_another(&self, meta: &Meta) -> bool {
+        let (Some(content), Some(size)) = (&self.content, meta.size) else { return false };
+        let now = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
+        self.open > 0 && !content.version.agrees(&now)
+    }
+
     /// A listing read earlier never replaces a later one.
     fn renew(&mut self, known: Known) {
         if known.since >= self.known.since {

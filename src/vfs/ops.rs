@@ -17,7 +17,7 @@ use super::read::{FileReader, ReadReply, Reading};
 use super::workers::Workers;
 use crate::base::{Clock, Deadline};
 use crate::config::Files;
-use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Remote, RemotePath, Stamp, Version};
+use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Precision, Remote, RemotePath, Stamp, Version};
 use crate::store::Blocks;
 
 /// A mounted directory of a server.
@@ -58,6 +58,8 @@ pub struct Opened {
     pub fh: Fh,
     /// Whether what the kernel remembers of the content is still true.
     pub keep_cache: bool,
+    /// Whether the kernel must not go by the size that it knows: it has been told none.
+    pub direct_io: bool,
 }
 
 /// One entry of a directory, as it goes to the kernel.
@@ -374,7 +376,8 @@ impl Vfs {
             if known.meta.kind == Kind::File && known.meta.size.is_none() {
                 known.meta.size = vfs.remote.stat(&vfs.path(ino)?, deadline)?.size;
             }
-            vfs.open_as(ino, &known.meta)
+            let unsized_before = vfs.nodes.known(ino).is_some_and(|known| known.meta.size.is_none());
+            vfs.open_as(ino, &known.meta).map(|opened| Opened { direct_io: unsized_before, ..opened })
         };
         self.answer(fast, slow, reply);
     }
@@ -394,8 +397,19 @@ impl Vfs {
         if let Some(old) = old.filter(|old| old.file != file) {
             self.reading.blocks.forget(old.file, old.version.size.div_ceil(crate::store::BLOCK));
         }
+        self.nodes.opened(ino);
         let reader = FileReader::new(ino, file, version, Arc::clone(&self.reading));
-        Ok(Opened { fh: self.handles.add_file(reader), keep_cache })
+        let keep_cache = keep_cache && self.tells_changes(meta);
+        Ok(Opened { fh: self.handles.add_file(reader), keep_cache, direct_io: false })
+    }
+
+    /// Whether a later change would show in the time of modification: it is exact, and so long ago that a second change
+    /// within the same second is none of now.
+    fn tells_changes(&self, meta: &Meta) -> bool {
+        let now = self.clock.wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        meta.mtime.is_some_and(|t| {
+            t.precision == Precision::Second && i64::try_from(now).is_ok_and(|now| now.abs_diff(t.secs) > JUST_NOW)
+        })
     }
 
     /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.
@@ -424,6 +438,9 @@ impl Vfs {
         self.dirs.load(dir, path, ttl, &*self.remote, deadline)
     }
 }
+
+/// Seconds within which a file may be written twice without showing it.
+const JUST_NOW: u64 = 2;
 
 /// Exact times asked for beside the one that is needed: together they fill one flight.
 const SAME_FLIGHT: usize = 31;

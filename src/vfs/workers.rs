@@ -57,7 +57,13 @@ impl Workers {
             let thread = thread::Builder::new().name(self.shared.name.into()).stack_size(STACK);
             if let Err(e) = thread.spawn(move || shared.serve()) {
                 error!("no thread for {}: {e}", self.shared.name);
-                self.shared.state.lock().threads -= 1;
+                let dropped = {
+                    let mut state = self.shared.state.lock();
+                    state.threads -= 1;
+                    // With no thread at all nobody would ever serve it: whoever waits is told by its drop.
+                    if state.threads == 0 { std::mem::take(&mut state.queue) } else { VecDeque::new() }
+                };
+                drop(dropped);
             }
         }
     }

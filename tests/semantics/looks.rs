@@ -94,13 +94,19 @@ fn link_counts_are_one() {
 }
 
 #[test]
-fn an_inode_number_stays_while_the_file_is_open() {
+fn an_inode_number_stays_while_the_file_is_the_same() {
     with(Personality::mlsd(), tree(), NEVER, |scene| {
         let open = File::open(scene.at("d/a.txt")).expect("it opens");
         let number = open.metadata().expect("it is there").ino();
-        scene.write("d/a.txt", "another content", 60);
         scene.names("d");
         assert_eq!(scene.stat("d/a.txt").expect("it is there").ino(), number);
+        scene.write("d/a.txt", "another content", 60);
+        assert_ne!(
+            scene.stat("d/a.txt").expect("it is there").ino(),
+            number,
+            "another version than the one that is open"
+        );
+        refused(open.metadata(), libc::ESTALE, "the old one has no attributes any more");
         scene.server.tree().update(|tree| tree.remove("d/a.txt"));
         scene.server.tree().update(|tree| tree.make_dir("d/a.txt"));
         assert_ne!(scene.stat("d/a.txt").expect("it is there").ino(), number, "a directory is another inode");

@@ -36,6 +36,20 @@ pub struct Parsed {
     pub style: Option<Style>,
 }
 
+impl Parsed {
+    /// Whether every line was understood: a name that cannot be used is none that somebody could ask for.
+    pub fn is_whole(&self) -> bool {
+        let nameless = |s: &&Skipped| matches!(s.why, Skip::BadName | Skip::LineBreak);
+        self.skipped.iter().filter(nameless).count() == self.skipped_count
+    }
+
+    /// Whether there is something, but nothing that could be read as an entry: an error message in place of a listing
+    /// (inetutils ftpd sends those of its ls), or a style that nobody knows.
+    pub fn is_gibberish(&self) -> bool {
+        self.entries.is_empty() && !self.is_whole()
+    }
+}
+
 /// A line that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {

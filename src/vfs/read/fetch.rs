@@ -16,14 +16,13 @@ use crate::vfs::error::Fault;
 pub(super) fn run(reader: &Arc<FileReader>, id: u64) {
     let mut end = End { reader, id, error: Some(Error::new(ErrorKind::Protocol, "RETR")) };
     let mut failures = 0;
-    let mut reached = None;
-    while let Some(attempt) = Attempt::begin(reader, id) {
-        if reached.is_some_and(|at| at < attempt.at) {
+    while let Some(mut attempt) = Attempt::begin(reader, id) {
+        let outcome = attempt.run();
+        if attempt.reached() > attempt.from {
             failures = 0;
         }
-        reached = Some(attempt.at);
-        let recall = Arc::clone(&attempt.recall);
-        match attempt.run() {
+        let recall = attempt.save();
+        match outcome {
             Ok(()) => {}
             Err(e) if e.retry == Retry::Never || failures == MOST_FAILURES => {
                 end.error = Some(e);
@@ -66,37 +65,33 @@ impl Drop for End<'_> {
         let reader = self.reader;
         reader.shared.streams.fetch_sub(1, Ordering::Relaxed);
         let mut state = reader.state.lock();
-        state.streams.retain(|s| s.run.id != self.id);
-        let Some(error) = self.error.take() else {
-            let answers = reader.settle(&mut state, 0, None);
-            let started = if state.closed { Vec::new() } else { reader.serve_orphans(&mut state) };
-            drop(state);
-            reader.shared.give(answers);
-            return reader.launch(started);
-        };
-        let error = broken(error);
-        // Waiters that another stream serves go on waiting.
+        let mine = state.streams.iter().position(|s| s.run.id == self.id).map(|at| state.streams.remove(at));
+        let mut answers = reader.settle(&mut state, None);
         let mut failed = Vec::new();
-        let mut i = 0;
-        while i < state.waiters.len() {
-            let range = &state.waiters[i].range;
-            if state.streams.iter().any(|s| s.run.at <= range.start && range.start < s.run.until) {
-                i += 1;
-            } else {
-                failed.push(state.waiters.swap_remove(i).reply);
+        if let Some(error) = self.error.take().map(broken) {
+            // Only those who waited for this stream; the others go on waiting for theirs, or get one now.
+            let (lost, rest) = std::mem::take(&mut state.waiters)
+                .into_iter()
+                .partition::<Vec<_>, _>(|w| mine.as_ref().is_some_and(|s| s.serves(w)));
+            state.waiters = rest;
+            if !lost.is_empty() {
+                state.failed = Some((Instant::now(), error.fault));
+                failed.push(error.to_string());
             }
+            answers.extend(lost.into_iter().map(|w| (w.reply, Err(error.echo()))));
+            state.changed |= error.fault == Fault::Remote(ErrorKind::Changed);
         }
-        if !failed.is_empty() {
-            state.failed = Some((Instant::now(), error.fault));
+        if state.changed {
+            let late = std::mem::take(&mut state.waiters);
+            answers.extend(late.into_iter().map(|w| (w.reply, Err(ErrorKind::Changed.into()))));
         }
-        state.changed |= error.fault == Fault::Remote(ErrorKind::Changed);
+        let started = if state.closed { Vec::new() } else { reader.serve_orphans(&mut state) };
         drop(state);
-        if !failed.is_empty() {
+        for error in failed {
             warn!("{}: a read fails: {error}", reader.shown());
         }
-        for reply in failed {
-            reply(Err(error.echo()));
-        }
+        reader.shared.give(answers);
+        reader.launch(started);
     }
 }
 
@@ -136,8 +131,9 @@ impl<'a> Attempt<'a> {
             return None;
         }
         let (file, version) = (state.file, state.version.clone());
-        let waited_for = !state.waiters.is_empty();
-        let stream = state.streams.iter_mut().find(|s| s.run.id == id)?;
+        let super::State { streams, waiters, .. } = &mut *state;
+        let stream = streams.iter_mut().find(|s| s.run.id == id)?;
+        let waited_for = waiters.iter().any(|w| stream.serves(w));
         // What was recalled or broken off while nobody waits is taken up again when somebody asks.
         if stream.run.at >= stream.run.until || (stream.run.begun && !waited_for) {
             return None;
@@ -146,17 +142,37 @@ impl<'a> Attempt<'a> {
         stream.recall = Arc::default();
         let recall = Arc::clone(&stream.recall);
         let at = stream.run.at;
-        let buffer = shared.blocks.buffer();
-        Some(Self { reader, shared, id, recall, file, version, at, filled: 0, buffer, from: at, since: Instant::now() })
+        let (buffer, filled) = stream.partial.take().unwrap_or_else(|| (shared.blocks.buffer(), 0));
+        let (from, since) = (at + filled as u64, Instant::now());
+        Some(Self { reader, shared, id, recall, file, version, at, filled, buffer, from, since })
+    }
+
+    /// Leaves what has arrived of an unfinished block to the next attempt.
+    fn save(self) -> Arc<Recall> {
+        let Self { reader, id, file, at, filled, buffer, recall, .. } = self;
+        let mut state = reader.state.lock();
+        if filled > 0 && state.file == file {
+            state.with(id, |s| {
+                if s.run.at == at {
+                    s.partial = Some((buffer, filled));
+                }
+            });
+        }
+        recall
+    }
+
+    /// The next byte to arrive.
+    fn reached(&self) -> u64 {
+        self.at + self.filled as u64
     }
 
     fn deadline(&self) -> Deadline {
         Deadline::after(self.shared.timeout)
     }
 
-    fn run(mut self) -> Result<()> {
+    fn run(&mut self) -> Result<()> {
         let path = self.shared.nodes.path(self.reader.ino).ok_or_else(changed)?;
-        let mut download = self.shared.remote.download(&path, self.at, &self.recall, self.deadline())?;
+        let mut download = self.shared.remote.download(&path, self.from, &self.recall, self.deadline())?;
         if let Some(found) = download.version().filter(|v| !v.agrees(&self.version)).cloned() {
             self.finish(download);
             return self.other_version(&found);
@@ -164,8 +180,11 @@ impl<'a> Attempt<'a> {
         self.since = Instant::now();
         loop {
             // In the middle of a block there is little to decide.
-            let next =
-                if self.filled > 0 && self.recall.asked() == Urgency::None { Some(Next::Read) } else { self.next() };
+            let next = if self.reached() > self.from && self.filled > 0 && self.recall.asked() == Urgency::None {
+                Some(Next::Read)
+            } else {
+                self.next()
+            };
             match next {
                 None | Some(Next::Yield) => {
                     self.finish(download);
@@ -174,13 +193,13 @@ impl<'a> Attempt<'a> {
                 Some(Next::Park) => continue,
                 Some(Next::Read) => {}
             }
-            let left = self.version.size - self.at - self.filled as u64;
+            let left = self.version.size - self.reached();
             let room = (BLOCK as usize - self.filled).min(usize::try_from(left).unwrap_or(usize::MAX));
             let deadline = self.deadline();
             let into = &mut self.buffer.as_mut_slice()[self.filled..self.filled + room];
             let got = download.read(into, deadline)?;
             self.filled += got;
-            let whole = self.at + self.filled as u64 == self.version.size;
+            let whole = self.reached() == self.version.size;
             if got == 0 {
                 return self.ended_short(download);
             } else if whole {
@@ -199,14 +218,19 @@ impl<'a> Attempt<'a> {
         let idle = {
             let mut state = self.reader.state.lock();
             let state = &mut *state;
-            let stream = state.streams.iter_mut().find(|s| s.run.id == self.id);
-            if state.closed || state.changed {
+            let stream = state.streams.iter().find(|s| s.run.id == self.id);
+            if state.closed || state.changed || state.file != self.file {
                 return None;
             }
-            let stream = stream?;
+            stream.as_ref()?;
+            if state.is_in_the_way(self.id) {
+                state.streams.retain(|s| s.run.id != self.id);
+                return None;
+            }
+            let stream = state.streams.iter().find(|s| s.run.id == self.id)?;
             let parked = self.filled == 0 && stream.run.at >= stream.run.until;
             // Whoever is recalled again and again must have brought something each time, or its readers starve.
-            let (idle, brought) = (state.waiters.is_empty(), stream.run.at - self.from);
+            let (idle, brought) = (state.waiters.is_empty(), self.reached() - self.from);
             let give_way = match self.recall.asked() {
                 Urgency::None => false,
                 Urgency::Turn => parked || idle || brought >= QUANTUM,
@@ -218,7 +242,7 @@ impl<'a> Attempt<'a> {
             if !parked {
                 return Some(Next::Read);
             }
-            stream.pulse
+            stream.pulse.unwrap_or(self.since)
         };
         if !self.recall.gate.wait(seen, Deadline::at(idle + PARKED)) {
             // Nobody has asked for more: decided under the lock, so that no ask counts on this stream.
@@ -239,7 +263,8 @@ impl<'a> Attempt<'a> {
         self.at += self.filled as u64;
         self.filled = 0;
         let mut state = self.progress();
-        let answers = self.reader.settle(&mut state, self.at, None);
+        // Another version may have been found meanwhile: these bytes are none of its.
+        let answers = if state.file == self.file { self.reader.settle(&mut state, None) } else { Vec::new() };
         drop(state);
         self.shared.give(answers);
     }
@@ -248,7 +273,7 @@ impl<'a> Attempt<'a> {
     fn show_part(&mut self) {
         let mut state = self.progress();
         let tail = (self.at, &self.buffer.as_slice()[..self.filled]);
-        let answers = self.reader.settle(&mut state, self.at + self.filled as u64, Some(tail));
+        let answers = if state.file == self.file { self.reader.settle(&mut state, Some(tail)) } else { Vec::new() };
         drop(state);
         self.shared.give(answers);
     }
@@ -257,7 +282,7 @@ impl<'a> Attempt<'a> {
         let mut state = self.reader.state.lock();
         state.with(self.id, |s| {
             s.run.at = self.at;
-            s.pulse = Instant::now();
+            s.pulse = Some(Instant::now());
         });
         state
     }
@@ -271,18 +296,13 @@ impl<'a> Attempt<'a> {
 
     /// All bytes are here. A transfer that took long or brought much is checked before its last block counts: a file
     /// that was rewritten meanwhile in place would be a mixture.
-    fn ended(mut self, mut download: Box<dyn Download>) -> Result<()> {
-        if self.since.elapsed() < UNCHECKED_TIME && self.at - self.from < UNCHECKED_SIZE {
-            self.keep_block();
-            if download.read(&mut [0], self.deadline())? == 0 {
-                download.finish(self.deadline())?;
-            } else {
-                debug!("{} has grown", self.reader.shown());
-                self.finish(download);
-            }
-            return Ok(());
-        }
+    fn ended(&mut self, mut download: Box<dyn Download>) -> Result<()> {
+        let brief = self.since.elapsed() < UNCHECKED_TIME && self.reached() - self.from < UNCHECKED_SIZE;
         let grown = download.read(&mut [0], self.deadline())? > 0;
+        if brief && !grown {
+            self.keep_block();
+            return download.finish(self.deadline());
+        }
         if grown {
             self.finish(download);
         } else {
@@ -300,19 +320,19 @@ impl<'a> Attempt<'a> {
     }
 
     /// The data ended before the file's size: a file that has shrunk, or a transfer that was cut.
-    fn ended_short(self, download: Box<dyn Download>) -> Result<()> {
+    fn ended_short(&self, download: Box<dyn Download>) -> Result<()> {
         download.finish(self.deadline())?;
         let path = self.shared.nodes.path(self.reader.ino).ok_or_else(changed)?;
         match self.shared.remote.version(&path, self.deadline())? {
             Some(now) if !now.agrees(&self.version) => self.other_version(&now),
             _ => Err(Error::new(ErrorKind::Unreachable, "RETR")
-                .with_reply(format!("{} bytes of {} came", self.at + self.filled as u64, self.version.size))
+                .with_reply(format!("{} bytes of {} came", self.reached(), self.version.size))
                 .with_retry(Retry::Safe)),
         }
     }
 
     fn other_version(&self, found: &Version) -> Result<()> {
-        if self.reader.rebind(found) { Ok(()) } else { Err(changed()) }
+        if self.reader.rebind(self.id, found) { Ok(()) } else { Err(changed()) }
     }
 }
 

@@ -10,6 +10,7 @@
 //! [`Keeper`]: super::keeper::Keeper
 
 mod fetch;
+mod parked;
 mod plan;
 
 use std::ops::Range;
@@ -19,7 +20,8 @@ use std::time::{Duration, Instant};
 
 use log::{debug, info};
 
-use self::plan::{History, Running, Step, plan};
+use self::parked::{Got, Waiter};
+use self::plan::{History, MOST_STREAMS, Running, Step, plan};
 use super::dir::DirCache;
 use super::error::{Error, Fault, Result};
 use super::keeper::Keeper;
@@ -29,7 +31,7 @@ use super::workers::Workers;
 use crate::base::Recall;
 use crate::base::sync::{Ranked, RankedGuard};
 use crate::remote::{ErrorKind, Remote, Version};
-use crate::store::{BLOCK, Block, BlockKey, Blocks, FileId};
+use crate::store::{BLOCK, Block, Blocks, Buffer, FileId};
 
 /// What all readers share.
 pub(crate) struct Reading {
@@ -140,16 +142,20 @@ struct Stream {
     run: Running,
     recall: Arc<Recall>,
     /// When the last byte arrived.
-    pulse: Instant,
+    pulse: Option<Instant>,
+    /// The beginning of the block at `run.at`, left over from a transfer that ended within it.
+    partial: Option<(Buffer, usize)>,
 }
 
-struct Waiter {
-    /// What was asked for, as far as the file goes.
-    range: Range<u64>,
-    /// Where it would end in a file without end.
-    asked: u64,
-    deadline: Instant,
-    reply: ReadReply,
+impl Stream {
+    fn new(run: Running) -> Self {
+        Self { run, recall: Arc::default(), pulse: None, partial: None }
+    }
+
+    /// Whether the next byte that `waiter` needs is on its way here.
+    fn serves(&self, waiter: &Waiter) -> bool {
+        self.run.at <= waiter.missing() && waiter.missing() < self.run.until
+    }
 }
 
 /// An answer that is ready, to be given when no lock is held.
@@ -187,28 +193,27 @@ impl FileReader {
             return reply(Ok(Data::Bytes(Vec::new())));
         }
         state.history.note(&ask);
-        let found = self.find(&state, &ask, None);
-        if let (Err(_), Some(fault)) = (&found, state.failure()) {
+        let got = Got::new(&ask, &self.shared.blocks, state.file);
+        let missing = got.missing(&ask);
+        if missing.is_some()
+            && let Some(fault) = state.failure()
+        {
             drop(state);
             return reply(Err(fault.into()));
         }
-        let missing = found.as_ref().err().copied();
         let started = self.advance(&mut state, &ask, missing);
         self.drop_behind(&mut state);
-        match found {
-            Ok(data) => {
-                state.served = true;
-                drop(state);
-                reply(Ok(data));
-            }
-            Err(_) => {
-                let deadline = Instant::now() + self.shared.timeout;
-                state.waiters.push(Waiter { range: ask, asked, deadline, reply });
-                let watch = !std::mem::replace(&mut state.watched, true);
-                drop(state);
-                if watch {
-                    self.shared.keeper.watch(deadline, self);
-                }
+        if let Some(data) = got.data(&ask, None) {
+            self.hand_out(&mut state);
+            drop(state);
+            reply(Ok(data));
+        } else {
+            let deadline = Instant::now() + self.shared.timeout;
+            state.waiters.push(Waiter::new(ask, asked, deadline, reply, got));
+            let watch = !std::mem::replace(&mut state.watched, true);
+            drop(state);
+            if watch {
+                self.shared.keeper.watch(deadline, self);
             }
         }
         self.launch(started);
@@ -222,6 +227,7 @@ impl FileReader {
             state.streams.iter().for_each(|s| s.recall.gate.open());
             std::mem::take(&mut state.waiters)
         };
+        self.shared.nodes.closed(self.ino);
         for waiter in waiters {
             (waiter.reply)(Err(ErrorKind::Cancelled.into()));
         }
@@ -234,9 +240,9 @@ impl FileReader {
         let mut state = self.state.lock();
         let State { waiters, streams, .. } = &mut *state;
         for mut waiter in std::mem::take(waiters) {
-            let alive = streams.iter().map(|s| s.pulse + self.shared.timeout).max().filter(|_| waiter.deadline <= now);
             // A slow line may take its time, a silent one may not.
-            waiter.deadline = waiter.deadline.max(alive.unwrap_or(waiter.deadline));
+            let pulse = streams.iter().filter(|s| s.serves(&waiter)).filter_map(|s| s.pulse).max();
+            waiter.deadline = waiter.deadline.max(pulse.map_or(waiter.deadline, |pulse| pulse + self.shared.timeout));
             if waiter.deadline <= now { overdue.push(waiter.reply) } else { waiters.push(waiter) }
         }
         let next = waiters.iter().map(|w| w.deadline).min();
@@ -257,25 +263,12 @@ impl FileReader {
         state.changed
     }
 
-    /// The bytes of `range` from memory and from `tail`, the unfinished block of a fetch thread and where it begins;
-    /// or the first byte that is in neither.
-    fn find(&self, state: &State, range: &Range<u64>, tail: Option<(u64, &[u8])>) -> std::result::Result<Data, u64> {
-        let mut pieces = Vec::with_capacity(2);
-        let mut at = range.start;
-        while at < range.end {
-            let index = at / BLOCK;
-            let Some(block) = self.shared.blocks.get(&BlockKey { file: state.file, index }) else {
-                return with_tail(&pieces, at..range.end, tail).ok_or(at);
-            };
-            let from = (at - index * BLOCK) as usize;
-            let to = ((range.end - index * BLOCK).min(block.len() as u64)) as usize;
-            if to <= from {
-                return Err(at);
-            }
-            at += (to - from) as u64;
-            pieces.push((block, from..to));
+    /// Bytes of this version are about to leave: from now on no other one will do, for any handle of the file.
+    fn hand_out(&self, state: &mut State) {
+        if !state.served {
+            state.served = true;
+            self.shared.nodes.hand_out(self.ino, state.file);
         }
-        Ok(Data::Blocks(pieces))
     }
 
     /// Lets go of what a sequential reader has passed: memory that is used again soon is still in the CPU's cache.
@@ -292,15 +285,15 @@ impl FileReader {
 
     /// Plans for `ask` and carries it out; returns the streams that need a thread.
     fn advance(&self, state: &mut State, ask: &Range<u64>, missing: Option<u64>) -> Vec<u64> {
-        let running: Vec<_> = state.streams.iter().map(|s| s.run).collect();
+        let needed = |s: &Stream| state.waiters.iter().any(|w| s.serves(w));
+        let running: Vec<_> = state.streams.iter().map(|s| Running { needed: needed(s), ..s.run }).collect();
         let steps = plan(&state.history, ask, missing, &running, state.version.size, self.shared.window());
         let mut started = Vec::new();
         for step in steps {
             match step {
                 Step::Start { from, until } => {
                     let id = self.shared.ids.fetch_add(1, Ordering::Relaxed);
-                    let run = Running { id, at: from, until, begun: false };
-                    state.streams.push(Stream { run, recall: Arc::default(), pulse: Instant::now() });
+                    state.streams.push(Stream::new(Running { id, at: from, until, begun: false, needed: true }));
                     started.push(id);
                 }
                 Step::Extend { id, until } => state.with(id, |s| {
@@ -326,30 +319,34 @@ impl FileReader {
         }
     }
 
-    /// Takes out the waiters that can be answered now that a stream has arrived at `reached`.
-    fn settle(&self, state: &mut State, reached: u64, tail: Option<(u64, &[u8])>) -> Vec<Answer> {
+    /// Takes out the waiters that can be answered now.
+    fn settle(&self, state: &mut State, tail: Option<(u64, &[u8])>) -> Vec<Answer> {
         let mut answers: Vec<Answer> = Vec::new();
         let mut i = 0;
         while i < state.waiters.len() {
-            let range = &state.waiters[i].range;
-            // Most often the stream is in the middle of what is waited for: nothing to look up.
-            let under_way = range.start < reached && reached < range.end;
-            match (!under_way).then(|| self.find(state, range, tail)) {
-                Some(Ok(data)) => answers.push((state.waiters.swap_remove(i).reply, Ok(data))),
-                Some(Err(_)) | None => i += 1,
+            let file = state.file;
+            let waiter = &mut state.waiters[i];
+            waiter.look(&self.shared.blocks, file);
+            match waiter.data(tail) {
+                Some(data) => answers.push((state.waiters.swap_remove(i).reply, Ok(data))),
+                None => i += 1,
             }
         }
-        state.served |= !answers.is_empty();
+        if !answers.is_empty() {
+            self.hand_out(state);
+            if self.has_changed(state) {
+                answers.iter_mut().for_each(|(_, data)| *data = Err(ErrorKind::Changed.into()));
+            }
+        }
         answers
     }
 
-    /// Starts streams for waiters that none of the running ones will serve: theirs has ended, or a block was lost.
+    /// Starts streams for waiters that none of the running ones serves, as far as there may be more.
     fn serve_orphans(&self, state: &mut State) -> Vec<u64> {
         let mut started = Vec::new();
         for i in 0..state.waiters.len() {
-            let range = state.waiters[i].range.clone();
-            let Err(missing) = self.find(state, &range, None) else { continue };
-            if !state.streams.iter().any(|s| s.run.at <= missing && missing < s.run.until.max(s.run.at + 1)) {
+            if state.is_orphan(&state.waiters[i]) {
+                let (range, missing) = (state.waiters[i].range.clone(), state.waiters[i].missing());
                 started.extend(self.advance(state, &range, Some(missing)));
             }
         }
@@ -359,28 +356,36 @@ impl FileReader {
     /// Another version has been found under the name: reads on with it if nothing of the old one was handed out.
     ///
     /// But never with a shorter one: until the kernel has heard of the new size it fills up a short answer with zeros.
-    fn rebind(&self, version: &Version) -> bool {
+    fn rebind(&self, id: u64, version: &Version) -> bool {
         let Reading { nodes, dirs, kernel, blocks, .. } = &*self.shared;
         let mut state = self.state.lock();
-        if state.served || version.size < state.version.size {
+        let longer = version.size >= state.version.size;
+        let file = (longer && !state.served).then(|| nodes.rebind(self.ino, state.file, version, || blocks.new_file()));
+        let Some(Some(file)) = file else {
             state.changed = true;
             drop(state);
             nodes.unbind(self.ino);
             self.stale();
             return false;
-        }
-        let Some((file, _)) = nodes.bind(self.ino, version, || blocks.new_file()) else { return false };
+        };
         state.file = file;
         state.version = version.clone();
-        let mut wanted = 0;
-        for waiter in &mut state.waiters {
-            waiter.range.end = waiter.asked.min(version.size);
-            waiter.range.start = waiter.range.start.min(waiter.range.end);
-            wanted = wanted.max(waiter.range.end);
-        }
-        for stream in &mut state.streams {
-            stream.run.until = stream.run.until.max(wanted).min(version.size);
-        }
+        state.dropped = 0;
+        state.waiters.iter_mut().for_each(|waiter| waiter.start_over(version.size));
+        // The other streams bring the old version; who waits for them is served anew when this one ends.
+        state.streams.retain(|s| {
+            s.run.id == id || {
+                s.recall.gate.open();
+                false
+            }
+        });
+        let first = state.waiters.iter().map(|w| w.range.start).min().unwrap_or(0) / BLOCK * BLOCK;
+        let last = state.waiters.iter().map(|w| w.range.end).max().unwrap_or(0);
+        state.with(id, |s| {
+            s.partial = None;
+            s.run.at = s.run.at.min(first);
+            s.run.until = s.run.until.max(last).min(version.size);
+        });
         drop(state);
         if let Some(Known { mut meta, since, exact }) = nodes.known(self.ino) {
             let Version { size, mtime, unique } = version.clone();
@@ -419,23 +424,24 @@ impl State {
         None
     }
 
+    /// Whether nobody is on the way to what `waiter` needs.
+    fn is_orphan(&self, waiter: &Waiter) -> bool {
+        !self.streams.iter().any(|s| s.serves(waiter))
+    }
+
+    /// Whether stream `id`, for which nobody waits, keeps somebody from getting one.
+    fn is_in_the_way(&self, id: u64) -> bool {
+        let waited_for = |s: &Stream| self.waiters.iter().any(|w| s.serves(w));
+        self.streams.len() >= MOST_STREAMS
+            && !self.streams.iter().any(|s| s.run.id == id && waited_for(s))
+            && self.waiters.iter().any(|w| self.is_orphan(w))
+    }
+
     fn with(&mut self, id: u64, f: impl FnOnce(&mut Stream)) {
         if let Some(stream) = self.streams.iter_mut().find(|s| s.run.id == id) {
             f(stream);
         }
     }
-}
-
-/// Pieces found so far and the rest from an unfinished block, which cannot be shared and is copied.
-fn with_tail(pieces: &[(Block, Range<usize>)], rest: Range<u64>, tail: Option<(u64, &[u8])>) -> Option<Data> {
-    let (begin, bytes) = tail?;
-    if rest.start < begin || rest.end > begin + bytes.len() as u64 {
-        return None;
-    }
-    let mut whole = Vec::new();
-    pieces.iter().for_each(|(block, range)| whole.extend_from_slice(&block[range.clone()]));
-    whole.extend_from_slice(&bytes[(rest.start - begin) as usize..(rest.end - begin) as usize]);
-    Some(Data::Bytes(whole))
 }
 
 impl Reading {

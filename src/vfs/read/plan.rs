@@ -50,6 +50,8 @@ pub(crate) struct Running {
     pub(crate) until: u64,
     /// Whether `RETR` has been sent: until then it can still begin earlier.
     pub(crate) begun: bool,
+    /// Whether a read waits for what it brings.
+    pub(crate) needed: bool,
 }
 
 /// What to do.
@@ -89,7 +91,9 @@ pub(crate) fn plan(
     }
     let mut steps = Vec::new();
     if running.len() >= MOST_STREAMS {
-        steps.push(Step::Stop { id: running[0].id });
+        // Where all of them are waited for, the ask has to wait, too: it is planned again when one of them ends.
+        let Some(idle) = running.iter().find(|r| !r.needed) else { return Vec::new() };
+        steps.push(Step::Stop { id: idle.id });
     }
     steps.push(Step::Start { from, until: until.max(from) });
     steps
@@ -130,8 +134,8 @@ const LATE: u64 = 8 << 20;
 /// What is kept behind a sequential reader, for asks that come late and small steps back.
 const TAIL: u64 = LATE;
 
-/// Streams of one handle: two readers of one handle, or one that jumps between two places.
-const MOST_STREAMS: usize = 2;
+/// Streams of one handle: several threads that read at places of their own, or one that jumps between a few.
+pub(super) const MOST_STREAMS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -183,7 +187,7 @@ mod tests {
     fn swapped_asks_are_still_one_stream() {
         let later = BLOCK..2 * BLOCK;
         let history = after(&[later.clone(), 0..BLOCK]);
-        let stream = Running { id: 7, at: BLOCK, until: 2 * BLOCK, begun: false };
+        let stream = Running { id: 7, at: BLOCK, until: 2 * BLOCK, begun: false, needed: false };
         let steps = plan(&history, &(0..BLOCK), Some(0), &[stream], 1 << 30, 16 * MIB);
         assert_eq!(steps[0], Step::Rebase { id: 7, from: 0 });
     }
@@ -198,31 +202,35 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_back_starts_a_second_stream_and_a_third_replaces_the_first() {
+    fn a_jump_starts_another_stream_and_one_too_many_replaces_the_oldest_that_nobody_needs() {
         let history = after(&[0..BLOCK, 50 * MIB..50 * MIB + BLOCK]);
-        let one = Running { id: 1, at: 100 * MIB, until: 101 * MIB, begun: true };
-        let two = Running { id: 2, at: 200 * MIB, until: 201 * MIB, begun: true };
+        let stream = |id, needed| Running { id, at: id * 100 * MIB, until: id * 100 * MIB, begun: true, needed };
         let ask = 50 * MIB..50 * MIB + BLOCK;
         let start = Step::Start { from: 50 * MIB, until: 50 * MIB + BLOCK };
-        assert_eq!(plan(&history, &ask, Some(ask.start), &[one], 1 << 30, MIB), [start]);
-        assert_eq!(plan(&history, &ask, Some(ask.start), &[one, two], 1 << 30, MIB), [Step::Stop { id: 1 }, start]);
+        let plan = |running: &[Running]| plan(&history, &ask, Some(ask.start), running, 1 << 30, MIB);
+        assert_eq!(plan(&[stream(1, false)]), [start]);
+        let mut running: Vec<_> = (1..=4).map(|id| stream(id, true)).collect();
+        assert_eq!(plan(&running), [], "all of them are waited for");
+        running[2].needed = false;
+        assert_eq!(plan(&running), [Step::Stop { id: 3 }, start]);
     }
 
     #[test]
     fn reading_from_memory_keeps_the_stream_ahead() {
         let history = after(&[0..BLOCK, BLOCK..2 * BLOCK, 2 * BLOCK..3 * BLOCK]);
-        let stream = Running { id: 1, at: 4 * BLOCK, until: 4 * BLOCK, begun: true };
+        let stream = Running { id: 1, at: 4 * BLOCK, until: 4 * BLOCK, begun: true, needed: false };
         let steps = plan(&history, &(2 * BLOCK..3 * BLOCK), None, &[stream], 1 << 30, 16 * MIB);
         assert_eq!(steps, [Step::Extend { id: 1, until: 3 * BLOCK + MIB }]);
     }
 
     proptest! {
-        /// Whatever is asked: what is missing is on its way afterwards, and nothing beyond the file or the window is.
+        /// Whatever is asked: what is missing is on its way afterwards, unless all streams are waited for already; and
+        /// nothing beyond the file or the window is.
         #[test]
         fn what_is_missing_is_on_its_way(
             size in 1u64..1 << 45,
             asks in prop::collection::vec((0u64..1 << 45, 1u64..1 << 20), 1..20),
-            streams in prop::collection::vec((0u64..1 << 45, 0u64..1 << 24, any::<bool>()), 0..=MOST_STREAMS),
+            streams in prop::collection::vec((0u64..1 << 45, 0u64..1 << 24, any::<bool>(), any::<bool>()), 0..=MOST_STREAMS),
         ) {
             let window = 16 * MIB;
             let mut history = History::default();
@@ -232,21 +240,24 @@ mod tests {
                 ask = start..(start + len).min(size);
                 history.note(&ask);
             }
-            let running: Vec<_> = streams.iter().enumerate().map(|(i, &(at, more, begun))| {
+            let running: Vec<_> = streams.iter().enumerate().map(|(i, &(at, more, begun, needed))| {
                 let at = at % size;
-                Running { id: i as u64, at, until: (at + more).min(size), begun }
+                Running { id: i as u64, at, until: (at + more).min(size), begun, needed }
             }).collect();
             let steps = plan(&history, &ask, Some(ask.start), &running, size, window);
             let mut after = running.clone();
             for step in &steps {
                 match *step {
-                    Step::Start { from, until } => after.push(Running { id: 99, at: from, until, begun: false }),
+                    Step::Start { from, until } => after.push(Running { id: 99, at: from, until, begun: false, needed: true }),
                     Step::Stop { id } => after.retain(|r| r.id != id),
                     Step::Extend { id, until } => after.iter_mut().filter(|r| r.id == id).for_each(|r| r.until = until),
                     Step::Rebase { id, from } => after.iter_mut().filter(|r| r.id == id).for_each(|r| r.at = from),
                 }
             }
-            prop_assert!(after.iter().any(|r| r.at <= ask.start && r.until >= ask.end), "{steps:?}");
+            let full = running.len() == MOST_STREAMS && running.iter().all(|r| r.needed);
+            prop_assert!(full || after.iter().any(|r| r.at <= ask.start && r.until >= ask.end), "{steps:?}");
+            let kept = |r: &&Running| after.iter().any(|a| a.id == r.id);
+            prop_assert!(running.iter().filter(|r| r.needed).all(|r| kept(&r)), "what is waited for goes on");
             prop_assert!(after.len() <= MOST_STREAMS);
             for step in steps {
                 if let Step::Start { until, .. } | Step::Extend { until, .. } = step {
