@@ -10,6 +10,7 @@ use ftpfs::daemon::{self, Ready, Role, Signals};
 use ftpfs::{app, logging};
 
 fn main() -> ExitCode {
+    ftpfs::base::sys::share_heaps();
     let args: Vec<OsString> = std::env::args_os().collect();
     let environment = Environment::read();
     // First of all, and after both were copied.

@@ -337,7 +337,7 @@ pub struct Error {
     pub verb: &'static str,
     /// The server's own words, for people.
     pub reply: Option<Box<str>>,
-    source: Option<Arc<dyn StdError + Send + Sync>>,
+    pub(crate) source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -386,8 +386,9 @@ impl fmt::Display for Error {
         if let Some(reply) = &self.reply {
             write!(f, " (server: {reply})")?;
         }
-        if let Some(source) = &self.source {
-            write!(f, " ({source})")?;
+        match self.source.as_ref().map(ToString::to_string) {
+            Some(source) if source != self.kind.to_string() => write!(f, " ({source})")?,
+            _ => {}
         }
         Ok(())
     }

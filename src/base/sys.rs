@@ -19,6 +19,16 @@ pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: libc::c_ulong, op
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Makes all threads share two heaps (`mallopt(3)`): with one for each of dozens of threads, what one of them has freed
+/// is of no use to the others, and the process grows.
+pub fn share_heaps() {
+    // SAFETY: no pointers are passed; M_ARENA_MAX takes any number, and the answer only says whether it was understood.
+    unsafe {
+        #[cfg(target_env = "gnu")]
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+    }
+}
+
 /// Detaches the filesystem mounted at `path` (`umount2(2)`); with `lazy` also while it is in use.
 ///
 /// # Errors

@@ -1,10 +1,12 @@
 //! The FTP client: each thing that can be asked of a server is a short recipe of commands on a leased connection.
 
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use log::{debug, info, warn};
+use log::{Level, debug, info, log};
+use lru::LruCache;
 
 use super::classify::{Verdict, classify, listing_truncated, refusal};
 use super::command::{Arg, Command};
@@ -18,6 +20,7 @@ use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::{Dialer, Socket};
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
+use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
 use crate::config::Server;
 use crate::remote::{
@@ -31,6 +34,8 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     timeout: Duration,
     connect_timeout: Duration,
+    /// Directories of which the log has heard that something was left out.
+    told: Ranked<LruCache<RemotePath, ()>, 65>,
 }
 
 impl Client {
@@ -44,7 +49,8 @@ impl Client {
         }
         let connector = Connector::new(server.clone(), dialer, Arc::clone(&dialect));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
-        Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout }
+        let told = Ranked::new(LruCache::new(MOST_TOLD));
+        Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout, told }
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
@@ -174,6 +180,21 @@ impl Client {
                 Class::Completion => return Ok(Fetched::Lines { lines, complete: !listing_truncated(&reply) }),
                 _ => return refused(verb, reply),
             }
+        }
+    }
+
+    /// Logs the lines that could not be read, the first few one by one; aloud only the first time for each directory.
+    fn tell_skipped(&self, parsed: &Parsed, path: &RemotePath) {
+        if parsed.skipped_count == 0 {
+            return;
+        }
+        let known = self.told.lock().put(path.clone(), ()).is_some();
+        let level = if known { Level::Debug } else { Level::Warn };
+        for skipped in parsed.skipped.iter().take(LOGGED_LINES) {
+            log!(level, "{path}: left out a line of the listing ({}): {}", skipped.why, skipped.line);
+        }
+        if parsed.skipped_count > LOGGED_LINES {
+            log!(level, "{path}: left out {} lines of the listing in all", parsed.skipped_count);
         }
     }
 
@@ -367,7 +388,8 @@ impl Remote for Client {
                 if parsed.is_gibberish() {
                     return Err(unreadable(&parsed));
                 }
-                hand_out(parsed, path, each);
+                self.tell_skipped(&parsed, path);
+                hand_out(parsed, each);
                 Ok(Listed { complete })
             }
         }
@@ -395,7 +417,7 @@ impl Remote for Client {
         match self.list_cwd(dir, all, deadline)? {
             Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, Wanted::Dir, deadline)),
             Fetched::Lines { lines, .. } => {
-                hand_out(parse_list(&lines, self.now()), dir, &mut |entry| {
+                hand_out(parse_list(&lines, self.now()), &mut |entry| {
                     if let Kind::Symlink { target: Some(target) } = &entry.meta.kind {
                         each(entry.name, target);
                     }
@@ -483,14 +505,8 @@ fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> bool {
         && !deadline.passed()
 }
 
-/// Passes entries on; lines that could not be read are logged, the first few one by one.
-fn hand_out(parsed: Parsed, path: &RemotePath, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
-    for skipped in parsed.skipped.iter().take(LOGGED_LINES) {
-        warn!("{path}: left out a line of the listing ({}): {}", skipped.why, skipped.line);
-    }
-    if parsed.skipped_count > LOGGED_LINES {
-        warn!("{path}: left out {} lines of the listing in all", parsed.skipped_count);
-    }
+/// Passes entries on.
+fn hand_out(parsed: Parsed, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
     for entry in parsed.entries {
         if each(entry).is_break() {
             break;
@@ -511,3 +527,6 @@ const LONGEST_LISTING: u32 = 10;
 const FRESH_ATTEMPTS: u32 = 2;
 
 const LOGGED_LINES: usize = 10;
+
+/// Directories remembered for the log.
+const MOST_TOLD: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");

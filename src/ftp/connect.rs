@@ -9,7 +9,7 @@ use log::{debug, info};
 use super::classify::{GREETING, too_many};
 use super::command::{Arg, Command, Password};
 use super::control::Control;
-use super::dialect::Dialect;
+use super::dialect::{Can, Dialect};
 use super::features::{Features, Software};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
@@ -51,15 +51,12 @@ impl Connector {
 
     /// A logged-in connection in binary mode.
     pub(crate) fn connect(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
-        if self.dialect.ever_connected() || self.dialect.one_by_one() {
-            return self.attempt(deadline);
-        }
-        let half = deadline.left().map_err(|e| Error::io("connect", e))? / 2;
-        match self.attempt(deadline.min_after(half)) {
-            // A server that throws away what arrives early leaves the burst unanswered: line by line, once and for all.
-            Err(Refusal::Failed(e)) if e.verb == "PASS" && broke(&e) => {
-                info!("login in one burst failed ({e}): trying line by line");
-                self.dialect.learn_one_by_one();
+        let untried = self.dialect.burst() == Can::Unknown && self.dialect.ever_connected();
+        match self.attempt(deadline) {
+            // A server that throws away what arrives early leaves the burst unanswered: line by line from now on.
+            Err(Refusal::Failed(e)) if untried && e.verb == "PASS" && broke(&e) => {
+                info!("login in one burst failed ({e}): line by line from now on");
+                self.dialect.learn_burst(Can::No);
                 self.attempt(deadline)
             }
             done => done,
@@ -101,6 +98,10 @@ impl Connector {
     }
 
     /// `USER`, `PASS`, `TYPE I` and what is known to be wanted, in one segment.
+    ///
+    /// The first login goes line by line: a server that wants TLS refuses the user before the password has been sent in
+    /// the clear for nothing, and a wrong password is answered by the words that belong to it (pyftpdlib answers what
+    /// follows first).
     fn log_in(&self, control: &mut Control, deadline: Deadline) -> std::result::Result<(), Refusal> {
         let bad = |what| Error::new(ErrorKind::LoginRefused, what).with_reply("it holds a line break");
         let user = Command::User(Arg::new(&self.server.user[..]).map_err(|_| bad("USER"))?);
@@ -108,29 +109,25 @@ impl Connector {
         let features = self.dialect.features();
         let mut rest = vec![Command::TypeImage];
         rest.extend(features.iter().flat_map(|f| options(f)));
-        if self.dialect.one_by_one() {
-            let user = control.transact(&user, deadline).map_err(refused_or_failed)?;
-            if user.code.class() == Class::Intermediate {
-                let pass = control.transact(&pass, deadline).map_err(refused_or_failed)?;
-                check_login(&user, Some(&pass))?;
-            } else {
-                check_login(&user, None)?;
-            }
-        } else {
-            let mut burst = vec![user, pass];
-            burst.append(&mut rest.clone());
+        if self.dialect.ever_connected() && self.dialect.burst() != Can::No {
+            let burst: Vec<_> = [user, pass].into_iter().chain(rest.iter().cloned()).collect();
             control.send(&burst, deadline)?;
             let user = control.reply("USER", deadline).map_err(refused_or_failed)?;
             let pass = control.reply("PASS", deadline).map_err(refused_or_failed)?;
             check_login(&user, Some(&pass))?;
+            self.dialect.learn_burst(Can::Yes);
+        } else {
+            let user = control.transact(&user, deadline).map_err(refused_or_failed)?;
+            let pass = match user.class() {
+                Class::Intermediate => Some(control.transact(&pass, deadline).map_err(refused_or_failed)?),
+                _ => None,
+            };
+            check_login(&user, pass.as_ref())?;
+            control.send(&rest, deadline)?;
         }
         for command in &rest {
-            let reply = if self.dialect.one_by_one() {
-                control.transact(command, deadline)?
-            } else {
-                control.reply(command.verb(), deadline)?
-            };
-            if matches!(command, Command::TypeImage) && reply.code.class() != Class::Completion {
+            let reply = control.reply(command.verb(), deadline)?;
+            if matches!(command, Command::TypeImage) && reply.class() != Class::Completion {
                 return Err(Error::new(ErrorKind::Protocol, "TYPE").with_reply(reply.text()).into());
             }
         }
@@ -176,10 +173,10 @@ fn greet(control: &mut Control, deadline: Deadline) -> std::result::Result<Reply
     }
 }
 
-/// While logging in, a 421 speaks of the number of connections; [`Control::reply`] has made an error of it.
+/// While logging in, a 421 may speak of the number of connections; [`Control::reply`] has made an error of it.
 fn refused_or_failed(error: Error) -> Refusal {
-    if error.kind == ErrorKind::Unreachable && error.reply.is_some() {
-        Refusal::TooMany(error.with_retry(Retry::Never))
+    if error.kind == ErrorKind::Busy {
+        Refusal::TooMany(Error { kind: ErrorKind::Unreachable, ..error.with_retry(Retry::Never) })
     } else {
         Refusal::Failed(error)
     }

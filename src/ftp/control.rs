@@ -10,7 +10,7 @@ use std::time::Instant;
 use log::debug;
 use zeroize::Zeroizing;
 
-use super::classify::refusal;
+use super::classify::{refusal, too_many};
 use super::command::Command;
 use super::dialect::Dialect;
 use super::reply::{Reply, ReplyParser};
@@ -116,7 +116,8 @@ impl Control {
                         return Err(refusal(verb, &reply, ErrorKind::Protocol).with_retry(Retry::IfReused));
                     }
                     if reply.code.get() == 421 {
-                        return Err(refusal(verb, &reply, ErrorKind::Unreachable).with_retry(Retry::IfReused));
+                        let kind = if too_many(&reply) { ErrorKind::Busy } else { ErrorKind::Unreachable };
+                        return Err(refusal(verb, &reply, kind).with_retry(Retry::IfReused));
                     }
                     return Ok(reply);
                 }

@@ -33,7 +33,7 @@ struct Learned {
     size: Can,
     rest: Can,
     list_all: Can,
-    one_by_one: bool,
+    burst: Can,
     ever_connected: bool,
 }
 
@@ -111,13 +111,13 @@ impl Dialect {
         self.learned.lock().home = Some(home);
     }
 
-    /// Whether the login must be sent line by line, because a burst was not understood.
-    pub(crate) fn one_by_one(&self) -> bool {
-        self.learned.lock().one_by_one
+    /// Whether a login can be sent in one burst.
+    pub(crate) fn burst(&self) -> Can {
+        self.learned.lock().burst
     }
 
-    pub(crate) fn learn_one_by_one(&self) {
-        self.learned.lock().one_by_one = true;
+    pub(crate) fn learn_burst(&self, can: Can) {
+        self.learned.lock().burst = can;
     }
 
     /// Whether a login has ever succeeded: until then a failure is told at once, later it may be waited out.

@@ -174,7 +174,9 @@ impl Pool {
                 };
                 let (granted, failures) = {
                     let mut inner = self.inner.lock();
-                    (lower.then(|| inner.lower_limit()).flatten(), inner.back_off())
+                    // With others alive, one refused is no reason to wait.
+                    let alone = inner.open == 0;
+                    (lower.then(|| inner.lower_limit()).flatten(), if alone { inner.back_off() } else { 0 })
                 };
                 if let Some(granted) = granted {
                     info!("the server grants {granted} connections: {error}");

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use fuser::{
-    AccessFlags, BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, InitFlags, KernelConfig,
-    LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
-    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow,
-    WriteFlags,
+    AccessFlags, BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, InitFlags, IoctlFlags,
+    KernelConfig, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr,
+    Request, TimeOrNow, WriteFlags,
 };
 use log::{debug, error, warn};
 
@@ -239,6 +239,26 @@ impl Filesystem for Adapter {
         reply.error(Errno::ENOSYS);
     }
 
+    // Terminals are asked for by programs at each open; none is here.
+    fn ioctl(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: IoctlFlags,
+        _: u32,
+        _: &[u8],
+        _: u32,
+        reply: ReplyIoctl,
+    ) {
+        reply.error(Errno::ENOTTY);
+    }
+
+    // Holes are not known; the kernel knows that by itself once it has been told.
+    fn lseek(&self, _: &Request, _: INodeNo, _: FileHandle, _: i64, _: i32, reply: ReplyLseek) {
+        reply.error(Errno::ENOSYS);
+    }
+
     // The kernel refuses to write to a read-only mount by itself; should it be remounted, we do.
     fn setattr(
         &self,
@@ -319,10 +339,11 @@ fn shielded(f: impl FnOnce()) {
 /// Logs a failure as loudly as it deserves and makes a number of it.
 fn told(what: &str, e: &Error) -> Errno {
     match e.fault {
-        Fault::Remote(ErrorKind::NotFound | ErrorKind::NotDir | ErrorKind::IsDir | ErrorKind::Denied) => {
-            debug!("{what}: {e}");
+        Fault::Remote(ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::LoginRefused | ErrorKind::Protocol) => {
+            warn!("{what}: {e}");
         }
-        _ => warn!("{what}: {e}"),
+        // What the server says of a file is the program's affair; a transfer that broke has been told of already.
+        _ => debug!("{what}: {e}"),
     }
     errno(e)
 }

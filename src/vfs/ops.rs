@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::warn;
+use log::debug;
 
 use super::attr::{Attr, Look, Space};
 use super::dir::{DirCache, Listing};
@@ -276,7 +276,7 @@ impl Vfs {
                 }
             };
             link::contain(vfs.nodes.root(), &dir, &target).ok_or_else(|| {
-                warn!("{}: the link leads out of the mounted directory", dir.join(&name));
+                debug!("{}: the link leads out of the mounted directory", dir.join(&name));
                 Fault::Outside.into()
             })
         };

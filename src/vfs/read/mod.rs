@@ -482,6 +482,8 @@ const FAILURE_HOLDS: Duration = Duration::from_secs(1);
 fn broken(error: crate::remote::Error) -> Error {
     let fault = match error.kind {
         ErrorKind::Unreachable | ErrorKind::Protocol => Fault::Broken,
+        // It was there when it was opened.
+        ErrorKind::NotFound => Fault::Remote(ErrorKind::Changed),
         kind => Fault::Remote(kind),
     };
     Error { fault, source: Some(error) }
