@@ -195,9 +195,13 @@ fn a_file_that_shrank_before_its_first_byte_is_told() {
     server.tree().update(|tree| tree.write("d/a.txt", b"short", DEFAULT_MTIME + 60));
     let ino = fs.ino("d/a.txt");
     assert_eq!(fault(fs.read(fh, 0, 4096)), Told::Remote(ErrorKind::Changed));
-    // Also without looking the name up again, as the kernel does while it believes the name.
-    let again = answer(|tell| fs.vfs.open(ino, tell)).expect("it opens").fh;
+    // The kernel looks the name up again when it is told so at open(2).
+    assert_eq!(fault(answer(|tell| fs.vfs.open(ino, tell))), Told::Remote(ErrorKind::Changed));
+    let again = fs.open("d/a.txt").expect("it opens");
     assert_eq!(fs.read(again, 0, 4096).expect("the new content"), b"short");
+    // And with nobody left who reads the old one, the old inode is as good as any.
+    fs.vfs.release(fh);
+    assert_eq!(fs.read_all("d/a.txt").expect("readable"), b"short");
 }
 
 #[test]
@@ -423,6 +427,22 @@ fn an_open_file_does_not_get_the_attributes_of_another_version() {
     let new = fs.look("d/big").expect("the server answers").expect("it exists");
     assert!(new.ino != ino && new.size == MIB, "the name stands for another inode now");
     assert_eq!(fault(fs.read(fh, 20 * MIB, 4096)), Told::Remote(ErrorKind::Changed));
+    assert_eq!(fs.read_all("d/big").expect("readable").len() as u64, MIB);
+}
+
+#[test]
+fn a_reader_that_was_told_of_a_change_does_not_see_the_new_size_either() {
+    // With the new size the kernel would call it the end of the file instead of passing on the error.
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let fs = Fs::new(&server);
+    let ino = fs.ino("d/big");
+    let fh = fs.open("d/big").expect("it opens");
+    fs.read(fh, 0, 4096).expect("readable");
+    server.tree().update(|tree| tree.write_pattern("d/big", MIB, 8, DEFAULT_MTIME + 60));
+    assert_eq!(fault(fs.read(fh, 20 * MIB, 4096)), Told::Remote(ErrorKind::Changed));
+    assert_eq!(fault(answer(|tell| fs.vfs.getattr(ino, tell))), Told::Remote(ErrorKind::Changed));
+    assert!(fs.ino("d/big") != ino, "the name stands for another inode now");
+    fs.vfs.release(fh);
     assert_eq!(fs.read_all("d/big").expect("readable").len() as u64, MIB);
 }
 

@@ -40,6 +40,8 @@ struct Node {
     content: Option<Content>,
     /// Handles that read it.
     open: usize,
+    /// The file has become another one under those who read it: this inode is only theirs any more.
+    outdated: bool,
 }
 
 /// What is known of a node, and since when.
@@ -62,7 +64,7 @@ pub(crate) struct Content {
 
 impl NodeTable {
     pub(crate) fn new(root: RemotePath, known: Known) -> Self {
-        let node = Node { place: None, lookups: 1, known, content: None, open: 0 };
+        let node = Node { place: None, lookups: 1, known, content: None, open: 0, outdated: false };
         let tree = Tree { nodes: HashMap::from([(Ino::ROOT, node)]), names: HashMap::new(), next: Ino::ROOT.0 + 1 };
         Self { tree: Ranked::new(tree), root }
     }
@@ -92,7 +94,7 @@ impl NodeTable {
         let ino = Ino(tree.next);
         tree.next += 1;
         tree.names.insert(place.clone(), ino);
-        tree.nodes.insert(ino, Node { place: Some(place), lookups: 1, known, content: None, open: 0 });
+        tree.nodes.insert(ino, Node { place: Some(place), lookups: 1, known, content: None, open: 0, outdated: false });
         Some(ino)
     }
 
@@ -213,6 +215,7 @@ impl NodeTable {
     pub(crate) fn closed(&self, ino: Ino) {
         if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
             node.open = node.open.saturating_sub(1);
+            node.outdated &= node.open > 0;
         }
     }
 
@@ -232,6 +235,7 @@ impl NodeTable {
         if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
             node.content = None;
             node.known.exact = false;
+            node.outdated = node.open > 0;
         }
     }
 
@@ -244,9 +248,12 @@ impl NodeTable {
 impl Node {
     /// Whether a handle reads a version of this file that is not the one of `meta`.
     fn is_read_as_another(&self, meta: &Meta) -> bool {
+        if self.open == 0 || self.outdated {
+            return self.outdated;
+        }
         let (Some(content), Some(size)) = (&self.content, meta.size) else { return false };
         let now = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
-        self.open > 0 && !content.version.agrees(&now)
+        !content.version.agrees(&now)
     }
 
     /// A listing read earlier never replaces a later one.

@@ -79,7 +79,9 @@ impl Drop for End<'_> {
                 failed.push(error.to_string());
             }
             answers.extend(lost.into_iter().map(|w| (w.reply, Err(error.echo()))));
-            state.changed |= error.fault == Fault::Remote(ErrorKind::Changed);
+            if error.fault == Fault::Remote(ErrorKind::Changed) {
+                reader.outdate(&mut state);
+            }
         }
         if state.changed {
             let late = std::mem::take(&mut state.waiters);

@@ -353,6 +353,16 @@ impl FileReader {
         started
     }
 
+    /// The file is another one now. All of this happens before anyone is told: who hears of it asks for attributes next.
+    fn outdate(&self, state: &mut State) {
+        let Reading { nodes, dirs, kernel, .. } = &*self.shared;
+        if !std::mem::replace(&mut state.changed, true) {
+            nodes.unbind(self.ino);
+            dirs.forget(nodes.parent(self.ino));
+            kernel.forget_content(self.ino);
+        }
+    }
+
     /// Another version has been found under the name: reads on with it if nothing of the old one was handed out.
     ///
     /// But never with a shorter one: until the kernel has heard of the new size it fills up a short answer with zeros.
@@ -362,10 +372,9 @@ impl FileReader {
         let longer = version.size >= state.version.size;
         let file = (longer && !state.served).then(|| nodes.rebind(self.ino, state.file, version, || blocks.new_file()));
         let Some(Some(file)) = file else {
-            state.changed = true;
+            self.outdate(&mut state);
             drop(state);
-            nodes.unbind(self.ino);
-            self.stale();
+            info!("{} has changed on the server since it was opened", self.shown());
             return false;
         };
         state.file = file;
@@ -402,14 +411,6 @@ impl FileReader {
     fn shown(&self) -> String {
         let path = self.shared.nodes.path(self.ino);
         path.map_or_else(|| format!("inode {}", self.ino.0), |path| path.to_string())
-    }
-
-    /// What was known of the file is wrong: the next one who asks is to ask the server.
-    fn stale(&self) {
-        let Reading { nodes, dirs, kernel, .. } = &*self.shared;
-        info!("{} has changed on the server since it was opened", self.shown());
-        dirs.forget(nodes.parent(self.ino));
-        kernel.forget_content(self.ino);
     }
 }
 
