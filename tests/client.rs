@@ -325,3 +325,51 @@ fn an_idle_connection_that_a_nat_has_forgotten_is_replaced_unseen() {
     client.list(&path("/d"), Deadline::after(settings.timeout), each).expect("a fresh connection answers");
     assert_eq!(count, 1);
 }
+
+#[test]
+fn a_server_that_refuses_the_user_is_not_sent_the_password() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    server.fault(Fault::reply("USER", "530 Non-anonymous sessions must use encryption."));
+    let error = client_with(&config(&server)).enter(b"", soon()).expect_err("it is refused");
+    assert_eq!(error.kind, ErrorKind::LoginRefused);
+    assert_eq!(server.log().verb("PASS"), 0, "{}", server.log());
+}
+
+#[test]
+fn a_line_that_cannot_be_read_proves_no_absence() {
+    let server = FakeServer::start(Personality::unix_list(), tree());
+    server.fault(Fault::listing_line(b"-rw-r--r-- what is this\r\n".to_vec()));
+    let client = client(&server);
+    let listed = client.list(&path("/d"), soon(), &mut |_| ControlFlow::Continue(())).expect("a listing");
+    assert!(!listed.complete);
+    let error = client.stat(&path("/d/nothing"), soon()).expect_err("it is not there");
+    assert_eq!(error.kind, ErrorKind::NotFound, "asked for by its name");
+    assert_eq!(client.stat(&path("/d/a.txt"), soon()).expect("it is there").size, Some(11));
+}
+
+#[test]
+fn an_error_message_in_place_of_a_listing_is_no_empty_directory() {
+    let empty = || FakeServer::start(Personality::unix_list(), Tree::new().dir("e"));
+    for (line, kind) in [
+        (&b"ls: cannot open directory '.': Permission denied\r\n"[..], ErrorKind::Denied),
+        (b"+i8388621.48594,m825718503,r,s280,\tdjb.html\r\n", ErrorKind::Protocol),
+    ] {
+        let server = empty();
+        server.fault(Fault::listing_line(line.to_vec()));
+        assert_eq!(list(&client(&server), "/e").expect_err("it is no listing").kind, kind);
+    }
+}
+
+#[test]
+fn a_reply_that_belongs_to_another_command_ends_the_connection() {
+    let server = FakeServer::start(Personality::unix_list(), tree());
+    let client = client(&server);
+    let names = [Name::new(b"a.txt").expect("valid")];
+    client.times(&path("/d"), &names, soon()).expect("times");
+    // A late 226 of an earlier transfer: every time after it would go to the wrong file.
+    server.fault(Fault::raw(Stage::Reply("MDTM"), b"226 Transfer complete.\r\n".to_vec()).times(1));
+    let times = client.times(&path("/d"), &names, soon()).expect("times from a fresh connection");
+    assert_eq!(times, [Some(Stamp::exact(DEFAULT_MTIME))]);
+    assert_eq!(server.max_seen_connections(), 1);
+    assert_eq!(server.log().verb("USER"), 2, "the one out of step was given up");
+}
