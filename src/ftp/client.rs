@@ -3,22 +3,22 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use log::{Level, debug, info, log};
+use log::debug;
 use lru::LruCache;
 
-use super::classify::{Verdict, classify, listing_truncated, refusal};
+use super::classify::{Verdict, classify, refusal};
 use super::command::{Arg, Command};
 use super::connect::Connector;
-use super::data;
 use super::dialect::{Can, Dialect, Skill};
+use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
 use super::listing::time::{parse_mdtm, parse_size};
-use super::listing::{Parsed, parse_list, parse_mlsd};
+use super::listing::{parse_list, parse_mlsd};
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
-use super::socket::{Dialer, Socket};
+use super::socket::Dialer;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
 use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
@@ -30,12 +30,12 @@ use crate::remote::{
 /// One FTP server, as [`Remote`] wants it.
 pub struct Client {
     pool: Arc<Pool>,
-    dialect: Arc<Dialect>,
-    clock: Arc<dyn Clock>,
-    timeout: Duration,
+    pub(super) dialect: Arc<Dialect>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) timeout: Duration,
     connect_timeout: Duration,
     /// Directories of which the log has heard that something was left out.
-    told: Ranked<LruCache<RemotePath, ()>, 65>,
+    pub(super) told: Ranked<LruCache<RemotePath, ()>, 65>,
 }
 
 impl Client {
@@ -73,7 +73,7 @@ impl Client {
     }
 
     /// Makes sure that what the server can do is known.
-    fn meet(&self, deadline: Deadline) -> Result<()> {
+    pub(super) fn meet(&self, deadline: Deadline) -> Result<()> {
         if self.dialect.features().is_none() {
             self.pool.acquire(&Claim::Metadata, deadline)?.put_back();
         }
@@ -83,7 +83,7 @@ impl Client {
     /// Runs `work` on a connection; once more on another one if the first turns out to be dead.
     ///
     /// Everything asked so far changes nothing on the server, so asking again is always safe.
-    fn with_lease<T>(
+    pub(super) fn with_lease<T>(
         &self,
         claim: &Claim,
         deadline: Deadline,
@@ -112,131 +112,12 @@ impl Client {
         }
     }
 
-    fn connect_deadline(&self) -> Deadline {
+    pub(super) fn connect_deadline(&self) -> Deadline {
         Deadline::after(self.connect_timeout)
     }
 
-    fn dialer(&self) -> &dyn Dialer {
+    pub(super) fn dialer(&self) -> &dyn Dialer {
         self.pool.connector().dialer()
-    }
-
-    /// Lists by `MLSD` (RFC 3659 7): two flights.
-    fn mlsd(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
-        self.with_lease(&Claim::Metadata, deadline, |lease| {
-            let control = lease.control_mut();
-            let opened = data::open(control, self.dialer(), &[], deadline, self.connect_deadline())?;
-            control.send(&[Command::Mlsd(Arg::from(path))], deadline)?;
-            self.collect(lease, opened.data, "MLSD", deadline)
-        })
-    }
-
-    /// Lists by `CWD` and `LIST`: the path never stands beside `LIST`, where servers glob it, split it at blanks and
-    /// take it for options, and only `CWD` tells that a directory is missing.
-    fn list_cwd(&self, path: &RemotePath, all: bool, deadline: Deadline) -> Result<Fetched> {
-        self.with_lease(&Claim::Metadata, deadline, |lease| {
-            let control = lease.control_mut();
-            let cwd = [Command::Cwd(Arg::from(path))];
-            let opened = data::open(control, self.dialer(), &cwd, deadline, self.connect_deadline())?;
-            let reply = opened.replies.into_iter().next().expect("one command was sent before EPSV");
-            if reply.code.class() != Class::Completion {
-                return Ok(Fetched::Refused { verb: "CWD", reply });
-            }
-            control.send(&[Command::List { all }], deadline)?;
-            self.collect(lease, opened.data, "LIST", deadline)
-        })
-    }
-
-    /// Takes in all that a listing command sends.
-    fn collect(&self, lease: &mut Lease, mut data: Socket, verb: &'static str, deadline: Deadline) -> Result<Fetched> {
-        let control = lease.control_mut();
-        let reply = control.reply(verb, deadline)?;
-        if reply.code.class() == Class::Completion {
-            // Nothing to send at all.
-            return Ok(Fetched::Lines { lines: Vec::new(), complete: !listing_truncated(&reply) });
-        }
-        if reply.code.class() != Class::Preliminary {
-            return refused(verb, reply);
-        }
-        let mut lines = Vec::new();
-        let mut buf = vec![0; LISTING_PIECE];
-        // A long listing may take its time, a silent server may not, and nobody for ever.
-        let end = Deadline::after(self.timeout * LONGEST_LISTING);
-        loop {
-            let got =
-                data.read(&mut buf, self.stall().min(end)).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
-            if got == 0 {
-                break;
-            }
-            lines.extend_from_slice(&buf[..got]);
-            if lines.len() > LISTING_LIMIT {
-                return Err(Error::new(ErrorKind::Protocol, verb).with_reply("the listing has no end"));
-            }
-        }
-        drop(data);
-        loop {
-            let reply = control.reply(verb, self.stall().min(end))?;
-            match reply.code.class() {
-                Class::Preliminary => {}
-                Class::Completion => return Ok(Fetched::Lines { lines, complete: !listing_truncated(&reply) }),
-                _ => return refused(verb, reply),
-            }
-        }
-    }
-
-    /// Logs the lines that could not be read, the first few one by one; aloud only the first time for each directory.
-    fn tell_skipped(&self, parsed: &Parsed, path: &RemotePath) {
-        if parsed.skipped_count == 0 {
-            return;
-        }
-        let known = self.told.lock().put(path.clone(), ()).is_some();
-        let level = if known { Level::Debug } else { Level::Warn };
-        for skipped in parsed.skipped.iter().take(LOGGED_LINES) {
-            log!(level, "{path}: left out a line of the listing ({}): {}", skipped.why, skipped.line);
-        }
-        if parsed.skipped_count > LOGGED_LINES {
-            log!(level, "{path}: left out {} lines of the listing in all", parsed.skipped_count);
-        }
-    }
-
-    /// Wall-clock time in seconds, for dates without a year.
-    fn now(&self) -> i64 {
-        let since = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    }
-
-    fn stall(&self) -> Deadline {
-        Deadline::after(self.timeout)
-    }
-
-    fn lines(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
-        self.meet(deadline)?;
-        if self.dialect.can(Skill::Mlst) == Can::Yes {
-            return self.mlsd(path, deadline);
-        }
-        match self.dialect.can(Skill::ListAll) {
-            Can::Yes => self.list_cwd(path, true, deadline),
-            Can::No => self.list_cwd(path, false, deadline),
-            Can::Unknown => self.probe_list_all(path, deadline),
-        }
-    }
-
-    /// Servers that do not know `-a` take it for a name and list nothing, or refuse.
-    fn probe_list_all(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
-        let all = self.list_cwd(path, true, deadline)?;
-        match &all {
-            Fetched::Refused { verb: "CWD", .. } => return Ok(all),
-            Fetched::Lines { lines, .. } if !lines.is_empty() => {
-                self.dialect.learn(Skill::ListAll, Can::Yes);
-                return Ok(all);
-            }
-            Fetched::Lines { .. } | Fetched::Refused { .. } => {}
-        }
-        let plain = self.list_cwd(path, false, deadline)?;
-        if matches!(&plain, Fetched::Lines { lines, .. } if !lines.is_empty()) {
-            info!("the server does not know LIST -a: hidden files stay hidden");
-            self.dialect.learn(Skill::ListAll, Can::No);
-        }
-        Ok(plain)
     }
 
     /// What the listing of the parent says where a reply leaves open what is wrong with `path`.
@@ -477,26 +358,6 @@ enum Wanted {
     File,
 }
 
-/// A listing as it came, or the reply that refused it.
-enum Fetched {
-    Lines { lines: Vec<u8>, complete: bool },
-    Refused { verb: &'static str, reply: Reply },
-}
-
-fn refused(verb: &'static str, reply: Reply) -> Result<Fetched> {
-    if matches!(reply.code.get(), 425 | 426) {
-        return Err(refusal(verb, &reply, ErrorKind::Unreachable).with_retry(Retry::Safe));
-    }
-    Ok(Fetched::Refused { verb, reply })
-}
-
-/// What a listing without a single entry says instead.
-fn unreadable(parsed: &Parsed) -> Error {
-    let line = parsed.skipped.first().map_or("", |skipped| skipped.line.as_str());
-    let kind = if line.contains("Permission denied") { ErrorKind::Denied } else { ErrorKind::Protocol };
-    Error::new(kind, "LIST").with_reply(line)
-}
-
 /// Whether a failed request is worth another connection: any number of stale ones, but only a few fresh ones.
 fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> bool {
     error.retry != Retry::Never
@@ -505,28 +366,8 @@ fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> bool {
         && !deadline.passed()
 }
 
-/// Passes entries on.
-fn hand_out(parsed: Parsed, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
-    for entry in parsed.entries {
-        if each(entry).is_break() {
-            break;
-        }
-    }
-}
-
-/// Bytes taken from a listing's data channel at a time.
-const LISTING_PIECE: usize = 64 * 1024;
-
-/// A listing longer than this is an attack or a fault: about a million names.
-const LISTING_LIMIT: usize = 128 << 20;
-
-/// A listing may take this many timeouts as long as it moves.
-const LONGEST_LISTING: u32 = 10;
-
 /// New connections that may fail one request.
 const FRESH_ATTEMPTS: u32 = 2;
-
-const LOGGED_LINES: usize = 10;
 
 /// Directories remembered for the log.
 const MOST_TOLD: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");

@@ -5,9 +5,9 @@
 //! means. Whatever a server sends, they neither panic nor do more work than a fixed multiple of its length.
 //!
 //! The other half does it: [`socket`] puts a deadline on every wait, `control` keeps commands and replies in step,
-//! `connect` logs in, `pool` hands connections out, `data` opens data channels, `transfer` is a `RETR` under way,
-//! `dialect` remembers what this server does, and [`Client`] answers [`Remote`](crate::remote::Remote) with short
-//! recipes of all of these.
+//! `connect` logs in, `pool` hands connections out, `data` opens data channels, `list` fetches directories, `transfer` is
+//! a `RETR` under way, `dialect` remembers what this server does, and [`Client`] answers
+//! [`Remote`](crate::remote::Remote) with short recipes of all of these.
 
 pub mod address;
 pub mod classify;
@@ -18,6 +18,7 @@ mod control;
 mod data;
 mod dialect;
 pub mod features;
+mod list;
 pub mod listing;
 mod pool;
 pub mod reply;
