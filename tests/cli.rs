@@ -265,9 +265,6 @@ fn a_background_process_that_dies_silently_is_an_error() {
 fn an_interrupt_ends_both_processes() {
     let dir = directory();
     let (front, back) = hanging(&dir);
-    // The first asks, the second insists: this background process does not listen.
-    kill("-INT", front.id());
-    thread::sleep(Duration::from_millis(200));
     kill("-INT", front.id());
     let output = front.wait_with_output().expect("wait");
     assert_eq!(failure(&output), (Some(1), "interrupted".to_string()));
