@@ -1,6 +1,6 @@
 //! The contract between the filesystem and a server: paths, names, what a file is, what can be asked, what can fail.
 //!
-//! [`vfs`](crate::vfs) calls it, [`ftp`](crate::ftp) implements it. Values that exist are well-formed: a [`Name`] is
+//! The `vfs` storey calls it, the `ftp` storey implements it. Values that exist are well-formed: a [`Name`] is
 //! one component, a [`RemotePath`] is absolute and normalised, and neither holds a byte that would end a command line.
 
 use std::error::Error as StdError;

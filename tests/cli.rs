@@ -1,17 +1,22 @@
 //! The command as a user meets it: its errors, its manual, what `ps` shows of it. Nothing here reaches a server.
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ftpfs::cli::options;
 use ftpfs::cli::table::{Group, TABLE};
+use support::process::wait_until;
 use tempfile::TempDir;
+
+/// Generous: it tells a hang from slowness.
+const LIMIT: Duration = Duration::from_secs(10);
 
 const SECRET: &str = "hunter2";
 
@@ -54,18 +59,6 @@ fn pipe(dir: &TempDir, name: &str) -> String {
     let made = Command::new("mkfifo").args(["-m", "600", &path]).status().expect("mkfifo can be run");
     assert!(made.success());
     path
-}
-
-/// Waits until `look` finds something.
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(10);
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what} did not happen within 10 s");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 // Errors.
@@ -186,7 +179,7 @@ fn seen_in_proc(args: &[&str], what: &str) -> String {
     let child = command.spawn().expect("ftpfs can be run");
     let path = PathBuf::from(format!("/proc/{}/{what}", child.id()));
     // Before the exec this shows the test itself, and until it has run a little the password.
-    let seen = eventually("hiding", || {
+    let seen = wait_until("hiding", LIMIT, || {
         fs::read(&path).ok().map(|text| String::from_utf8_lossy(&text).into_owned()).filter(|text| text.contains("**"))
     });
     // Something that is no credentials file ends it.
@@ -235,9 +228,10 @@ fn hanging(dir: &TempDir) -> (Child, u32) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let front = command.spawn().expect("ftpfs can be run");
     let children = format!("/proc/{0}/task/{0}/children", front.id());
-    let back = eventually("the fork", || fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok());
+    let back =
+        wait_until("the fork", LIMIT, || fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok());
     // Its own session is the last thing but one that it does before the log.
-    eventually("setsid", || session(back).filter(|&session| session == back));
+    wait_until("setsid", LIMIT, || session(back).filter(|&session| session == back));
     (front, back)
 }
 
@@ -268,7 +262,9 @@ fn an_interrupt_ends_both_processes() {
     kill("-INT", front.id());
     let output = front.wait_with_output().expect("wait");
     assert_eq!(failure(&output), (Some(1), "interrupted".to_string()));
-    eventually("its end", || (!Path::new(&format!("/proc/{back}")).exists() || session(back).is_none()).then_some(()));
+    wait_until("its end", LIMIT, || {
+        (!Path::new(&format!("/proc/{back}")).exists() || session(back).is_none()).then_some(())
+    });
 }
 
 // The manual.
