@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use log::{debug, info};
 
-use super::classify::{GREETING, too_many};
+use super::classify::{GREETING, Verdict, classify};
 use super::command::{Arg, Command, Password};
 use super::control::Control;
 use super::dialect::{Can, Dialect};
@@ -166,8 +166,7 @@ fn greet(control: &mut Control, deadline: Deadline) -> std::result::Result<Reply
             Class::Preliminary => {}
             Class::Completion => return Ok(reply),
             Class::Intermediate | Class::Transient | Class::Permanent => {
-                let error = Error::new(ErrorKind::Unreachable, GREETING).with_reply(reply.text());
-                return Err(if too_many(&reply) { Refusal::TooMany(error) } else { error.into() });
+                return Err(refused(GREETING, GREETING, &reply));
             }
         }
     }
@@ -192,10 +191,18 @@ fn check_login(user: &Reply, pass: Option<&Reply>) -> std::result::Result<(), Re
     if judged.code.class() == Class::Completion {
         return Ok(());
     }
-    if too_many(judged) {
-        return Err(Refusal::TooMany(Error::new(ErrorKind::Unreachable, "PASS").with_reply(judged.text())));
+    let verb = if judged == user { "USER" } else { "PASS" };
+    Err(refused(verb, "login", judged))
+}
+
+/// What the refusal of `verb` means while logging in, told as one of `what`.
+fn refused(verb: &str, what: &'static str, reply: &Reply) -> Refusal {
+    let error = |kind| Error::new(kind, what).with_reply(reply.text());
+    match classify(verb, reply, b"") {
+        Verdict::Sure(ErrorKind::Busy) => Refusal::TooMany(error(ErrorKind::Unreachable)),
+        Verdict::Sure(kind) => Refusal::Failed(error(kind)),
+        Verdict::Ambiguous => Refusal::Failed(error(ErrorKind::Protocol)),
     }
-    Err(Error::new(ErrorKind::LoginRefused, "login").with_reply(judged.text()).into())
 }
 
 /// What to ask for at the beginning of each connection, known from `FEAT`.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use log::debug;
 use zeroize::Zeroizing;
 
-use super::classify::{refusal, too_many};
+use super::classify::{Verdict, classify, refusal};
 use super::command::Command;
 use super::dialect::Dialect;
 use super::reply::{Reply, ReplyParser};
@@ -116,8 +116,12 @@ impl Control {
                         return Err(refusal(verb, &reply, ErrorKind::Protocol).with_retry(Retry::IfReused));
                     }
                     if reply.code.get() == 421 {
-                        let kind = if too_many(&reply) { ErrorKind::Busy } else { ErrorKind::Unreachable };
-                        return Err(refusal(verb, &reply, kind).with_retry(Retry::IfReused));
+                        let kind = match classify(verb, &reply, b"") {
+                            Verdict::Sure(kind) => kind,
+                            Verdict::Ambiguous => ErrorKind::Unreachable,
+                        };
+                        let retry = if kind == ErrorKind::Unreachable { Retry::IfReused } else { Retry::Never };
+                        return Err(refusal(verb, &reply, kind).with_retry(retry));
                     }
                     return Ok(reply);
                 }

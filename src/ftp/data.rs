@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use log::{debug, info};
 
 use super::address::{parse_epsv, parse_pasv};
+use super::classify::{Verdict, classify, refusal};
 use super::command::Command;
 use super::control::Control;
 use super::dialect::{Can, Skill};
@@ -80,8 +81,13 @@ fn passive_port(reply: &Reply) -> Result<u16> {
             Some((_, port)) => Ok(port),
             None => Err(unreadable("PASV", reply)),
         },
-        Class::Transient => Err(Error::new(ErrorKind::Unreachable, "PASV").with_reply(reply.text())),
-        _ => Err(Error::new(ErrorKind::Unsupported, "PASV").with_reply(reply.text())),
+        _ => {
+            let kind = match classify("PASV", reply, b"") {
+                Verdict::Sure(kind) => kind,
+                Verdict::Ambiguous => ErrorKind::Protocol,
+            };
+            Err(refusal("PASV", reply, kind))
+        }
     }
 }
 
