@@ -145,7 +145,7 @@ pub enum Advertise {
 }
 
 /// How names and listings are read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Listing {
     /// The encoding of names; found out where None.
     pub encoding: Option<&'static Encoding>,
@@ -181,12 +181,6 @@ impl Default for Data {
             disable_eprt: false,
             trust_pasv_address: false,
         }
-    }
-}
-
-impl Default for Listing {
-    fn default() -> Self {
-        Self { encoding: None, timezone: None, command: None }
     }
 }
 

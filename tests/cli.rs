@@ -92,7 +92,6 @@ fn a_command_line_without_sense_is_status_2() {
         (&["--syslog", "--log-file=x", "h", &on], "options 'log_file' and 'syslog' exclude each other"),
         (&["", &on], "bad URL: the host is missing"),
         (&["http://u:hunter2@h", &on], "bad URL: the scheme is 'http', not ftp, ftps or ftpes"),
-        (&["ftps://u:hunter2@h", &on], "FTPS is not supported yet"),
         (&["u:hunter2%0d%0aDELE x@h", &on], "bad URL: the password holds a line break or a NUL"),
         (
             &["ftp://u:hunter2/x@h", &on],
