@@ -11,6 +11,7 @@ use lru::LruCache;
 use super::classify::{Verdict, classify, refusal};
 use super::command::{Arg, Command};
 use super::connect::Connector;
+use super::data::Opener;
 use super::dialect::{Can, Dialect, Skill};
 use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
@@ -19,10 +20,11 @@ use super::listing::{parse_list, parse_mlsd};
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
+use super::tls::Security;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
 use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
-use crate::config::Server;
+use crate::config::{Data, Server};
 use crate::remote::{
     Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Remote, RemotePath, Result, Retry, Stamp, Version,
 };
@@ -34,23 +36,32 @@ pub struct Client {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Duration,
     connect_timeout: Duration,
+    data: Data,
     /// Directories of which the log has heard that something was left out.
     pub(super) told: Ranked<LruCache<RemotePath, ()>, 65>,
 }
 
 impl Client {
     /// A client for `server`; nothing is sent yet.
-    pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> Self {
+    ///
+    /// # Errors
+    /// One line for the user, where the files for TLS cannot be used.
+    pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> std::result::Result<Self, String> {
+        let security = Security::new(&server.tls, &server.host)?;
         let dialect = Arc::new(Dialect::default());
-        for (off, skill) in [(server.disable_epsv, Skill::Epsv), (server.disable_mlsd, Skill::Mlst)] {
+        // Only a 227 names an address that could be trusted.
+        let no_epsv = server.disable_epsv || server.data.trust_pasv_address;
+        for (off, skill) in [(no_epsv, Skill::Epsv), (server.disable_mlsd, Skill::Mlst)] {
             if off {
                 dialect.forbid(skill);
             }
         }
-        let connector = Connector::new(server.clone(), dialer, Arc::clone(&dialect));
+        let connector = Connector::new(server.clone(), dialer, security, Arc::clone(&dialect));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
         let told = Ranked::new(LruCache::new(MOST_TOLD));
-        Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout, told }
+        let Server { timeout, connect_timeout, data, .. } = server;
+        let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
+        Ok(Self { pool, dialect, clock, timeout, connect_timeout, data, told })
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
@@ -112,12 +123,8 @@ impl Client {
         }
     }
 
-    pub(super) fn connect_deadline(&self) -> Deadline {
-        Deadline::after(self.connect_timeout)
-    }
-
-    pub(super) fn dialer(&self) -> &dyn Dialer {
-        self.pool.connector().dialer()
+    pub(super) fn opener(&self) -> Opener<'_> {
+        Opener { dialer: self.pool.connector().dialer(), settings: &self.data, patience: self.connect_timeout }
     }
 
     /// What the listing of the parent says where a reply leaves open what is wrong with `path`.
@@ -321,7 +328,7 @@ impl Remote for Client {
         loop {
             let lease = self.pool.acquire(&claim, deadline)?;
             let reused = lease.reused;
-            match retrieve(lease, self.dialer(), path, from, deadline, self.connect_deadline()) {
+            match retrieve(lease, &self.opener(), path, from, deadline) {
                 Ok(download) => return Ok(download),
                 Err(Failed::Said(reply)) if reply.code.get() == 554 => {
                     return Err(refusal("REST", &reply, ErrorKind::Changed));

@@ -10,6 +10,7 @@
 //! [`Remote`](crate::remote::Remote) with short recipes of all of these.
 
 pub mod address;
+mod channel;
 pub mod classify;
 mod client;
 pub mod command;
@@ -25,6 +26,7 @@ mod pool;
 pub mod reply;
 pub mod socket;
 mod text;
+mod tls;
 mod transfer;
 
 pub use client::Client;
