@@ -64,11 +64,31 @@ impl Layer {
         self.tls.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Takes what has been decrypted: None where more records are needed, 0 after the other side's close_notify.
+    /// Fills `buf` with all that has arrived: None where more must come first, 0 after the other side's close_notify.
     ///
     /// # Errors
-    /// `UnexpectedEof` where the stream ended without a close_notify: somebody may have cut it.
+    /// `UnexpectedEof` where the stream ended without a close_notify: somebody may have cut it. A [`Trouble`] where the
+    /// records are broken.
     pub(crate) fn take(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut filled = 0;
+        while filled < buf.len() {
+            match self.decrypted(&mut buf[filled..]) {
+                Ok(Some(0)) if filled == 0 => return Ok(Some(0)),
+                Ok(Some(0)) => break,
+                Ok(Some(n)) => filled += n,
+                // A record is 16 KiB at most, and more of them may have come in one piece.
+                Ok(None) if self.from < self.to => self.decrypt()?,
+                Ok(None) if filled == 0 => return Ok(None),
+                Ok(None) => break,
+                // It comes again with the next call.
+                Err(_) if filled > 0 => break,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(Some(filled))
+    }
+
+    fn decrypted(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         match self.tls.reader().read(buf) {
             Ok(n) => Ok(Some(n)),
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(None),
@@ -79,21 +99,25 @@ impl Layer {
         }
     }
 
-    /// Takes records from `stream`, until there is something for [`take`](Self::take) or the stream has no more for now;
-    /// false at its end.
+    /// Takes what `stream` has, once; false at its end.
     ///
     /// # Errors
     /// The stream's own, `WouldBlock` among them, or a [`Trouble`].
     pub(crate) fn feed(&mut self, stream: &mut impl Read) -> io::Result<bool> {
         if self.from == self.to {
-            self.from = 0;
-            self.to = 0;
+            (self.from, self.to) = (0, 0);
             self.to = stream.read(&mut self.raw)?;
             if self.to == 0 {
                 self.tls.read_tls(&mut io::empty())?;
                 return Ok(false);
             }
         }
+        self.decrypt()?;
+        Ok(true)
+    }
+
+    /// Goes through what came from the stream, until something is decrypted.
+    fn decrypt(&mut self) -> io::Result<()> {
         while self.from < self.to {
             self.from += self.tls.read_tls(&mut &self.raw[self.from..self.to])?;
             let state = self.tls.process_new_packets().map_err(|e| trouble(&e))?;
@@ -101,7 +125,7 @@ impl Layer {
                 break;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Whether something waits to be sent.
@@ -148,5 +172,5 @@ fn trouble(error: &rustls::Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, Trouble::from_rustls(error))
 }
 
-/// Four records at a time.
-const RAW: usize = 64 << 10;
+/// A dozen records at a time.
+const RAW: usize = 192 << 10;
