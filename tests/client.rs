@@ -331,7 +331,7 @@ fn a_server_that_refuses_the_user_is_not_sent_the_password() {
     let server = FakeServer::start(Personality::mlsd(), tree());
     server.fault(Fault::reply("USER", "530 Non-anonymous sessions must use encryption."));
     let error = client_with(&config(&server)).enter(b"", soon()).expect_err("it is refused");
-    assert_eq!(error.kind, ErrorKind::LoginRefused);
+    assert_eq!(error.kind, ErrorKind::TlsRequired);
     assert_eq!(server.log().verb("PASS"), 0, "{}", server.log());
 }
 

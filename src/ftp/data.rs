@@ -84,7 +84,7 @@ fn passive_port(reply: &Reply) -> Result<u16> {
         _ => {
             let kind = match classify("PASV", reply, b"") {
                 Verdict::Sure(kind) => kind,
-                Verdict::Ambiguous => ErrorKind::Protocol,
+                Verdict::Ask(_) => ErrorKind::Protocol,
             };
             Err(refusal("PASV", reply, kind))
         }

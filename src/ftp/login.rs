@@ -95,6 +95,6 @@ fn refused(verb: &str, what: &'static str, reply: &Reply) -> Refusal {
     match classify(verb, reply, b"") {
         Verdict::Sure(ErrorKind::Busy) => Refusal::TooMany(error(ErrorKind::Unreachable)),
         Verdict::Sure(kind) => Refusal::Failed(error(kind)),
-        Verdict::Ambiguous => Refusal::Failed(error(ErrorKind::Protocol)),
+        Verdict::Ask(_) => Refusal::Failed(error(ErrorKind::Protocol)),
     }
 }

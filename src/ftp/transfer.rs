@@ -166,7 +166,7 @@ impl Download for Retr {
         if ended && reply.code.class() != Class::Completion && !reply.is_final_measured() {
             let kind = match classify("RETR", &reply, b"") {
                 Verdict::Sure(kind) => kind,
-                Verdict::Ambiguous => ErrorKind::Unreachable,
+                Verdict::Ask(_) => ErrorKind::Unreachable,
             };
             return Err(refusal("RETR", &reply, kind).with_retry(Retry::Safe));
         }
