@@ -47,7 +47,7 @@ impl Client {
                 dialect.forbid(skill);
             }
         }
-        let connector = Connector::new(server.clone(), dialer, Arc::clone(&dialect));
+        let connector = Connector::new(server.clone(), dialer, Arc::clone(&dialect), Arc::clone(&clock));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
         let told = Ranked::new(LruCache::new(MOST_TOLD));
         Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout, told }

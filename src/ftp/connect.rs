@@ -9,11 +9,12 @@ use log::{debug, info};
 use super::command::{Arg, Command};
 use super::control::Control;
 use super::dialect::{Can, Dialect};
+use super::door::Door;
 use super::features::{Features, Software};
-use super::login::{greet, log_in};
+use super::login::{Login, greet};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
-use crate::base::Deadline;
+use crate::base::{Clock, Deadline};
 use crate::config::Server;
 use crate::remote::{Error, ErrorKind, RemotePath, Result};
 
@@ -22,6 +23,7 @@ pub(crate) struct Connector {
     server: Server,
     dialer: Box<dyn Dialer>,
     dialect: Arc<Dialect>,
+    door: Door,
     ids: AtomicU64,
 }
 
@@ -30,6 +32,8 @@ pub(crate) struct Connector {
 pub(crate) enum Refusal {
     /// The server has as many of us as it wants: not an error as long as another connection lives.
     TooMany(Error),
+    /// The server has refused the password before, and it is not time to try again: it was not asked.
+    Known(Error),
     /// Everything else.
     Failed(Error),
 }
@@ -41,8 +45,8 @@ impl From<Error> for Refusal {
 }
 
 impl Connector {
-    pub(crate) fn new(server: Server, dialer: Box<dyn Dialer>, dialect: Arc<Dialect>) -> Self {
-        Self { server, dialer, dialect, ids: AtomicU64::new(1) }
+    pub(crate) fn new(server: Server, dialer: Box<dyn Dialer>, dialect: Arc<Dialect>, clock: Arc<dyn Clock>) -> Self {
+        Self { server, dialer, dialect, door: Door::new(clock), ids: AtomicU64::new(1) }
     }
 
     pub(crate) fn dialer(&self) -> &dyn Dialer {
@@ -64,14 +68,20 @@ impl Connector {
     }
 
     fn attempt(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
+        self.door.check().map_err(Refusal::Known)?;
         let mut control = self.dial(deadline)?;
         let greeting = greet(&mut control, deadline)?;
-        log_in(&mut control, &self.server, &self.dialect, deadline)?;
+        self.login().run(&mut control, deadline)?;
         if self.dialect.features().is_none() {
             self.learn(&mut control, &greeting, deadline)?;
         }
         self.dialect.learn_connected();
         Ok(control)
+    }
+
+    fn login(&self) -> Login<'_> {
+        let Server { user, password, .. } = &self.server;
+        Login { user, password, account: None, dialect: &self.dialect, door: &self.door }
     }
 
     fn dial(&self, deadline: Deadline) -> Result<Control> {
