@@ -57,9 +57,19 @@ const CROWDED: &[&str] = &[
     "simultaneous connection",
 ];
 
-/// Too many of another kind: passwords that were wrong. Waiting and trying again would only add to them.
-const BANNED: &[&str] =
-    &["failed login", "login fail", "login attempt", "authentication fail", "banned", "bad password"];
+/// Too many of another kind: passwords that were wrong. Trying again would only add to them, whatever it says of later.
+const BANNED: &[&str] = &[
+    "failed login",
+    "login fail",
+    "login attempt",
+    "authentication fail",
+    "banned",
+    "locked",
+    "password",
+    "incorrect",
+    "invalid",
+    "wrong",
+];
 
 const SECURE: &[&str] = &["tls", "ssl", "encrypt", "cleartext", "secure connection", "use auth"];
 
@@ -87,6 +97,8 @@ mod tests {
             (GREETING, "550 Go away", ErrorKind::LoginRefused),
             (GREETING, "421 Temporarily banned for too many failed login attempts", ErrorKind::LoginRefused),
             ("PASS", "530 Too many failed logins, try again later", ErrorKind::LoginRefused),
+            ("PASS", "530 Login incorrect, try again later", ErrorKind::LoginRefused),
+            ("PASS", "530 Account locked, try later", ErrorKind::LoginRefused),
         ];
         for (verb, line, want) in table {
             assert_eq!(refused(verb, &reply(line), b"u"), want, "{verb}: {line}");

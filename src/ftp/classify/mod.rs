@@ -13,6 +13,8 @@ mod verbs;
 mod words;
 
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod tests;
 
 use super::reply::{Class, Reply};
