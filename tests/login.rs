@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use ftpfs::base::Clock;
 use ftpfs::ftp::Client;
 use ftpfs::ftp::socket::Network;
-use ftpfs::remote::{ErrorKind, Remote, RemotePath};
+use ftpfs::remote::ErrorKind;
 use parking_lot::Mutex;
-use support::client::{AMPLE, config, list, path, soon};
+use support::client::{AMPLE, config, list, soon};
 use support::server::{FakeServer, Fault, Personality, Tree};
 
 /// A clock that is moved by hand.
@@ -113,16 +113,4 @@ fn a_crowded_server_is_no_wrong_password() {
     scene.lose_connections();
     list(&scene.client, "/d").expect("the third attempt is let in");
     assert_eq!(scene.ask_together().0, vec![None; 6]);
-}
-
-#[test]
-fn a_verb_that_turns_out_to_be_missing_is_sent_no_more() {
-    let scene = scene();
-    scene.client.enter(b"", soon()).expect("it is right");
-    scene.server.fault(Fault::reply("MLST", "500 MLST not understood"));
-    let d: RemotePath = path("/d");
-    let _ = scene.client.stat(&d, soon());
-    scene.server.clear_log();
-    scene.client.stat(&d, soon()).expect("the listing of the parent tells");
-    assert_eq!(scene.server.log().verb("MLST"), 0, "{}", scene.server.log());
 }

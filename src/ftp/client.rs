@@ -246,10 +246,13 @@ impl Remote for Client {
     fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
         self.meet(deadline)?;
         if self.dialect.can(Skill::Mlst) == Can::Yes {
-            self.stat_mlst(path, deadline)
-        } else {
-            self.stat_listed(path, deadline)
+            let told = self.stat_mlst(path, deadline);
+            if told.is_ok() || self.dialect.can(Skill::Mlst) == Can::Yes {
+                return told;
+            }
+            // FEAT had promised it.
         }
+        self.stat_listed(path, deadline)
     }
 
     fn version(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<Version>> {
@@ -274,7 +277,12 @@ impl Remote for Client {
         each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<Listed> {
         match self.lines(path, deadline)? {
-            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, path, deadline)),
+            Fetched::Refused { verb, reply } => {
+                let error = self.refusal(verb, &reply, path, deadline);
+                // FEAT had promised it; LIST is always there.
+                let missing = verb == "MLSD" && self.dialect.can(Skill::Mlst) == Can::No;
+                if missing { self.list(path, deadline, each) } else { Err(error) }
+            }
             Fetched::Lines { lines, complete } => {
                 let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
                 let parsed = if machine { parse_mlsd(&lines) } else { parse_list(&lines, self.now()) };
