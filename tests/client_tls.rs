@@ -185,6 +185,7 @@ fn tls_that_was_promised_is_never_given_up() {
     let scene = Scene::tls(Tls::offered());
     let client = scene.entered();
     scene.server.fault(Fault::reply("AUTH", "500 Unknown command."));
+    assert!(scene.server.wait_for_idle(1, support::client::AMPLE));
     scene.server.cut_idle_connections(End::Fin);
     let error = client.list(&path("/"), soon(), &mut |_| panic!("an entry")).map(drop).expect_err("no way");
     assert_eq!(error.kind, ErrorKind::TlsRefused);
