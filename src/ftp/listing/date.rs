@@ -132,7 +132,7 @@ fn read_undated(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
             now,
         )
     };
-    let date = if lead.is_ascii_digit() {
+    if lead.is_ascii_digit() {
         let day_first = || {
             let (second, rest) = rest.split_first()?;
             named(month(second.text)?, &first, rest).map(|date| Date { words: date.words + 2, ..date })
@@ -144,8 +144,7 @@ fn read_undated(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
             named(month(first.text)?, second, rest).map(|date| Date { words: date.words + 2, ..date })
         };
         month_first().or_else(|| dashed(words, habits, now))
-    };
-    date
+    }
 }
 
 /// `3 29 03:26`: numbers only, so it counts where nothing else does.
@@ -262,7 +261,7 @@ fn ordered([first, second, third]: [&[u8]; 3], mark: u8, habits: Habits) -> Opti
         return None;
     }
     let (one, two) = (small(first)?, small(second)?);
-    let year_first = || Some(full(any_year(first)?, two, day_number(third)?)?);
+    let year_first = || full(any_year(first)?, two, day_number(third)?);
     if third.len() == 2 && one > 31 {
         return Some((year_first()?, Clue::YearFirst));
     }

@@ -19,7 +19,7 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     let mut facts = Facts::default();
     if let Some((size, numbers, clock)) = parts.told {
         let date = context.ibmi.order.date(numbers).ok_or(Skip::NoDate)?;
-        facts = Facts { size, mtime: clock.on(midnight(date)), mode: None };
+        facts = Facts { size: Some(size), mtime: clock.on(midnight(date)), mode: None };
     }
     let kind = match parts.kind {
         b"*DIR" | b"*DDIR" | b"*LIB" | b"*FLR" => Kind::Dir,
@@ -91,32 +91,32 @@ impl Study {
             _ => false,
         };
         let order = match (month_first, day_first, year_first) {
-            (Some(_), _, _) if short(month_first) => Order::YearFirst,
-            (Some(_), _, _) => Order::MonthFirst,
-            (None, Some(_), _) if short(day_first) => Order::YearFirst,
-            (None, Some(_), _) => Order::DayFirst,
-            (None, None, Some(_)) => Order::YearFirst,
+            (Some(_), _, _) if short(month_first) => Order::Ymd,
+            (Some(_), _, _) => Order::Mdy,
+            (None, Some(_), _) if short(day_first) => Order::Ymd,
+            (None, Some(_), _) => Order::Dmy,
+            (None, None, Some(_)) => Order::Ymd,
             (None, None, None) => Order::default(),
         };
         Manners { order, prefix: self.prefix.filter(|_| !self.mixed) }
     }
 }
 
-/// How the job writes dates.
+/// How the job writes dates, as its attribute DATFMT calls it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Order {
     #[default]
-    MonthFirst,
-    DayFirst,
-    YearFirst,
+    Mdy,
+    Dmy,
+    Ymd,
 }
 
 impl Order {
     fn strict(self, [first, second, third]: [&[u8]; 3]) -> Option<(u16, u8, u8)> {
         let (year, month, day) = match self {
-            Self::MonthFirst => (third, first, second),
-            Self::DayFirst => (third, second, first),
-            Self::YearFirst => (first, second, third),
+            Self::Mdy => (third, first, second),
+            Self::Dmy => (third, second, first),
+            Self::Ymd => (first, second, third),
         };
         let (month, day) = (small(month)?, small(day)?);
         let valid = (1..=12).contains(&month) && (1..=31).contains(&day);
@@ -129,12 +129,15 @@ impl Order {
     }
 }
 
-const ORDERS: [Order; 3] = [Order::MonthFirst, Order::DayFirst, Order::YearFirst];
+const ORDERS: [Order; 3] = [Order::Mdy, Order::Dmy, Order::Ymd];
+
+/// Size, the numbers of the date, and the time.
+type Told<'a> = (u64, [&'a [u8]; 3], Clock);
 
 /// The columns of a line.
 struct Parts<'a> {
-    /// Size, date and time, which members lack.
-    told: Option<(Option<u64>, [&'a [u8]; 3], Clock)>,
+    /// None for members.
+    told: Option<Told<'a>>,
     kind: &'a [u8],
     name: &'a [u8],
 }
@@ -150,7 +153,7 @@ impl<'a> Parts<'a> {
                 let mut numbers = line.word(at.checked_sub(2)?).split(|b| matches!(b, b'/' | b'.' | b'-'));
                 let numbers = [numbers.next()?, numbers.next()?, numbers.next().filter(|_| numbers.next().is_none())?];
                 let size = number(line.word(at.checked_sub(3).filter(|at| *at > 0)?))?;
-                Some((Some(size), numbers, clock))
+                Some((size, numbers, clock))
             }
         };
         Some(Self { told, kind: line.word(at), name }).filter(|_| !name.is_empty())

@@ -6,7 +6,7 @@ use super::Skip;
 ///
 /// Servers end lines with CR LF, but for inetutils' LF. ProFTPD and pyftpdlib send a name that holds an LF as it is: in a
 /// listing whose lines end in CR LF, a bare LF is part of a name, and the two halves are not entries. Which of the two
-/// it is, most lines decide. Servers that convert line ends twice send CR CR LF, old Macs a CR alone.
+/// it is, most lines decide. Servers that convert line ends twice send CR CR LF, old Macs a CR alone; a single line that ends in CR CR LF is a name that ends in CR (`Icon`).
 pub(super) struct Lines<'a> {
     rest: &'a [u8],
     end: &'static [u8],
@@ -19,7 +19,7 @@ impl<'a> Lines<'a> {
         let crlf = data.windows(2).filter(|pair| pair == b"\r\n").count();
         let crcrlf = data.windows(3).filter(|three| three == b"\r\r\n").count();
         let end: &[u8] = match () {
-            () if crcrlf > 0 && crcrlf == crlf => b"\r\r\n",
+            () if crcrlf > 1 && crcrlf == crlf => b"\r\r\n",
             () if crlf > 0 && 2 * crlf >= lf => b"\r\n",
             () if lf == 0 && data.contains(&b'\r') => b"\r",
             () => b"\n",

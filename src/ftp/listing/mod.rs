@@ -58,6 +58,8 @@ pub struct Parsed {
     pub style: Option<Style>,
     /// Whether times are UTC (MLSD, EPLF), and not those of a clock on the server's wall.
     pub utc: bool,
+    /// Whether sizes are rounded: blocks of VMS, or `33.5k`. SIZE knows better.
+    pub rough_sizes: bool,
 }
 
 impl Parsed {

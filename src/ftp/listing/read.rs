@@ -12,7 +12,12 @@ use crate::remote::Entry;
 /// Reads all lines as those of `style`.
 pub(super) fn collect(data: &[u8], style: Option<Style>, context: &Context) -> Parsed {
     let mut reader = Reader {
-        parsed: Parsed { style, utc: style.is_some_and(Style::is_utc), ..Parsed::default() },
+        parsed: Parsed {
+            style,
+            utc: style.is_some_and(Style::is_utc),
+            rough_sizes: style == Some(Style::Vms) || context.unix.in_units,
+            ..Parsed::default()
+        },
         context,
         style,
         versions: vms::Versions::default(),
@@ -49,17 +54,17 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Takes in the next line; breaks where the rest is of another directory.
-    fn take(&mut self, text: &'a [u8]) -> std::ops::ControlFlow<()> {
+    fn take(&mut self, text: &'a [u8]) -> ControlFlow<()> {
         let whole = self.whole(text);
         let line = Line::new(&whole);
         if line.words.is_empty() {
             self.blank_before = true;
-            return std::ops::ControlFlow::Continue(());
+            return ControlFlow::Continue(());
         }
         let blank_before = std::mem::replace(&mut self.blank_before, false);
         if self.begins(&line) && self.begun.is_none() {
             self.begun = Some(text);
-            return std::ops::ControlFlow::Continue(());
+            return ControlFlow::Continue(());
         }
         self.begun = None;
         match self.read(&line) {
@@ -73,12 +78,12 @@ impl<'a> Reader<'a> {
             Ok(None) => self.listed |= is_total(&line),
             Err(_) if blank_before && self.listed && is_heading(&line) => {
                 self.parsed.skip(text, Skip::OtherDirectory);
-                return std::ops::ControlFlow::Break(());
+                return ControlFlow::Break(());
             }
-            Err(_) if is_heading(&line) || is_reply(text) => {}
+            Err(_) if is_reply(text) || (self.style.is_some() && is_heading(&line)) => {}
             Err(why) => self.parsed.skip(text, why),
         }
-        std::ops::ControlFlow::Continue(())
+        ControlFlow::Continue(())
     }
 
     /// The line, with the name in front that the line before it began.
@@ -160,7 +165,7 @@ fn is_reply(text: &[u8]) -> bool {
     matches!(text, [b'1' | b'2', b'0'..=b'6', b'0'..=b'9', b' ' | b'-', rest @ ..] if !rest.first().is_some_and(u8::is_ascii_digit))
 }
 
-const TOTALS: [&str; 14] = [
+const TOTALS: [&str; 13] = [
     "total",
     "totale",
     "totaal",
@@ -169,7 +174,6 @@ const TOTALS: [&str; 14] = [
     "razem",
     "celkem",
     "toplam",
-    "yhteens",
     "totalt",
     "osszesen",
     "ukupno",

@@ -18,7 +18,8 @@ pub(super) fn vxworks(line: &Line<'_>, context: &Context) -> Result<Option<Entry
     }
     let size = number(line.word(0)).ok_or(Skip::NoEntry)?;
     let named = line.word(1).first().is_some_and(u8::is_ascii_alphabetic);
-    let date = date::read(line.words.get(1..).unwrap_or_default(), context.habits, context.now);
+    let habits = Habits { time_after_year: true, ..context.habits };
+    let date = date::read(line.words.get(1..).unwrap_or_default(), habits, context.now);
     let date = date.filter(|date| named && date.form == Form::Full).ok_or(Skip::NoEntry)?;
     let rest = skip_blanks(line.after(date.words));
     if rest.starts_with(b"[") {
@@ -50,8 +51,8 @@ pub(super) fn newt(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, 
 
 fn newt_date(words: &[Word<'_>], context: &Context) -> Option<(Option<Stamp>, usize)> {
     let habits = Habits { time_after_year: true, ..context.habits };
-    if let Some(date) = date::read(words, habits, context.now) {
-        return (date.form == Form::Full).then_some((date.stamp, date.words));
+    if let Some(date) = date::read(words, habits, context.now).filter(|date| date.form == Form::Full) {
+        return Some((date.stamp, date.words));
     }
     // Nortel puts the day of the week in between.
     let (Triple::Full(year, month, day), _) = Triple::read(words.first()?.text, habits)? else {

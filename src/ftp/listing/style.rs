@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::date::{Habits, Line};
+use super::date::Line;
 use super::lines::Lines;
 use super::permissions::Permissions;
 use super::{Context, Skip, cms, dos, eplf, guardian, ibmi, mlsd, mvs, os2, small, unix, vms};
@@ -187,7 +187,7 @@ pub(super) fn guess(line: &Line<'_>, context: &Context) -> Option<Style> {
     strict.into_iter().find(|style| match style {
         // VMS without a version may be anything.
         Style::Vms => line.word(0).contains(&b';') && !matches!(parse_line(*style, line, context), Err(Skip::NoEntry)),
-        style => matches!(parse_line(*style, line, context), Ok(Some(_)) | Err(Skip::BadName)),
+        style => matches!(parse_line(*style, line, context), Ok(Some(_)) | Err(Skip::BadName | Skip::OtherDirectory)),
     })
 }
 
@@ -234,7 +234,6 @@ pub(super) fn study(data: &[u8], style: Style, now: i64) -> Context {
         }
         Style::Mvs => context.mvs_members = lines().any(|line| mvs::is_member_heading(&line)),
         Style::Dls => context.dls = true,
-        Style::VxWorks => context.habits = Habits { time_after_year: true, ..Habits::default() },
         _ => {}
     }
     context

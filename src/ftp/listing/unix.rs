@@ -51,6 +51,8 @@ pub(super) struct Manners {
     filled_year: bool,
     /// No line has a date.
     dateless: bool,
+    /// Sizes are rounded: `33.5k`.
+    pub(super) in_units: bool,
 }
 
 /// Looks at all lines before they are read.
@@ -66,6 +68,7 @@ pub(super) struct Study {
     filled_years: usize,
     day_first: usize,
     month_first: usize,
+    in_units: bool,
 }
 
 impl Study {
@@ -79,6 +82,8 @@ impl Study {
             return;
         };
         self.dated += 1;
+        let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
+        self.in_units |= in_units(before).is_some();
         match date.clue {
             Clue::DayFirst => self.day_first += 1,
             Clue::MonthFirst => self.month_first += 1,
@@ -115,7 +120,7 @@ impl Study {
             time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
         };
         let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
-        (habits, Manners { filled_year, dateless: self.dated == 0 && self.undated > 0 })
+        (habits, Manners { filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units })
     }
 }
 
