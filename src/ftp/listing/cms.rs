@@ -3,7 +3,8 @@
 //! Name and type are one name for FTP, with a full stop between. Records and blocks do not tell the size in bytes.
 
 use super::super::text::number;
-use super::date::{Clock, Habits, Line, Triple};
+use super::clock::Clock;
+use super::date::{Habits, Line, Triple};
 use super::time::midnight;
 use super::{Facts, Skip, entry};
 use crate::remote::{Entry, Kind};
@@ -39,5 +40,30 @@ fn is_format(line: &Line<'_>, at: usize) -> bool {
         b"F" | b"V" => counts(|word| number(word).is_some()),
         b"DIR" => counts(|word| word == b"-"),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown_at_2026;
+
+    #[test]
+    fn lines_as_servers_send_them() {
+        let old = "Filename FileType  Fm Format Lrecl  Records Blocks Date      Time\n\
+            LASTING  GLOBALV   A1 V      41     21     1       9/16/91   15:10:32\n\
+            ABADY2K  DATE      A0 V      1      1      1       1/03/100  10:11:12\n\
+            AUTHORS            A1 DIR    -      -      -       9/20/99   10:31:11\n";
+        let want = [
+            "file - 1991-09-16T15:10:32 - LASTING.GLOBALV",
+            "file - 2000-01-03T10:11:12 - ABADY2K.DATE",
+            "dir - 1999-09-20T10:31:11 - AUTHORS",
+        ];
+        assert_eq!(shown_at_2026(old), want);
+        let new = "125 List started OK\nREADME   ANONYMOU V         71         26          1 1997-04-02 12:33:20 TCP291\n\
+            PICS              DIR        -          -          - 2000-10-12 15:43:23 -\n250 List completed successfully.\n";
+        assert_eq!(
+            shown_at_2026(new),
+            ["file - 1997-04-02T12:33:20 - README.ANONYMOU", "dir - 2000-10-12T15:43:23 - PICS"]
+        );
     }
 }

@@ -3,6 +3,8 @@
 //! `Nov 14 22:13`, `14. Nov 2023`, `2023-11-14 22:13:20`, `3月 14日 22:13`: [`read`] tells how many words a date takes,
 //! whatever its style, so that the parsers need only know where it stands.
 
+use super::clock::Clock;
+use super::ideographs::ideographs;
 use super::months::month;
 use super::time::{midnight, small, without_year, year};
 use crate::remote::{Precision, Stamp};
@@ -158,7 +160,14 @@ pub(super) fn read_numbers(words: &[Word<'_>], habits: Habits, now: i64) -> Opti
 }
 
 /// What follows day and month: a time, a year, or both.
-fn finish(known: Option<u16>, month: u8, day: u8, rest: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
+pub(super) fn finish(
+    known: Option<u16>,
+    month: u8,
+    day: u8,
+    rest: &[Word<'_>],
+    habits: Habits,
+    now: i64,
+) -> Option<Date> {
     let date = |stamp, words, form| Some(Date { stamp, words, form, clue: Clue::None });
     if let Some(clock) = Clock::read(rest) {
         let (next_year, words) = match rest.get(clock.words).and_then(|word| year(word.text)) {
@@ -297,215 +306,6 @@ pub(super) fn any_year(digits: &[u8]) -> Option<u16> {
     }
 }
 
-/// A time of day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Clock {
-    /// Seconds since midnight; 24:00 is the next day's.
-    pub(super) of_day: i64,
-    /// Whether it has seconds.
-    pub(super) precise: bool,
-    /// How many words it takes, with `PM` and the zone.
-    pub(super) words: usize,
-}
-
-impl Clock {
-    /// Reads `22:13`, `10:13PM`, `10:13 PM`, `22:13:20`, `22:13:20.000000000 +0900`, `22.13`, `9:6`.
-    pub(super) fn read(words: &[Word<'_>]) -> Option<Self> {
-        let first = words.first()?.text;
-        if !first.first()?.is_ascii_digit() || first.len() > LONGEST_DATE {
-            return None;
-        }
-        let next = words.get(1).map_or(&b""[..], |word| word.text);
-        let first = first.strip_suffix(b",").unwrap_or(first);
-        let letters = first.iter().position(u8::is_ascii_alphabetic).unwrap_or(first.len());
-        let (digits, glued) = first.split_at(letters);
-        let (half, mut words_taken) = match (half_day(glued), half_day(next)) {
-            (Some(half), _) => (Some(half), 1),
-            (None, Some(half)) if glued.is_empty() && next.len() > 1 => (Some(half), 2),
-            (None, _) if glued.is_empty() || glued == b"Z" => (None, 1),
-            _ => return None,
-        };
-        let (hour, minute, second) = parts(digits)?;
-        let hour = match half {
-            None => hour,
-            Some(half) if (1..=12).contains(&hour) => hour % 12 + half,
-            // `13:05PM` is known, too, but not what it means.
-            Some(_) => return None,
-        };
-        if hour > 24 || (hour == 24 && (minute, second.unwrap_or(0)) != (0, 0)) || minute > 59 || second > Some(60) {
-            return None;
-        }
-        let of_day = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second.unwrap_or(0).min(59));
-        if second.is_some() && words.get(words_taken).is_some_and(|word| is_zone(word.text)) {
-            words_taken += 1;
-        }
-        Some(Self { of_day, precise: second.is_some(), words: words_taken })
-    }
-
-    /// The time on the day that begins at `midnight`.
-    pub(super) fn on(&self, midnight: Option<i64>) -> Option<Stamp> {
-        self.stamp(midnight.map(|secs| secs + self.of_day))
-    }
-
-    fn stamp(&self, secs: Option<i64>) -> Option<Stamp> {
-        let precision = if self.precise { Precision::Second } else { Precision::Minute };
-        super::time::coarse(secs, precision)
-    }
-}
-
-/// Hour, minute and second.
-fn parts(digits: &[u8]) -> Option<(u8, u8, Option<u8>)> {
-    let mark = *digits.iter().find(|b| !b.is_ascii_digit()).filter(|b| matches!(b, b':' | b'.'))?;
-    let mut parts = digits.split(|&b| b == mark);
-    let (hour, minute, second) = (parts.next()?, parts.next()?, parts.next());
-    // A minute of one digit is Serv-U's `0:0`; with a full stop it would be a number.
-    if hour.len() > 2 || minute.len() > 2 || (mark == b'.' && minute.len() != 2) || (mark == b'.' && second.is_some()) {
-        return None;
-    }
-    let second = match second {
-        Some(second) => {
-            let whole = second.split(|b| matches!(b, b'.' | b',')).next()?;
-            let fraction = &second[whole.len()..];
-            if whole.len() > 2 || !fraction.iter().skip(1).all(u8::is_ascii_digit) {
-                return None;
-            }
-            Some(small(whole)?)
-        }
-        None => None,
-    };
-    // VMS may add hundredths behind another colon; nothing else may follow.
-    if parts.next().is_some() {
-        return None;
-    }
-    Some((small(hour)?, small(minute)?, second))
-}
-
-fn half_day(word: &[u8]) -> Option<u8> {
-    match &word.to_ascii_lowercase()[..] {
-        b"am" | b"a" | b"a.m." => Some(0),
-        b"pm" | b"p" | b"p.m." => Some(12),
-        _ => None,
-    }
-}
-
-/// `+0900`, `-03:30`.
-fn is_zone(word: &[u8]) -> bool {
-    matches!(word, [b'+' | b'-', rest @ ..] if (4..=5).contains(&rest.len()) && rest.iter().all(|b| b.is_ascii_digit() || *b == b':'))
-}
-
-/// `3月 14日 22:13`, `2月18日 2006年`, `2005년 1월 6일`, and `3月 14 22:13`, in any encoding.
-fn ideographs(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
-    let (mut year_seen, mut month, mut day) = (None, None, None);
-    let mut signs = 0;
-    let mut taken = 0;
-    for word in words.iter().take(3) {
-        let complete = month.is_some() && day.is_some();
-        let Some(pairs) = Pairs::read(word.text) else {
-            break;
-        };
-        if complete && (year_seen.is_some() || pairs.len() != 1 || pairs[0].sign == Sign::None) {
-            break;
-        }
-        for pair in pairs {
-            signs += usize::from(pair.sign != Sign::None);
-            let small = u8::try_from(pair.number).ok();
-            match pair.sign {
-                Sign::Year => year_seen = Some(pair.number),
-                Sign::Month => month = small,
-                Sign::Day => day = small,
-                _ if pair.number > 31 => year_seen = Some(pair.number),
-                Sign::Unknown if month.is_none() => month = small,
-                _ if month.is_some() && day.is_none() => day = small,
-                _ => return None,
-            }
-        }
-        taken += 1;
-    }
-    let (month, day) = (month.filter(|month| (1..=12).contains(month))?, day.filter(|day| (1..=31).contains(day))?);
-    if signs == 0 {
-        return None;
-    }
-    let found = finish(year_seen, month, day, &words[taken..], habits, now)?;
-    Some(Date { words: found.words + taken, ..found })
-}
-
-/// What is written behind a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sign {
-    None,
-    Year,
-    Month,
-    Day,
-    /// Bytes of an encoding that is not known, or half a sign.
-    Unknown,
-}
-
-/// A number and its sign.
-#[derive(Clone, Copy, Debug)]
-struct Pair {
-    number: u16,
-    sign: Sign,
-}
-
-struct Pairs;
-
-impl Pairs {
-    /// `2月18日` as two pairs; None where the word is not made of such.
-    fn read(mut word: &[u8]) -> Option<Vec<Pair>> {
-        let mut pairs = Vec::new();
-        word = word.strip_suffix(b",").unwrap_or(word);
-        while !word.is_empty() {
-            let len = word.iter().take_while(|b| b.is_ascii_digit()).count();
-            if len == 0 || len > 4 || pairs.len() == 3 {
-                return None;
-            }
-            let number = word[..len].iter().fold(0, |sum, b| sum * 10 + u16::from(b - b'0'));
-            let (sign, rest) = sign(&word[len..])?;
-            pairs.push(Pair { number, sign });
-            word = rest;
-        }
-        Some(pairs)
-    }
-}
-
-fn sign(rest: &[u8]) -> Option<(Sign, &[u8])> {
-    if rest.is_empty() {
-        return Some((Sign::None, rest));
-    }
-    for (bytes, sign) in SIGNS {
-        if let Some(rest) = rest.strip_prefix(*bytes) {
-            return Some((*sign, rest));
-        }
-    }
-    let len = rest.iter().take_while(|b| **b >= 0x80).count();
-    (1..=4).contains(&len).then(|| (Sign::Unknown, &rest[len..]))
-}
-
-/// Year, month and day in UTF-8, Shift-JIS, EUC-JP, GBK, Big5 and EUC-KR.
-const SIGNS: &[(&[u8], Sign)] = &[
-    (b"\xe5\xb9\xb4", Sign::Year),
-    (b"\x94\x4e", Sign::Year),
-    (b"\xc7\xaf", Sign::Year),
-    (b"\xc4\xea", Sign::Year),
-    (b"\xa6\x7e", Sign::Year),
-    (b"\xeb\x85\x84", Sign::Year),
-    (b"\xb3\xe2", Sign::Year),
-    (b"\xe6\x9c\x88", Sign::Month),
-    (b"\x8c\x8e", Sign::Month),
-    (b"\xb7\xee", Sign::Month),
-    (b"\xd4\xc2", Sign::Month),
-    (b"\xa4\xeb", Sign::Month),
-    (b"\xec\x9b\x94", Sign::Month),
-    (b"\xbf\xf9", Sign::Month),
-    (b"\xe6\x97\xa5", Sign::Day),
-    (b"\x93\xfa", Sign::Day),
-    (b"\xc6\xfc", Sign::Day),
-    (b"\xc8\xd5", Sign::Day),
-    (b"\xa4\xe9", Sign::Day),
-    (b"\xec\x9d\xbc", Sign::Day),
-    (b"\xc0\xcf", Sign::Day),
-];
-
 fn is_weekday(word: &[u8]) -> bool {
     let word = word.strip_suffix(b",").unwrap_or(word);
     let word = word.strip_suffix(b".").unwrap_or(word);
@@ -533,7 +333,7 @@ const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "frid
 /// Owners and groups of Windows domains hold blanks; nobody's hold two dozen.
 const MAX_WORDS: usize = 32;
 /// A date or time in one word.
-const LONGEST_DATE: usize = 40;
+pub(super) const LONGEST_DATE: usize = 40;
 
 #[cfg(test)]
 mod tests {
@@ -639,29 +439,6 @@ mod tests {
         assert_eq!(found(b"Feb 3 2023 07:00 x", habits), Some((minute(at(2, 3, 7)), 4)));
         let habits = Habits { year_first: true, ..Habits::default() };
         assert_eq!(found(b"23-02-03 07:00 x", habits), Some((minute(at(2, 3, 7)), 2)));
-    }
-
-    #[test]
-    fn odd_times() {
-        let clock = |text: &str| Clock::read(&Line::new(text.as_bytes()).words).map(|clock| clock.of_day);
-        let table = [
-            ("24:00", Some(86_400)),
-            ("0:0", Some(0)),
-            ("12:30AM", Some(1_800)),
-            ("12:30p", Some(45_000)),
-            ("9.05", Some(32_700)),
-            ("23:59:60", Some(86_399)),
-            ("24:01", None),
-            ("10:60", None),
-            ("13:05PM", None),
-            ("10:5x", None),
-            ("1.5", None),
-            ("10", None),
-            ("", None),
-        ];
-        for (text, want) in table {
-            assert_eq!(clock(text), want, "{text}");
-        }
     }
 
     #[test]

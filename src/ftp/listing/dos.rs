@@ -4,7 +4,8 @@
 //! orders of day, month and year, other marks between thousands. Times are the server's own.
 
 use super::super::text::number;
-use super::date::{Clock, Clue, Habits, Line, Triple};
+use super::clock::Clock;
+use super::date::{Clue, Habits, Line, Triple};
 use super::time::midnight;
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -157,6 +158,7 @@ const MARKS: &[&[u8]] = &[b",", b".", b"'", b"\xa0", b"\xff", b"\xc2\xa0", b"\xe
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::shown_at_2026;
     use super::super::time::{coarse, seconds};
     use super::*;
     use crate::remote::{Name, Precision};
@@ -235,6 +237,41 @@ mod tests {
         ];
         for (line, want) in table {
             assert_eq!(parse_at(line.as_bytes()), Err(want), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_listing_tells() {
+        let german = "14.11.2023  22:13    <DIR>          sub\r\n\
+            01.02.2023  22:13         1 234 567 12 a.txt\r\n\
+            14.11.2023  22:13                 7 b\r\n";
+        let want =
+            ["dir - 2023-11-14T22:13 - sub", "file 1234567 2023-02-01T22:13 - 12 a.txt", "file 7 2023-11-14T22:13 - b"];
+        assert_eq!(shown_at_2026(german), want);
+        let french = b"14/11/2023  22:13    <REP>          sub\r\n01/02/2023  22:13         1\xa0234\xa0567 a\r\n";
+        assert_eq!(shown_at_2026(french), ["dir - 2023-11-14T22:13 - sub", "file 1234567 2023-02-01T22:13 - a"]);
+        let japanese = "98-07-13  21:06       <DIR>          d/\r\n01-02-03  21:06    9 x\r\n";
+        assert_eq!(shown_at_2026(japanese), ["dir - 1998-07-13T21:06 - d", "file 9 2001-02-03T21:06 - x"]);
+        let american = "01/02/2023  10:13 PM    9 x\r\n12-05-96  17:03         <DIR>          CE\r\n";
+        assert_eq!(shown_at_2026(american), ["file 9 2023-01-02T22:13 - x", "dir - 1996-12-05T17:03 - CE"]);
+    }
+
+    #[test]
+    fn marks_between_thousands() {
+        let table: &[(&[u8], Option<u64>)] = &[
+            (b"1,234,567", Some(1_234_567)),
+            (b"1.234", Some(1_234)),
+            (b"1'234", Some(1_234)),
+            (b"1\xff234", Some(1_234)),
+            ("1\u{202f}234\u{a0}567".as_bytes(), Some(1_234_567)),
+            (b"1,23", None),
+            (b"1,2345", None),
+            (b",123", None),
+            (b"12x", None),
+            (b"-1", None),
+        ];
+        for (column, want) in table {
+            assert_eq!(size(column), *want, "{}", column.escape_ascii());
         }
     }
 

@@ -1,7 +1,8 @@
 //! LIST of HP NonStop (Guardian): `FILE3  101  16354 14-Mar-14 15:09:12 244, 10 "nunu"`.
 
 use super::super::text::number;
-use super::date::{Clock, Habits, Line, Triple};
+use super::clock::Clock;
+use super::date::{Habits, Line, Triple};
 use super::time::midnight;
 use super::{Facts, Skip, entry};
 use crate::remote::{Entry, Kind};
@@ -24,4 +25,23 @@ pub(super) fn parse(line: &Line<'_>) -> Result<Option<Entry>, Skip> {
     let clock = Clock::read(line.words.get(at + 3..).unwrap_or_default()).ok_or(Skip::NoEntry)?;
     let facts = Facts { size: Some(size), mtime: clock.on(midnight((year, month, day))), mode: None };
     entry(line.word(0), Kind::File, facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown_at_2026;
+
+    #[test]
+    fn lines_as_servers_send_them() {
+        let data = "File         Code             EOF  Last Modification    Owner  RWEP\n\
+            FILE1 101 528 12-Jan-14 14:21:18 255, 0 \"oooo\"\n\
+            FILE2 101 528 6-Apr-07 14:21:18 255,255 \"nunu\"\n\
+            BUSY  O  700  16354 14-Mar-14 15:09:12 244, 10 \"nnnn\"\n";
+        let want = [
+            "file 528 2014-01-12T14:21:18 - FILE1",
+            "file 528 2007-04-06T14:21:18 - FILE2",
+            "file 16354 2014-03-14T15:09:12 - BUSY",
+        ];
+        assert_eq!(shown_at_2026(data), want);
+    }
 }

@@ -4,7 +4,8 @@
 //! they belong to (`*MEM A.FILE/B.MBR`): in a listing of that file, and only there, they are its entries.
 
 use super::super::text::number;
-use super::date::{Clock, Line, any_year};
+use super::clock::Clock;
+use super::date::{Line, any_year};
 use super::time::{midnight, small};
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -167,3 +168,69 @@ fn is_kind(word: &[u8]) -> bool {
 
 /// A server may be a day ahead, and another in its dates.
 const AHEAD: i64 = 2 * 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown_at_2026;
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        let table = [
+            (
+                "QSYS            77824 02/23/00 15:09:55 *DIR       QOpenSys/",
+                "dir 77824 2000-02-23T15:09:55 - QOpenSys",
+            ),
+            ("QSYS            77824 23/02/00 15:09:55 *FILE      A.FILE", "file 77824 2000-02-23T15:09:55 - A.FILE"),
+            ("QPGMR           36864 18.09.06 14:21:26 *FILE      B.FILE", "file 36864 2006-09-18T14:21:26 - B.FILE"),
+            ("QSYS             4096 02/23/00 15:09:55 *LIB       L.LIB/", "dir 4096 2000-02-23T15:09:55 - L.LIB"),
+            ("QSYS               64 02/23/00 15:09:55 *SYMLNK    link", "link 64 2000-02-23T15:09:55 - link -> ?"),
+            (
+                "ME               5000000000 02/23/00 15:09:55 *STMF   a b.txt",
+                "file 5000000000 2000-02-23T15:09:55 - a b.txt",
+            ),
+            ("QPGMR                                   *MEM       A.FILE/B.MBR", "file - - - B.MBR"),
+            ("ME 9069 05/20/15 15:36:52 *STMF /DRV/AUD/A.PDF", "file 9069 2015-05-20T15:36:52 - A.PDF"),
+        ];
+        for (line, want) in table {
+            assert_eq!(shown_at_2026(line), [want], "{line}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_a_date_is_that_of_all_lines() {
+        let lines = |dates: &[&str]| {
+            let lines: String = dates.iter().map(|date| format!("ME 1 {date} 10:00:00 *STMF x\n")).collect();
+            shown_at_2026(lines).iter().map(|line| line[7..17].to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(&["04/03/18", "04/03/24", "04/03/24"]), ["2004-03-18", "2004-03-24", "2004-03-24"]);
+        assert_eq!(lines(&["04/12/14", "28/11/15", "04/12/16"]), ["2014-12-04", "2015-11-28", "2016-12-04"]);
+        assert_eq!(lines(&["04/03/11", "05/03/11"]), ["2011-04-03", "2011-05-03"]);
+        assert_eq!(lines(&["25/03/18"]), ["2018-03-25"]);
+        assert_eq!(lines(&["99/03/18"]), ["1999-03-18"]);
+    }
+
+    #[test]
+    fn members_are_entries_of_their_file_only() {
+        let library = "CFT  45056 04/12/14 14:19:31 *FILE A.FILE\nCFT    *MEM A.FILE/A.MBR\n";
+        let parsed = super::super::parse_list(library.as_bytes(), 1_795_176_000);
+        assert_eq!(super::super::shown(&parsed), ["file 45056 2014-04-12T14:19:31 - A.FILE"]);
+        assert_eq!(parsed.skipped[0].why, Skip::OtherDirectory);
+        assert!(parsed.is_whole());
+        let file = "CFT    *MEM A.FILE/A.MBR\nCFT    *MEM A.FILE/B.MBR\n";
+        assert_eq!(shown_at_2026(file), ["file - - - A.MBR", "file - - - B.MBR"]);
+    }
+
+    #[test]
+    fn lines_that_are_no_entries() {
+        for line in [
+            "PEP              4019 04/03/18 18:58:16 STMF       e.zip",
+            "PEP              6409 04/03/24 30:06:29 *STMF      b.xml",
+            "PEP USR         36864 xx/03/24 14:06:34 *DIR       d/",
+            "QPGMR          135168 04/03/18 13:18:19 *FILE",
+            "QPGMR                 04/03/18 13:18:19 *FILE      R.FILE",
+        ] {
+            assert_eq!(shown_at_2026(line), [""; 0], "{line}");
+        }
+    }
+}

@@ -1,19 +1,21 @@
 //! Listings: lines of MLSD and LIST become entries.
 //!
-//! [`mlsd`] reads the lines for machines (RFC 3659 7). LIST has no standard, so each style has its parser: [`unix`] what
-//! `ls -l` prints, [`dos`] what IIS prints, and those of systems that are rarer. What most lines are, the listing is
+//! [`mlsd`] reads the lines for machines (RFC 3659 7). LIST has no standard, so each style has its parser: `unix` what
+//! `ls -l` prints, `dos` what IIS prints, and those of systems that are rarer. What most lines are, the listing is
 //! ([`Style`]); a line of another style among them is still read where nothing else can be meant.
 //!
-//! [`date`] and [`months`] read dates in any order and language, [`time`] turns them into seconds. Some of their riddles
+//! `date`, `clock`, `ideographs` and `months` read dates in any order and language, [`time`] turns them into seconds. Some of their riddles
 //! only the whole listing solves (`01/02/23`), so it is looked over before it is read. A line that cannot be read is left
 //! out and reported, never guessed at: an entry that is not there is a smaller evil than one that leads elsewhere.
 
+mod clock;
 mod cms;
 mod date;
 mod dos;
 mod eplf;
 mod guardian;
 mod ibmi;
+mod ideographs;
 mod lines;
 pub mod mlsd;
 mod months;
@@ -21,6 +23,7 @@ mod mvs;
 mod os2;
 mod permissions;
 mod read;
+mod sizes;
 mod small;
 mod style;
 pub mod time;
@@ -206,6 +209,46 @@ fn entry_name(bytes: &[u8]) -> Result<Option<Name>, Skip> {
     }
 }
 
+/// Entries in one line each, for the tables of the tests: `kind name size mtime mode target`, as the listing has them.
+#[cfg(test)]
+fn shown(parsed: &Parsed) -> Vec<String> {
+    use crate::remote::Precision;
+    use jiff::{Timestamp, tz::TimeZone};
+
+    let time = |stamp: Stamp| {
+        let civil = TimeZone::UTC.to_datetime(Timestamp::from_second(stamp.secs).expect("in range"));
+        let format = match stamp.precision {
+            Precision::Day => "%Y-%m-%d",
+            Precision::Minute => "%Y-%m-%dT%H:%M",
+            Precision::Second => "%Y-%m-%dT%H:%M:%S",
+        };
+        civil.strftime(format).to_string()
+    };
+    let show = |entry: &Entry| {
+        let (kind, target) = match &entry.meta.kind {
+            Kind::File => ("file", String::new()),
+            Kind::Dir => ("dir", String::new()),
+            Kind::Symlink { target } => {
+                let target = target.as_deref().map_or("?".into(), |target| target.escape_ascii().to_string());
+                ("link", format!(" -> {target}"))
+            }
+            Kind::Other => ("other", String::new()),
+        };
+        let size = entry.meta.size.map_or("-".into(), |size| size.to_string());
+        let mtime = entry.meta.mtime.map_or("-".into(), time);
+        let mode = entry.meta.mode.map_or("-".into(), |mode| format!("{mode:04o}"));
+        format!("{kind} {size} {mtime} {mode} {}{target}", entry.name)
+    };
+    parsed.entries.iter().map(show).collect()
+}
+
+/// As [`shown`], of a listing read in November 2026.
+#[cfg(test)]
+fn shown_at_2026(data: impl AsRef<[u8]>) -> Vec<String> {
+    // 2026-11-20 12:00:00.
+    shown(&parse_list(data.as_ref(), 1_795_176_000))
+}
+
 /// Enough to see what is wrong.
 const MAX_SKIPPED: usize = 100;
 /// Characters of a skipped line that are kept.
@@ -213,6 +256,8 @@ const SKIPPED_LEN: usize = 200;
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     use super::*;
@@ -281,12 +326,25 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_listing(data in noise(), now: i64) {
-            for parsed in [parse_list(&data, now), parse_mlsd(&data)] {
+            let told = Style::ALL.map(|style| parse_list_as(&data, &Reading { style: Some(style), now }));
+            for parsed in told.into_iter().chain([parse_list(&data, now), parse_mlsd(&data)]) {
                 for entry in &parsed.entries {
                     prop_assert!(Name::new(entry.name.as_bytes()).is_some());
                     prop_assert!(entry.meta.mode.is_none_or(|mode| mode <= 0o7777));
                 }
+                prop_assert!(parsed.skipped.len() <= parsed.skipped_count);
             }
+        }
+
+        #[test]
+        fn a_later_look_moves_no_time(now in 1_500_000_000i64..4_000_000_000, age in 0i64..180, wait in 0i64..180) {
+            // As `ls` would print it at both times: without a year for six months.
+            let secs = now / 60 * 60 - age * 86_400;
+            let civil = TimeZone::UTC.to_datetime(Timestamp::from_second(secs).expect("in range"));
+            let line = format!("-rw-r--r-- 1 u g 1 {} x", civil.strftime("%b %e %H:%M"));
+            let look = |now| parse_list(line.as_bytes(), now).entries[0].meta.mtime.map(|stamp| stamp.secs);
+            prop_assert_eq!(look(now), Some(secs));
+            prop_assert_eq!(look(now + wait * 86_400), Some(secs));
         }
     }
 
@@ -294,7 +352,9 @@ mod tests {
     fn noise() -> impl Strategy<Value = Vec<u8>> {
         let pieces = "-rw-r--r--~lrwxrwxrwx~brw-r--r--~+~ ~  ~1~8,~99999999999999999999~u~Feb~29~2023~33:10~10:33~\
             2023-02-30~ -> ~\r\n~\n~\r~\0~07-13-98~13-99-1998~09:06PM~<DIR>~<SYMLINK>~[~]~type=~file;~OS.unix=slink:~\
-            modify=~20231114221320~.5;~=~;~UNIX.mode=0o~77777777;~unique=\u{fc};~name~.~..~/";
+            modify=~20231114221320~.5;~=~;~UNIX.mode=0o~77777777;~unique=\u{fc};~name~.~..~/~+~r,~m1,~\t~A.TXT;1~\
+            1/2~29-JAN-1996~03:33:12~[A]~*DIR~*MEM~A/B~Volume~Dsname~Name~VV.MM~3390~2004/06/23~PO~Migrated~V~DIR~- - -~\
+            0100644~d [RW]~total 1~\n\n~x:~11\u{6708}~14\u{65e5}~26. Juli,~?~33.5k~u12~Nov-14-2023~bin/ -~02/03/04~.:";
         let piece = prop::sample::select(pieces.split('~').collect::<Vec<_>>());
         let lines = prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat().into_bytes());
         prop_oneof![prop::collection::vec(any::<u8>(), 0..400), lines]

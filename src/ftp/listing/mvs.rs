@@ -3,7 +3,8 @@
 //! Datasets have no size in bytes, only records and tracks. `Referred` is the day of the last use, the only date that
 //! there is.
 
-use super::date::{Clock, Habits, Line, Triple};
+use super::clock::Clock;
+use super::date::{Habits, Line, Triple};
 use super::time::{coarse, midnight};
 use super::{Context, Facts, Skip, entry};
 use crate::remote::{Entry, Kind, Precision, Stamp};
@@ -122,3 +123,45 @@ fn last<'a>(line: &Line<'a>) -> &'a [u8] {
 
 /// Where datasets without a volume stand.
 const FAR: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown_at_2026;
+
+    #[test]
+    fn datasets() {
+        let table = [
+            ("SAVE00 3390   2004/06/23  1    1  FB     128  6144  PS    IN.RPT.D06", "file - 2004-06-23 - IN.RPT.D06"),
+            ("SAVE02 3390   2004/06/23  1    1  FB     128  6144  PO-E  IN.RPT.D07", "dir - 2004-06-23 - IN.RPT.D07"),
+            ("V00001 3390   2020/04/18  1   60   U   32760 32760  PO    NAME", "dir - 2020-04-18 - NAME"),
+            ("PEX26F 3390   2017/07/03  115807  FB   29600 29600  PS    A.B", "file - 2017-07-03 - A.B"),
+            ("YNSABH 3390   2022/02/18  1+++++  VBS  32767 27966  PS  $.B.X", "file - 2022-02-18 - $.B.X"),
+            ("GISBWI 3390   2011/08/25  2 ++++  FB     904 18080  PS  80.M", "file - 2011-08-25 - 80.M"),
+            ("NRP004 3390   **NONE**    1   15  NONE     0     0  PO  N.D", "dir - - - N.D"),
+            ("VSM007 3390                                        VSAM M.D.D", "file - - - M.D.D"),
+            ("V43525 Tape                                             T.F", "file - - - T.F"),
+            ("Migrated                                                O.D", "file - - - O.D"),
+            ("ARCIVE Not Direct Access Device                         A.R", "file - - - A.R"),
+            ("Pseudo Directory                                        P.D", "dir - - - P.D"),
+            ("                                                   GDG  G.V", "other - - - G.V"),
+        ];
+        for (line, want) in table {
+            assert_eq!(shown_at_2026(line), [want], "{line}");
+        }
+        let heading = "Volume Unit    Referred Ext Used Recfm Lrecl BlkSz Dsorg Dsname\r\n";
+        assert_eq!(shown_at_2026(format!("{heading}MigratedP201.X\r\nfile2.O\r\n")), [""; 0]);
+    }
+
+    #[test]
+    fn members() {
+        let data = " Name     VV.MM   Created       Changed      Size  Init   Mod   Id\r\n\
+            TBSHELF1  01.03 2002/09/12 2002/10/11 09:37    11    11     0 KIL001\r\n\
+            NOSTATS                                                             \r\n\
+            not a member\r\n";
+        assert_eq!(shown_at_2026(data), ["file - 2002-10-11T09:37 - TBSHELF1", "file - - - NOSTATS"]);
+        let modules = " Name      Size     TTR   Alias-of AC --------- Attributes --------- Amode Rmode\r\n\
+            EAGKCPT   000058   000009          00 FO             RN RU            31    ANY\r\n\
+            EAGRTPRC  005F48   000011 EAGRTALT 00 FO             RN RU            31    ANY\r\n";
+        assert_eq!(shown_at_2026(modules), ["file 88 - - EAGKCPT", "file 24392 - - EAGRTPRC"]);
+    }
+}

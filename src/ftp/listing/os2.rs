@@ -1,7 +1,8 @@
 //! LIST of OS/2's servers: `     0           DIR   12-30-97   12:32  jbrekke`.
 
 use super::super::text::number;
-use super::date::{Clock, Line, Triple};
+use super::clock::Clock;
+use super::date::{Line, Triple};
 use super::time::midnight;
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -29,4 +30,33 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
 
 fn is_attributes(word: &[u8]) -> bool {
     word == b"DIR" || (word.len() <= 5 && word.iter().all(|b| b"RASHE-".contains(b)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown_at_2026;
+
+    #[test]
+    fn lines_as_servers_send_them() {
+        let table = [
+            ("     0           DIR   11-28-97   09:42  PC", "dir 0 1997-11-28T09:42 - PC"),
+            ("587823    RSA    DIR   01-08-97   13:58  K N", "dir 587823 1997-01-08T13:58 - K N"),
+            (" 33280      A          02-09-97   13:49  OS2LDR", "file 33280 1997-02-09T13:49 - OS2LDR"),
+            ("            310992                 06-28-94   09:56  I.EXE", "file 310992 1994-06-28T09:56 - I.EXE"),
+            // Servers that the year 2000 surprised.
+            ("36611      A    04-23-103  10:57  a b", "file 36611 2003-04-23T10:57 - a b"),
+            (" 1123 DIR  A    10-05-100  23:38  d", "dir 1123 2000-10-05T23:38 - d"),
+            ("0 DIR 02-05-2019  12:56  local", "dir 0 2019-02-05T12:56 - local"),
+        ];
+        for (line, want) in table {
+            assert_eq!(shown_at_2026(line), [want], "{line}");
+        }
+        for line in [
+            "     0           dir   05-12-97   16:44  L",
+            "     0           DIR   13-05-97   25:49  M",
+            "0 DIR 11-02 05:32 N",
+        ] {
+            assert_eq!(shown_at_2026(line), [""; 0], "{line}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A listing, line by line: what belongs to it, what frames it, and what is of another directory.
 
 use std::borrow::Cow;
+use std::ops::ControlFlow;
 
 use super::super::text::number;
 use super::date::{Line, is_blank};
@@ -151,7 +152,7 @@ fn is_total(line: &Line<'_>) -> bool {
     let word = word.text.strip_suffix(b":").unwrap_or(word.text);
     let foreign = !word.is_ascii() && word.iter().all(|b| !b.is_ascii() || b.is_ascii_alphabetic());
     let known = foreign || TOTALS.iter().any(|total| word.eq_ignore_ascii_case(total.as_bytes()));
-    known && (number(sum.text).is_some() || super::unix::in_units(sum.text).is_some())
+    known && (number(sum.text).is_some() || super::sizes::in_units(sum.text).is_some())
 }
 
 /// `./sub:`, which begins the listing of a directory.
@@ -180,3 +181,68 @@ const TOTALS: [&str; 13] = [
     "suma",
     "gesamt",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Reading, parse_list, parse_list_as, shown_at_2026};
+    use super::*;
+
+    #[test]
+    fn what_frames_a_listing_is_not_reported() {
+        let data = "150 Here comes the directory listing.\r\n213-Status follows:\r\ntotal 28\r\n\r\n\
+            drwx------    5 503      503          4096 Oct 04 08:12 .\r\n\
+            -rw-------    1 503      503          2626 Aug 26 08:39 x\r\n213 End of status\r\n226 Transfer complete\n";
+        let parsed = parse_list(data.as_bytes(), 1_795_176_000);
+        assert_eq!(super::super::shown(&parsed), ["file 2626 2026-08-26T08:39 0600 x"]);
+        assert_eq!(parsed.skipped, []);
+        for total in
+            ["total 12", "TOTAL 0", "total 1.5M", "insgesamt 4", "итого 4", "合計 4", "총 4", "yhteensä 4", "total: 4"]
+        {
+            let parsed = parse_list(format!("{total}\n").as_bytes(), 0);
+            assert_eq!((parsed.skipped_count, parsed.entries.len()), (0, 0), "{total}");
+        }
+        for line in ["550 No access", "error 12", "ls: .: Permission denied", "total", "Warning:"] {
+            assert!(parse_list(format!("{line}\n").as_bytes(), 0).is_gibberish(), "{line}");
+        }
+    }
+
+    #[test]
+    fn other_directories_are_left_out() {
+        let data = ".:\ntotal 68\n-rw-r--r--   1 u g  2384 Feb 26 21:14 a\n\n./sub:\ntotal 5\n-rw-r--r--   1 u g 545 Mar 16 15:47 b\n";
+        let parsed = parse_list(data.as_bytes(), 1_795_176_000);
+        assert_eq!(super::super::shown(&parsed), ["file 2384 2026-02-26T21:14 0644 a"]);
+        assert_eq!((parsed.skipped[0].why, parsed.is_whole()), (Skip::OtherDirectory, true));
+        // The first may be empty.
+        let empty = "total 0\n\nsub:\ntotal 5\n-rw-r--r--   1 u g 545 Mar 16 15:47 b\n";
+        assert_eq!(shown_at_2026(empty), [""; 0]);
+    }
+
+    #[test]
+    fn a_style_can_be_told() {
+        let members = "SAVE04   \n";
+        assert_eq!(shown_at_2026(members), [""; 0]);
+        let reading = |style| Reading { style: Some(style), now: 1_795_176_000 };
+        let parsed = parse_list_as(b"01/02/23  10:00   7 a\n", &reading(Style::Dos));
+        assert_eq!(super::super::shown(&parsed), ["file 7 2023-01-02T10:00 - a"]);
+        // What is unmistakable is read all the same: servers change, and hints grow old.
+        let parsed = parse_list_as(b"-rw-r--r-- 1 u g 7 Jan 22  2001 x\n", &reading(Style::Dos));
+        assert_eq!(super::super::shown(&parsed), ["file 7 2001-01-22 0644 x"]);
+        assert_eq!(parsed.style, Some(Style::Dos));
+    }
+
+    #[test]
+    fn machine_listings_are_known_in_a_list() {
+        let parsed = parse_list(b"type=cdir;modify=20200101000000; .\r\ntype=file;size=7; x\r\n", 0);
+        assert_eq!(
+            (super::super::shown(&parsed), parsed.style, parsed.utc),
+            (vec!["file 7 - - x".into()], Some(Style::Mlsd), true)
+        );
+    }
+
+    #[test]
+    fn names_alone_are_no_entries() {
+        for names in ["a.txt\nb.txt\n", "sub/\nREADME\n", "a 1\nb 2\n", "12\n"] {
+            assert_eq!(shown_at_2026(names), [""; 0], "{names}");
+        }
+    }
+}

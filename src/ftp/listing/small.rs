@@ -4,7 +4,8 @@
 //! numbers; [`os9`] is Microware's; [`dls`] prints descriptions behind its names.
 
 use super::super::text::number;
-use super::date::{self, Clock, Form, Habits, Line, Triple, Word};
+use super::clock::Clock;
+use super::date::{self, Form, Habits, Line, Triple, Word};
 use super::time::{midnight, small};
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -132,4 +133,56 @@ pub(super) fn dls(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, S
 /// Whether a line is written as only dls writes: `bin/  -`.
 pub(super) fn is_dls(line: &Line<'_>) -> bool {
     line.word(0).len() > 1 && line.word(0).ends_with(b"/") && matches!(line.word(1), b"-" | b"=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown_at_2026;
+
+    #[test]
+    fn single_lines() {
+        let table = [
+            // VxWorks and VShell.
+            ("2048    Feb-28-1998  05:23:30   lib <DIR>", "dir 2048 1998-02-28T05:23:30 - lib"),
+            ("  512    Jan-01-1980  00:00:00   a b", "file 512 1980-01-01T00:00:00 - a b"),
+            ("206876  Apr 04, 2000 21:06 a b", "file 206876 2000-04-04T21:06 - a b"),
+            ("0  Dec 12, 2002 02:13 d/", "dir 0 2002-12-12T02:13 - d"),
+            // Chameleon, SuperTCP, Nortel.
+            ("INSTALL         <DIR>      Nov 16 1994 17:17   ", "dir - 1994-11-16T17:17 - INSTALL"),
+            ("DESIGN1.DOC     11264      May 11 1995 14:20   A", "file 11264 1995-05-11T14:20 - DESIGN1.DOC"),
+            ("CMT.CSV             0      Jul 06 1995 14:56   RHA", "file 0 1995-07-06T14:56 - CMT.CSV"),
+            ("CMT             <DIR>           11-21-94        10:17", "dir - 1994-11-21T10:17 - CMT"),
+            ("README.TXT            1045      05/10/95        11:01", "file 1045 1995-05-10T11:01 - README.TXT"),
+            ("ti.cfg       1014196  06/03/04  Thur.   10:20:03", "file 1014196 2004-06-03T10:20:03 - ti.cfg"),
+            // Numbers, OS-9.
+            ("0100644   500  101   12345    123456789       a b", "file 12345 1973-11-29T21:33:09 0644 a b"),
+            ("0041777   500  101   4096    123456789       d", "dir 4096 1973-11-29T21:33:09 1777 d"),
+            ("20.20 07/03/29 1026 d-ewrewr 2650 85920 d", "dir 85920 2007-03-29T10:26 - d"),
+        ];
+        for (line, want) in table {
+            assert_eq!(shown_at_2026(line), [want], "{line}");
+        }
+        for line in
+            ["2048 Feb-28-1998 05:23:30", "x 12 Nov 16 1994 17:17 more words", "0170644 1 1 1 1 x", "a 1", "README 763"]
+        {
+            assert_eq!(shown_at_2026(line), [""; 0], "{line}");
+        }
+    }
+
+    #[test]
+    fn names_with_descriptions() {
+        let data = "README              763  Information about this server\n\
+            bin/                  -\npub/                  =  Jul 11 21:04  Public area\n\
+            ls-lR.Z               3  05 Sep 1994\nmorgan               14  -> ../real/morgan\n\
+            TIMIT.mostlikely.Z\n                  79215  Jan  4  6:45\n";
+        let want = [
+            "file 763 - - README",
+            "dir - - - bin",
+            "dir - 2026-07-11T21:04 - pub",
+            "file 3 1994-09-05 - ls-lR.Z",
+            "link 14 - - morgan -> ../real/morgan",
+            "file 79215 2026-01-04T06:45 - TIMIT.mostlikely.Z",
+        ];
+        assert_eq!(shown_at_2026(data), want);
+    }
 }

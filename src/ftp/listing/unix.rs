@@ -10,8 +10,10 @@
 use std::sync::Arc;
 
 use super::super::text::number;
+use super::clock::Clock;
 use super::date::{self, Clue, Date, Form, Habits, Line, Word, is_blank};
 use super::permissions::Permissions;
+use super::sizes::{in_units, size, tail_number};
 use super::time::year;
 use super::{Context, Facts, Shape, Skip, entry};
 use crate::remote::{Entry, Kind};
@@ -100,7 +102,7 @@ impl Study {
             }
             Form::Year => {
                 self.years += 1;
-                let clock = date::Clock::read(line.words.get(next..).unwrap_or_default());
+                let clock = Clock::read(line.words.get(next..).unwrap_or_default());
                 let is_clock = clock.is_some_and(|clock| line.words.len() > next + clock.words);
                 self.years_with_clock += usize::from(columns.narrow && is_clock);
                 self.narrow_years += usize::from(columns.narrow);
@@ -222,54 +224,6 @@ fn dateless(words: &[Word<'_>], first: usize) -> Option<usize> {
     (number(words[first].text).is_some() && !like_date).then_some(at)
 }
 
-/// `12`, `33.5k`, or the end of a device's `8, 1` or `8,1`; the outer None where it is none of these.
-fn size(word: &[u8]) -> Option<Option<u64>> {
-    let last = *word.last()?;
-    if last.is_ascii_digit() {
-        let (sign, digits) = match word {
-            [b'-', digits @ ..] => (true, digits),
-            digits => (false, digits),
-        };
-        let plain = digits.iter().all(u8::is_ascii_digit);
-        if plain {
-            return Some(number(digits).filter(|_| !sign));
-        }
-        let device = digits.iter().all(|b| b.is_ascii_digit() || *b == b',') && digits[0].is_ascii_digit();
-        return device.then_some(None);
-    }
-    in_units(word).map(Some)
-}
-
-/// `33.5k`, `9.0M`, `12KB`: a thousand is 1024, what is left of a byte is cut off.
-pub(super) fn in_units(word: &[u8]) -> Option<u64> {
-    let word = word.strip_suffix(b"B").unwrap_or(word);
-    let word = word.strip_suffix(b"i").unwrap_or(word);
-    let (&unit, digits) = word.split_last()?;
-    let power = match unit.to_ascii_lowercase() {
-        b'k' => 1,
-        b'm' => 2,
-        b'g' => 3,
-        b't' => 4,
-        b'p' => 5,
-        _ => return None,
-    };
-    let mut parts = digits.split(|b| matches!(b, b'.' | b','));
-    let (whole, fraction) = (number(parts.next()?)?, parts.next().unwrap_or(b"0"));
-    if parts.next().is_some() || fraction.len() > 3 {
-        return None;
-    }
-    let scale = 1024u64.checked_pow(power)?;
-    let ten = 10u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let fraction = u128::from(number(fraction)?) * u128::from(scale) / u128::from(ten);
-    whole.checked_mul(scale)?.checked_add(u64::try_from(fraction).ok()?)
-}
-
-/// The digits at the end of a group's name that leave it no room.
-fn tail_number(word: &[u8]) -> Option<u64> {
-    let at = word.iter().rposition(|b| !b.is_ascii_digit())? + 1;
-    number(word.get(at..)?)
-}
-
 pub(super) fn skip_blanks(text: &[u8]) -> &[u8] {
     let at = text.iter().position(|b| !is_blank(*b)).unwrap_or(text.len());
     &text[at..]
@@ -301,6 +255,7 @@ const ARROW: &[u8] = b" -> ";
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::shown_at_2026;
     use super::super::time::coarse;
     use super::*;
     use crate::remote::{Name, Precision};
@@ -407,6 +362,141 @@ mod tests {
         for (line, want) in table {
             assert_eq!(parse_at(line.as_bytes()), Err(want), "{line}");
         }
+    }
+
+    /// One line, as a listing of its own.
+    fn one(line: &str) -> String {
+        shown_at_2026(format!("{line}\r\n")).join("; ")
+    }
+
+    #[test]
+    fn columns_of_all_kinds() {
+        let table = [
+            // No owner, no group, no links, none at all.
+            ("-rw-r--r--  FTP  User       10439 Apr 20 05:29 a.zip", "file 10439 2026-04-20T05:29 0644 a.zip"),
+            ("dr-xr-xr-x   2 root                  512 Apr  8  1994 d", "dir 512 1994-04-08 0555 d"),
+            ("lrwxrwxrwx 0  0 26 Sep 18 2008 pub -> vol/1/pub", "link 26 2008-09-18 0777 pub -> vol/1/pub"),
+            ("-r--r--r-- 0125039 12 Nov 11 2005 a b", "file 12 2005-11-11 0444 a b"),
+            // Blanks, commas, backslashes, marks.
+            ("-rw-r--r-- 1 DOM\\me,you group with spaces in it 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
+            ("drwxr-xr-x   (?)      (?)          4096 Apr  8  2007 j", "dir 4096 2007-04-08 0755 j"),
+            ("dr--r--r--  1 ftp      -A---           0 Nov 17 17:08 k", "dir 0 2026-11-17T17:08 0444 k"),
+            ("-rw-r--r--@ 1 u g 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
+            ("-rw-r--r--\t1\tu\tg\t7\tJan 22 2001\tx", "file 7 2001-01-22 0644 x"),
+            // Macs: resource fork, data fork, sum; folders.
+            ("-------r--         326  1391972  1392298 Nov 22  1995 M.sit", "file 1392298 1995-11-22 0004 M.sit"),
+            ("drwxrwxr-x               folder        2 May 10  1996 net", "dir 2 1996-05-10 0775 net"),
+            // Columns that ran into each other.
+            ("-rw-r--r-- 1 admin admin125435904 Apr  9  2008 u", "file 125435904 2008-04-09 0644 u"),
+            ("-r-xr-xr-x longowner longgroup123456 Feb 12 17:20 x", "file 123456 2026-02-12T17:20 0555 x"),
+            ("drwxr-xr-x1732 266      111        90112 Jun 21  2001 .r", "dir 90112 2001-06-21 0755 .r"),
+            ("drwxr-x---+1464 me   us     41472 Feb 25 13:17 20090225", "dir 41472 2026-02-25T13:17 0750 20090225"),
+            ("drwxr-xr-x   2 root     99           4096Feb 23 10:01 z", "dir 4096 2026-02-23T10:01 0755 z"),
+            ("lrw-rw-rw- 1 u g 542 /t/inFeb  8  2007 S.lnk -> /t/in", "link 542 2007-02-08 0666 S.lnk -> /t/in"),
+            // Sizes.
+            ("-rw-r--r--   1 u g  33.5k Oct 5 21:22 x", "file 34304 2026-10-05T21:22 0644 x"),
+            ("-rw-rw-rw- 1 ftp operator 9.0M Mar 22 17:44 C.dmg", "file 9437184 2026-03-22T17:44 0666 C.dmg"),
+            ("-rw-r--r--    1 ftp      ftp           -528 Nov 01  2007 R", "file - 2007-11-01 0644 R"),
+            ("crw-------   1 root     sys      109,767 Jul  2  2004 d@1c,6:x", "other - 2004-07-02 0600 d@1c,6:x"),
+            ("srwxrwxrwx 1 u g 0 Jul  2  2004 s", "other - 2004-07-02 0777 s"),
+            ("Drw-r--r-- 1 u g 0 Jul  2  2004 door", "other - 2004-07-02 0644 door"),
+            // Prefixes.
+            ("123456 8 -rw-r--r-- 1 u g 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
+            ("   drwxr-xr-x 1 u g 7 Jan 22  2001 x", "dir 7 2001-01-22 0755 x"),
+            ("212 -rw-r--r-- 1 u g 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
+            // Other systems' letters.
+            ("-C--E-----FTP B BCC3I1       7670  1294495 Jan 13 07:42 c", "file 1294495 2026-01-13T07:42 - c"),
+            ("---------   1 owner    group         18 Dec 22 10:20 O.RPY", "file 18 2025-12-22T10:20 0000 O.RPY"),
+            ("drwxrwx   2       10     4096 Jul 28 02:41 tmp", "dir 4096 2026-07-28T02:41 0770 tmp"),
+            ("mrw-r--r-- 1 u g 7 Jan 22  2001 tape", "file 7 2001-01-22 0644 tape"),
+            // No date that is known, no date at all.
+            ("-rw-r--r-- 1 root staff 8192 ? x y", "file 8192 - 0644 x y"),
+            ("drwxr-xr-x 3 slopri devlab 512 dateless", "dir 512 - 0755 dateless"),
+            // A directory that is marked as one.
+            ("drwxr-xr-x 3 u g 512 Jan 22  2001 sub/", "dir 512 2001-01-22 0755 sub"),
+        ];
+        for (line, want) in table {
+            assert_eq!(one(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn dates_of_all_countries() {
+        let table = [
+            ("26. Juli, 20:10", "2026-07-26T20:10"),
+            ("2.   Okt.  2003", "2003-10-02"),
+            ("szept 26 20:10", "2026-09-26T20:10"),
+            ("14 févr. 2020", "2020-02-14"),
+            ("23 май 2011", "2011-05-23"),
+            ("8月 17日 20:10", "2026-08-17T20:10"),
+            ("2月18日 2006年", "2006-02-18"),
+            ("2005년  1월  6일", "2005-01-06"),
+            ("11월 14일 22:13", "2026-11-14T22:13"),
+            ("1999/10/12 17:12", "1999-10-12T17:12"),
+            ("24-04-2003 17:12", "2003-04-24T17:12"),
+            ("01-jun-99", "1999-06-01"),
+            ("2004.07.15  ", "2004-07-15"),
+            ("09-26 2000", "2000-09-26"),
+            ("09-26 13:45", "2026-09-26T13:45"),
+            ("3 29 03:26", "2026-03-29T03:26"),
+            ("Oct 08, 2002 09:47", "2002-10-08T09:47"),
+            ("Nov 14 22:13:20 2023", "2023-11-14T22:13:20"),
+            ("2023-11-14 22:13:20.000000000 +0900", "2023-11-14T22:13:20"),
+            ("Nov 14 10:13 PM", "2026-11-14T22:13"),
+            ("Apr  4 24:00", "2026-04-05T00:00"),
+            ("Nov 14  0:05", "2026-11-14T00:05"),
+        ];
+        for (date, want) in table {
+            assert_eq!(
+                one(&format!("-rw-r--r-- 1 root sys 7 {date} a  b")),
+                format!("file 7 {want} 0644 a  b"),
+                "{date}"
+            );
+        }
+        let rights = "d [R----F--] supervisor            512       Jan 16 18:53    login";
+        assert_eq!(one(rights), "dir 512 2026-01-16T18:53 - login");
+        assert_eq!(one("-[RWCEMFA]  1 *unknown    13312 May 27  1997 a b"), "file 13312 1997-05-27 - a b");
+    }
+
+    #[test]
+    fn what_only_the_listing_tells() {
+        let lines = |dates: &[&str]| {
+            let lines: String = dates.iter().map(|date| format!("-rw-r--r-- 1 u g 7 {date}\n")).collect();
+            shown_at_2026(lines).iter().map(|line| line.replace("file 7 ", "").replace(" 0644", "")).collect::<Vec<_>>()
+        };
+        // A year behind each time is a year; behind one of them it begins a name.
+        assert_eq!(
+            lines(&["Nov 14 22:13 2023 a", "Jan  2 22:13 2022 b"]),
+            ["2023-11-14T22:13 a", "2022-01-02T22:13 b"]
+        );
+        assert_eq!(
+            lines(&["Nov 14 22:13 2023 plans", "Jan  2 22:13 b"]),
+            ["2026-11-14T22:13 2023 plans", "2026-01-02T22:13 b"]
+        );
+        assert_eq!(lines(&["Jul 29 02:27 2014 Invoices"]), ["2026-07-29T02:27 2014 Invoices"]);
+        // The same for a time behind a year: `ls` writes two blanks before its years.
+        assert_eq!(lines(&["Nov 14 2023 22:13 a"]), ["2023-11-14T22:13 a"]);
+        assert_eq!(lines(&["Nov 14  2023 22:13 a"]), ["2023-11-14 22:13 a"]);
+        // AIX fills the column behind the year.
+        assert_eq!(lines(&["Mar 11 2007  *", "Jun 26 10:21 x"]), ["2007-03-11 *", "2026-06-26T10:21 x"]);
+        assert_eq!(lines(&["Mar 11 2007  lead", "Mar 11 2007 x"]), ["2007-03-11  lead", "2007-03-11 x"]);
+        // Days and months.
+        assert_eq!(lines(&["01/02/2023 10:00 a"]), ["2023-01-02T10:00 a"]);
+        let slashed = lines(&["01/02/2023 10:00 a", "14/02/2023 10:00 b"]);
+        assert_eq!(slashed, ["2023-02-01T10:00 a", "2023-02-14T10:00 b"]);
+        // A line without a date among others is none that can be trusted.
+        assert_eq!(lines(&["Aug 22  x", "Nov 14  2023 a"]), ["2023-11-14 a"]);
+        assert_eq!(lines(&["Aug 22  x"]), [""; 0]);
+    }
+
+    #[test]
+    fn rounded_sizes_are_told() {
+        let rough = |size: &str| {
+            let line = format!("-rw-r--r-- 1 u g {size} Nov 14  2023 x\n");
+            super::super::parse_list(line.as_bytes(), NOW).rough_sizes
+        };
+        assert!(rough("1.5M") && rough("12k"));
+        assert!(!rough("12"));
     }
 
     proptest! {

@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 
 use super::super::text::{number, says};
-use super::date::{Clock, Line, Triple, is_blank};
+use super::clock::Clock;
+use super::date::{Line, Triple, is_blank};
+use super::sizes::in_units;
 use super::time::midnight;
-use super::unix::in_units;
 use super::{Context, Facts, Skip, entry};
 use crate::remote::{Entry, Kind, Precision};
 
@@ -136,3 +137,62 @@ fn is_complaint(rest: &[u8]) -> bool {
 }
 
 const BLOCK: u64 = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::super::shown_at_2026;
+    use super::*;
+
+    #[test]
+    fn lines_as_servers_send_them() {
+        let table = [
+            ("LOGIN.COM;2    1   4-NOV-1994 14:09 [ANONYMOUS] (RWE,RWE,,)", "file 512 1994-11-04T14:09 - LOGIN.COM"),
+            ("CORE.DIR;1          1  8-SEP-1996 16:09 [SYSTEM] (RWE,RWE,RE,RE)", "dir 512 1996-09-08T16:09 - CORE"),
+            (
+                "C-M.TEX;1  213/216  29-JAN-1996 03:33:12  [A,B]   (RWED,RWED,,)",
+                "file 109056 1996-01-29T03:33:12 - C-M.TEX",
+            ),
+            ("f;1       155   2-JUL-2003 10:30:13.64", "file 79360 2003-07-02T10:30:13 - f"),
+            (".WELCOME;1   2  13-FEB-2002 23:32:40.47", "file 1024 2002-02-13T23:32:40 - .WELCOME"),
+            ("FILE.;1   2  13-FEB-2002 23:32:40.47", "file 1024 2002-02-13T23:32:40 - FILE."),
+            ("n;1    2/8    7-JAN-2000    [IV2_XXX]   (RWED,RWED,RE,)", "file 1024 2000-01-07 - n"),
+            ("n;1    6/8    15-JUI-2002    PRONAS   (RWED,RWED,RE,)", "file 3072 2002-07-15 - n"),
+            // Other orders of the columns.
+            ("n;1   [SUMMARY]    1/3     2-AUG-2006 13:05  (RWE,RWE,RE,)", "file 512 2006-08-02T13:05 - n"),
+            ("n;1       17-JUN-1994 17:25:37     9/13     (RWED,RWED,R,)", "file 4608 1994-06-17T17:25:37 - n"),
+            ("[A.DIR]n;1 1/3 5-MAR-1993 18:09", "file 512 1993-03-05T18:09 - n"),
+            // Sizes in bytes, in kilobytes, too large for their column.
+            ("n;1   2199023255040/4294967295 5-MAR-1993 18:09", "file 2199023255040 1993-03-05T18:09 - n"),
+            ("n;1 2KB 23-SEP-2005 14:57:07.27", "file 2048 2005-09-23T14:57:07 - n"),
+            ("n;2 ******  6-MAY-2008 09:29 [A,B] (RE,RWED,RE,RE)", "file - 2008-05-06T09:29 - n"),
+            ("n;2  9223372036854775807  18-APR-2000 10:40", "file - 2000-04-18T10:40 - n"),
+        ];
+        for (line, want) in table {
+            assert_eq!(shown_at_2026(line), [want], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_listing() {
+        let data = b"\r\nDirectory DISK$VOL:[PUB]\r\nACA:[ANONYMOUS]\r\n\r\n\
+            SECRET.LOG;23\r\n                   <%SYSTEM-F-NOPRIV, insufficient privilege>\r\n\
+            HIDDEN.FTP;1        insufficient privilege or file protection violation\r\n\
+            A.TXT;2   3 25-JAN-2004 07:11 [X] (RWE,,,)\r\nA.TXT;3   4 26-JAN-2004 07:11 [X] (RWE,,,)\r\n\
+            A.TXT;1   1 25-JAN-2003 07:11 [X] (RWE,,,)\r\n\
+            A_NAME_THAT_FILLS_ITS_COLUMN.AND_MORE;1\r\n                 4/15         24-FEB-2003 13:17:24  [P,L]    (RWED,,,)\r\n\
+            ANOTHER_SUCH_NAME.SENT_WITH_CR\r       213  29-JAN-1996 03:33 [P,L] (RWED,,,)\r\n\
+            ALONE.TXT;1\r\n\r\nTotal of 6 Files, 12 Blocks.\r\n226 Transfer completed.\r\n";
+        let parsed = super::super::parse_list(data, 0);
+        let want = [
+            "file 2048 2004-01-26T07:11 - A.TXT",
+            "file 2048 2003-02-24T13:17:24 - A_NAME_THAT_FILLS_ITS_COLUMN.AND_MORE",
+            "file 109056 1996-01-29T03:33 - ANOTHER_SUCH_NAME.SENT_WITH_CR",
+        ];
+        assert_eq!(super::super::shown(&parsed), want);
+        let why: Vec<_> = parsed.skipped.iter().map(|skipped| skipped.why).collect();
+        assert_eq!(why, [Skip::Unreadable, Skip::Unreadable, Skip::NoEntry]);
+        assert!(parsed.rough_sizes);
+        // Names alone, as NLST sends them, are no entries.
+        assert_eq!(shown_at_2026("A.TXT;1\r\nB.TXT;1\r\n"), [""; 0]);
+    }
+}
