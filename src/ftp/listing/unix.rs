@@ -36,6 +36,9 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     }
     let facts = Facts { size: columns.size, mtime: columns.date.and_then(|date| date.stamp), mode: permissions.mode };
     match permissions.shape {
+        Shape::File if context.unix.starred && is_program(&permissions) => {
+            entry(rest.strip_suffix(b"*").unwrap_or(rest), Kind::File, facts)
+        }
         Shape::File => entry(rest, Kind::File, facts),
         Shape::Dir => entry(rest, Kind::Dir, facts),
         Shape::Link => {
@@ -53,6 +56,8 @@ pub(super) struct Manners {
     filled_year: bool,
     /// No line has a date.
     dateless: bool,
+    /// `ls -F`: programs end in a star that is not theirs.
+    starred: bool,
     /// Sizes are rounded: `33.5k`.
     pub(super) in_units: bool,
 }
@@ -71,6 +76,10 @@ pub(super) struct Study {
     day_first: usize,
     month_first: usize,
     in_units: bool,
+    dirs: usize,
+    slashed_dirs: usize,
+    programs: usize,
+    starred_programs: usize,
 }
 
 impl Study {
@@ -84,6 +93,17 @@ impl Study {
             return;
         };
         self.dated += 1;
+        match permissions.shape {
+            Shape::Dir => {
+                self.dirs += 1;
+                self.slashed_dirs += usize::from(line.text.ends_with(b"/"));
+            }
+            Shape::File if is_program(&permissions) => {
+                self.programs += 1;
+                self.starred_programs += usize::from(line.text.ends_with(b"*"));
+            }
+            _ => {}
+        }
         let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
         self.in_units |= in_units(before).is_some();
         match date.clue {
@@ -122,8 +142,17 @@ impl Study {
             time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
         };
         let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
-        (habits, Manners { filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units })
+        let slashed = self.dirs > 0 && self.dirs == self.slashed_dirs;
+        let starred = slashed && self.programs > 0 && self.programs == self.starred_programs;
+        (
+            habits,
+            Manners { starred, filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units },
+        )
     }
+}
+
+fn is_program(permissions: &Permissions) -> bool {
+    permissions.mode.is_some_and(|mode| mode & 0o111 != 0)
 }
 
 /// What stands between permissions and name.
@@ -487,6 +516,16 @@ mod tests {
         // A line without a date among others is none that can be trusted.
         assert_eq!(lines(&["Aug 22  x", "Nov 14  2023 a"]), ["2023-11-14 a"]);
         assert_eq!(lines(&["Aug 22  x"]), [""; 0]);
+    }
+
+    #[test]
+    fn marks_of_ls_are_not_the_names_own() {
+        let line = |mode: &str, name: &str| format!("{mode} 1 u g 7 Jan 22  2001 {name}\n");
+        let marked = [line("drwxr-xr-x", "sub/"), line("-rwxr-xr-x", "run*"), line("-rw-r--r--", "a*")].concat();
+        let names = ["dir 7 2001-01-22 0755 sub", "file 7 2001-01-22 0755 run", "file 7 2001-01-22 0644 a*"];
+        assert_eq!(shown_at_2026(marked), names);
+        let plain = [line("drwxr-xr-x", "sub"), line("-rwxr-xr-x", "run*")].concat();
+        assert_eq!(shown_at_2026(plain)[1], "file 7 2001-01-22 0755 run*");
     }
 
     #[test]
