@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::date::{self, Clue, Date, Form, Habits, Line, Word, is_blank};
 use super::permissions::Permissions;
 use super::sizes::{in_units, size, tail_number};
-use super::time::year;
+use super::time::{midnight, year};
 use super::{Context, Facts, Shape, Skip, entry};
 use crate::remote::{Entry, Kind};
 
@@ -69,6 +69,10 @@ pub(super) struct Study {
     undated: usize,
     clocks: usize,
     clocks_with_year: usize,
+    /// Times of days that `ls` would have written with a year.
+    old_clocks: usize,
+    /// Years behind times that are not those that the times would be completed with.
+    other_years: usize,
     years: usize,
     years_with_clock: usize,
     narrow_years: usize,
@@ -117,8 +121,11 @@ impl Study {
         match date.form {
             Form::Clock => {
                 self.clocks += 1;
-                let is_year = year(line.word(next)).is_some_and(|year| (1970..2100).contains(&year));
-                self.clocks_with_year += usize::from(followed && is_year);
+                let stated = year(line.word(next)).filter(|year| followed && (1970..2100).contains(year));
+                self.clocks_with_year += usize::from(stated.is_some());
+                let secs = date.stamp.map_or(context.now, |stamp| stamp.secs);
+                self.old_clocks += usize::from(context.now.saturating_sub(secs) > LONG_AGO);
+                self.other_years += usize::from(stated.is_some_and(|year| !is_in(secs, year)));
             }
             Form::Year => {
                 self.years += 1;
@@ -133,12 +140,18 @@ impl Study {
         }
     }
 
+    /// Whether what stands behind each time is its year, and not the beginning of `2014 Invoices`: one line alone tells
+    /// nothing, and where all times are recent, those of a plain `ls` would have looked the same.
+    fn year_follows_time(&self) -> bool {
+        let all = self.clocks > 1 && self.clocks == self.clocks_with_year && self.years == 0;
+        all && (self.old_clocks > 0 || self.other_years == 0)
+    }
+
     pub(super) fn conclude(&self) -> (Habits, Manners) {
         let habits = Habits {
             day_first: self.day_first > 0 && self.month_first == 0,
             year_first: false,
-            // One line alone may be of a file named `2014 Invoices`.
-            year_after_time: self.clocks > 1 && self.clocks == self.clocks_with_year && self.years == 0,
+            year_after_time: self.year_follows_time(),
             time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
         };
         let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
@@ -149,6 +162,11 @@ impl Study {
             Manners { starred, filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units },
         )
     }
+}
+
+fn is_in(secs: i64, year: u16) -> bool {
+    let begin = |year| midnight((year, 1, 1));
+    begin(year).is_some_and(|begin| begin <= secs) && begin(year + 1).is_some_and(|end| secs < end)
 }
 
 fn is_program(permissions: &Permissions) -> bool {
@@ -279,6 +297,8 @@ fn split_link(rest: &[u8], size: Option<u64>) -> (&[u8], Option<Arc<[u8]>>) {
 }
 
 const ARROW: &[u8] = b" -> ";
+/// Half a year and some days: `ls` writes the year in place of the time of what is older.
+const LONG_AGO: i64 = 200 * 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -503,6 +523,12 @@ mod tests {
             ["2026-11-14T22:13 2023 plans", "2026-01-02T22:13 b"]
         );
         assert_eq!(lines(&["Jul 29 02:27 2014 Invoices"]), ["2026-07-29T02:27 2014 Invoices"]);
+        // Folders named by years that were all touched lately, and times that agree with theirs.
+        assert_eq!(
+            lines(&["Jul 29 02:27 2014 Invoices", "Nov 2 02:27 2015 Invoices"]),
+            ["2026-07-29T02:27 2014 Invoices", "2026-11-02T02:27 2015 Invoices"]
+        );
+        assert_eq!(lines(&["Jul 29 02:27 2026 a", "Dec 2 02:27 2025 b"]), ["2026-07-29T02:27 a", "2025-12-02T02:27 b"]);
         // The same for a time behind a year: `ls` writes two blanks before its years.
         assert_eq!(lines(&["Nov 14 2023 22:13 a"]), ["2023-11-14T22:13 a"]);
         assert_eq!(lines(&["Nov 14  2023 22:13 a"]), ["2023-11-14 22:13 a"]);
