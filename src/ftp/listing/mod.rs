@@ -10,6 +10,7 @@
 
 mod clock;
 mod cms;
+mod columns;
 mod date;
 mod dos;
 mod eplf;
