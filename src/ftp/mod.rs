@@ -17,6 +17,7 @@ mod connect;
 mod control;
 mod data;
 mod dialect;
+pub mod encoding;
 pub mod features;
 mod list;
 pub mod listing;
