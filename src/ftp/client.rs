@@ -9,9 +9,10 @@ use log::debug;
 use lru::LruCache;
 
 use super::classify::{Verdict, classify, refusal};
-use super::command::{Arg, Command};
+use super::command::Command;
 use super::connect::Connector;
 use super::dialect::{Can, Dialect, Skill};
+use super::encoding::Codec;
 use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
 use super::listing::time::{parse_mdtm, parse_size};
@@ -34,6 +35,8 @@ pub struct Client {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Duration,
     connect_timeout: Duration,
+    /// Between the server's names and those of the mount, which alone are seen outside of this storey.
+    pub(super) names: Codec,
     /// Directories of which the log has heard that something was left out.
     pub(super) told: Ranked<LruCache<RemotePath, ()>, 65>,
 }
@@ -50,10 +53,13 @@ impl Client {
         let connector = Connector::new(server.clone(), dialer, Arc::clone(&dialect));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
         let told = Ranked::new(LruCache::new(MOST_TOLD));
-        Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout, told }
+        let names = Codec::new(server.listing.encoding);
+        Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout, names, told }
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
+    ///
+    /// `path` is UTF-8, or else as the server spells it.
     ///
     /// # Errors
     /// Whatever keeps it from being mounted, first of all [`ErrorKind::LoginRefused`] and [`ErrorKind::NotDir`].
@@ -61,11 +67,9 @@ impl Client {
         self.meet(deadline)?;
         let home = self.dialect.home().unwrap_or_else(RemotePath::root);
         let mut whole = if path.starts_with(b"/") { Vec::new() } else { [home.as_bytes(), b"/"].concat() };
-        whole.extend_from_slice(path);
+        whole.extend_from_slice(&self.names.show_typed(path));
         let root = RemotePath::new(&whole).ok_or_else(|| Error::new(ErrorKind::NameInvalid, "CWD"))?;
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Cwd(Arg::from(&root)), deadline)
-        })?;
+        let reply = self.ask(&root, deadline, Command::Cwd)?;
         match reply.code.class() {
             Class::Completion => Ok(root),
             _ => Err(self.refusal("CWD", &reply, &root, Wanted::Dir, deadline)),
@@ -152,7 +156,9 @@ impl Client {
         wanted: Wanted,
         deadline: Deadline,
     ) -> Error {
-        let kind = match classify(verb, reply, path.as_bytes()) {
+        // Replies speak of the path as it was sent.
+        let sent = self.names.send(path).unwrap_or_default();
+        let kind = match classify(verb, reply, &sent) {
             Verdict::Sure(kind) => kind,
             Verdict::Ambiguous => self.explain(path, wanted, deadline),
         };
@@ -161,9 +167,7 @@ impl Client {
 
     /// `MLST`, one flight.
     fn stat_mlst(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Mlst(Arg::from(path)), deadline)
-        })?;
+        let reply = self.ask(path, deadline, Command::Mlst)?;
         if let Some(meta) = parse_mlst(&reply) {
             return Ok(meta);
         }
@@ -208,9 +212,7 @@ impl Client {
         if let Some(size) = self.size(path, deadline)? {
             return Ok(meta(Kind::File, Some(size)));
         }
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Cwd(Arg::from(path)), deadline)
-        })?;
+        let reply = self.ask(path, deadline, Command::Cwd)?;
         match reply.class() {
             Class::Completion => Ok(meta(Kind::Dir, None)),
             _ => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
@@ -218,10 +220,11 @@ impl Client {
     }
 
     fn size(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<u64>> {
+        let way = self.way(path)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let command = Command::Size(Arg::from(path));
-            if !known(control, Skill::Size, &command, deadline)? {
+            let command = Command::Size(way.arg().clone());
+            if way.walk(control, deadline)?.is_some() || !known(control, Skill::Size, &command, deadline)? {
                 return Ok(None);
             }
             Ok(parse_size(&control.transact(&command, deadline)?))
@@ -240,9 +243,13 @@ impl Remote for Client {
     }
 
     fn version(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<Version>> {
+        let way = self.way(path)?;
         let (asked, replies) = self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let asked = version_commands(control, &Arg::from(path), deadline)?;
+            if let Some(refused) = way.walk(control, deadline)? {
+                return Ok((vec![Command::Cwd(way.arg().clone())], vec![refused]));
+            }
+            let asked = version_commands(control, way.arg(), deadline)?;
             let replies = control.pipeline(&asked, deadline)?;
             Ok((asked, replies))
         })?;
@@ -270,7 +277,7 @@ impl Remote for Client {
                     return Err(unreadable(&parsed));
                 }
                 self.tell_skipped(&parsed, path);
-                hand_out(parsed, each);
+                hand_out(parsed, self.names, each);
                 Ok(Listed { complete })
             }
         }
@@ -280,10 +287,15 @@ impl Remote for Client {
         if self.dialect.can(Skill::Mdtm) == Can::No || names.is_empty() {
             return Ok(vec![None; names.len()]);
         }
-        let paths: Vec<_> = names.iter().map(|name| dir.join(name)).collect();
+        let (way, args) = self.ways_inside(dir, names)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let commands = paths.iter().map(|p| Command::Mdtm(Arg::from(p))).collect::<Vec<_>>();
+            let commands: Vec<_> = args.iter().cloned().map(Command::Mdtm).collect();
+            if let Some(way) = &way
+                && way.walk(control, deadline)?.is_some()
+            {
+                return Ok(vec![None; names.len()]);
+            }
             if !known(control, Skill::Mdtm, &commands[0], deadline)? {
                 return Ok(vec![None; names.len()]);
             }
@@ -298,7 +310,7 @@ impl Remote for Client {
         match self.list_cwd(dir, all, deadline)? {
             Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, Wanted::Dir, deadline)),
             Fetched::Lines { lines, .. } => {
-                hand_out(parse_list(&lines, self.now()), &mut |entry| {
+                hand_out(parse_list(&lines, self.now()), self.names, &mut |entry| {
                     if let Kind::Symlink { target: Some(target) } = &entry.meta.kind {
                         each(entry.name, target);
                     }
@@ -317,11 +329,20 @@ impl Remote for Client {
         deadline: Deadline,
     ) -> Result<Box<dyn Download>> {
         let claim = Claim::Data(Arc::clone(recall));
+        let way = self.way(path)?;
         let mut fresh_failures = 0;
         loop {
-            let lease = self.pool.acquire(&claim, deadline)?;
+            let mut lease = self.pool.acquire(&claim, deadline)?;
             let reused = lease.reused;
-            match retrieve(lease, self.dialer(), path, from, deadline, self.connect_deadline()) {
+            let begun = match way.walk(lease.control_mut(), deadline) {
+                Ok(None) => retrieve(lease, self.dialer(), way.arg(), from, deadline, self.connect_deadline()),
+                Ok(Some(reply)) => {
+                    lease.put_back();
+                    Err(Failed::Said(reply))
+                }
+                Err(e) => Err(Failed::Error(e)),
+            };
+            match begun {
                 Ok(download) => return Ok(download),
                 Err(Failed::Said(reply)) if reply.code.get() == 554 => {
                     return Err(refusal("REST", &reply, ErrorKind::Changed));

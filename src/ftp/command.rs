@@ -9,7 +9,6 @@ use std::fmt;
 
 use super::text::printable;
 use crate::base::Secret;
-use crate::remote::{Name, RemotePath};
 
 /// What may follow a verb: any bytes but CR, LF and NUL.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,6 +17,11 @@ pub struct Arg<'a>(Cow<'a, [u8]>);
 impl<'a> Arg<'a> {
     /// `OPTS UTF8 ON`: IIS lists names in UTF-8 only after it.
     pub const UTF8_ON: Arg<'static> = Arg(Cow::Borrowed(b"UTF8 ON"));
+
+    /// `OPTS UTF8 OFF`: names are in a code page of the user's choice, and the server is not to convert them.
+    pub const UTF8_OFF: Arg<'static> = Arg(Cow::Borrowed(b"UTF8 OFF"));
+    /// The current directory.
+    pub const HERE: Arg<'static> = Arg(Cow::Borrowed(b"."));
 
     /// Takes `bytes` if they cannot end the command line.
     ///
@@ -32,18 +36,6 @@ impl<'a> Arg<'a> {
     /// The bytes, as they are before [`Iac`] doubling.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-}
-
-impl<'a> From<&'a RemotePath> for Arg<'a> {
-    fn from(path: &'a RemotePath) -> Self {
-        Self(path.as_bytes().into())
-    }
-}
-
-impl<'a> From<&'a Name> for Arg<'a> {
-    fn from(name: &'a Name) -> Self {
-        Self(name.as_bytes().into())
     }
 }
 
@@ -257,7 +249,6 @@ mod tests {
 
     #[test]
     fn lines_as_they_go_out() {
-        let path = RemotePath::new(b"/a b/-x").expect("valid");
         let secret = Secret::new(b"hunter2".to_vec());
         let table: &[(Command<'_>, &[u8])] = &[
             (Command::User(arg(b"anna")), b"USER anna\r\n"),
@@ -265,7 +256,7 @@ mod tests {
             (Command::TypeImage, b"TYPE I\r\n"),
             (Command::Opts(Arg::UTF8_ON), b"OPTS UTF8 ON\r\n"),
             (Command::Rest(6_442_450_944), b"REST 6442450944\r\n"),
-            (Command::Retr((&path).into()), b"RETR /a b/-x\r\n"),
+            (Command::Retr(arg(b"/a b/-x")), b"RETR /a b/-x\r\n"),
             (Command::List { all: true }, b"LIST -a\r\n"),
             (Command::List { all: false }, b"LIST\r\n"),
             (Command::Epsv, b"EPSV\r\n"),

@@ -9,6 +9,7 @@ use log::{debug, info};
 use super::command::{Arg, Command};
 use super::control::Control;
 use super::dialect::{Can, Dialect};
+use super::encoding::Codec;
 use super::features::{Features, Software};
 use super::login::{greet, log_in};
 use super::reply::{Class, Reply, parse_pwd};
@@ -103,7 +104,7 @@ impl Connector {
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
             debug!("features: {features:?}");
-            let asked: Vec<_> = options(&features);
+            let asked: Vec<_> = options(&features, &self.server);
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);
             // Refusals do no harm: each server keeps the facts it knows.
@@ -112,7 +113,10 @@ impl Connector {
             self.dialect.learn_features(None, Software::from_greeting(greeting));
         }
         let pwd = control.transact(&Command::Pwd, deadline)?;
-        let home = parse_pwd(&pwd).and_then(|path| RemotePath::new(&path));
+        let home = parse_pwd(&pwd).and_then(|path| {
+            let names = Codec::new(self.server.listing.encoding);
+            RemotePath::new(&names.show_path(&path))
+        });
         if home.is_none() {
             info!("no login directory in \"{}\": paths begin at /", pwd.text());
         }
@@ -122,8 +126,11 @@ impl Connector {
 }
 
 /// What to ask for at the beginning of each connection, known from `FEAT`.
-pub(super) fn options(features: &Features) -> Vec<Command<'static>> {
-    let utf8 = features.utf8.then_some(Command::Opts(Arg::UTF8_ON));
+pub(super) fn options(features: &Features, server: &Server) -> Vec<Command<'static>> {
+    // With a code page of the user's choice the server must not convert: FileZilla Server and ProFTPD with a
+    // UseEncoding do so by default, IIS only after ON.
+    let code_page = Codec::new(server.listing.encoding).is_code_page();
+    let utf8 = features.utf8.then_some(Command::Opts(if code_page { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
     let facts = features.opts_mlst_wanted();
     utf8.into_iter().chain(facts).collect()
 }

@@ -7,23 +7,28 @@ use log::{Level, info, log};
 
 use super::classify::{listing_truncated, refusal};
 use super::client::Client;
-use super::command::{Arg, Command};
+use super::command::Command;
 use super::data;
 use super::dialect::{Can, Skill};
+use super::encoding::Codec;
 use super::listing::Parsed;
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
 use super::socket::Socket;
 use crate::base::Deadline;
-use crate::remote::{Entry, Error, ErrorKind, RemotePath, Result, Retry};
+use crate::remote::{Entry, Error, ErrorKind, Kind, RemotePath, Result, Retry};
 
 impl Client {
     /// Lists by `MLSD` (RFC 3659 7): two flights.
     fn mlsd(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
+        let way = self.way(path)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
+            if let Some(reply) = way.walk(control, deadline)? {
+                return Ok(Fetched::Refused { verb: "CWD", reply });
+            }
             let opened = data::open(control, self.dialer(), &[], deadline, self.connect_deadline())?;
-            control.send(&[Command::Mlsd(Arg::from(path))], deadline)?;
+            control.send(&[Command::Mlsd(way.arg().clone())], deadline)?;
             self.collect(lease, opened.data, "MLSD", deadline)
         })
     }
@@ -31,9 +36,13 @@ impl Client {
     /// Lists by `CWD` and `LIST`: the path never stands beside `LIST`, where servers glob it, split it at blanks and
     /// take it for options, and only `CWD` tells that a directory is missing.
     pub(super) fn list_cwd(&self, path: &RemotePath, all: bool, deadline: Deadline) -> Result<Fetched> {
+        let way = self.way(path)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let cwd = [Command::Cwd(Arg::from(path))];
+            if let Some(reply) = way.walk(control, deadline)? {
+                return Ok(Fetched::Refused { verb: "CWD", reply });
+            }
+            let cwd = [Command::Cwd(way.arg().clone())];
             let opened = data::open(control, self.dialer(), &cwd, deadline, self.connect_deadline())?;
             let reply = opened.replies.into_iter().next().expect("one command was sent before EPSV");
             if reply.code.class() != Class::Completion {
@@ -158,9 +167,13 @@ pub(super) fn unreadable(parsed: &Parsed) -> Error {
     Error::new(kind, "LIST").with_reply(line)
 }
 
-/// Passes entries on.
-pub(super) fn hand_out(parsed: Parsed, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
-    for entry in parsed.entries {
+/// Passes entries on, under the names that the mount shows.
+pub(super) fn hand_out(parsed: Parsed, names: Codec, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
+    for mut entry in parsed.entries {
+        entry.name = names.show(&entry.name);
+        if let Kind::Symlink { target: Some(target) } = &mut entry.meta.kind {
+            *target = names.show_path(target).into();
+        }
         if each(entry).is_break() {
             break;
         }

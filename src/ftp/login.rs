@@ -26,7 +26,7 @@ pub(super) fn log_in(
     let pass = Command::Pass(Password::new(&server.password).map_err(|_| bad("PASS"))?);
     let features = dialect.features();
     let mut rest = vec![Command::TypeImage];
-    rest.extend(features.iter().flat_map(|f| options(f)));
+    rest.extend(features.iter().flat_map(|f| options(f, server)));
     if dialect.ever_connected() && dialect.burst() != Can::No {
         let burst: Vec<_> = [user, pass].into_iter().chain(rest.iter().cloned()).collect();
         control.send(&burst, deadline)?;

@@ -27,5 +27,6 @@ pub mod reply;
 pub mod socket;
 mod text;
 mod transfer;
+mod way;
 
 pub use client::Client;

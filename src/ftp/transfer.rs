@@ -15,7 +15,7 @@ use super::pool::Lease;
 use super::reply::{Class, Reply};
 use super::socket::{Dialer, Socket};
 use crate::base::Deadline;
-use crate::remote::{Download, Error, ErrorKind, Meta, RemotePath, Result, Retry, Version};
+use crate::remote::{Download, Error, ErrorKind, Meta, Result, Retry, Version};
 
 /// A file on its way here: owns its control connection until the final reply.
 pub(crate) struct Retr {
@@ -36,18 +36,17 @@ enum State {
     Done,
 }
 
-/// Begins to send `path` from byte `from`: two flights, `[version] EPSV` and `REST` + `RETR`.
+/// Begins to send the file `arg` from byte `from`: two flights, `[version] EPSV` and `REST` + `RETR`.
 pub(crate) fn retrieve(
     mut lease: Lease,
     dialer: &dyn Dialer,
-    path: &RemotePath,
+    arg: &Arg<'_>,
     from: u64,
     deadline: Deadline,
     connect: Deadline,
 ) -> std::result::Result<Box<dyn Download>, Failed> {
     let control = lease.control_mut();
-    let arg = Arg::from(path);
-    let asks = version_commands(control, &arg, deadline)?;
+    let asks = version_commands(control, arg, deadline)?;
     let opened = data::open(control, dialer, &asks, deadline, connect)?;
     let version = read_version(&asks, &opened.replies);
     let rest = from > 0 && control.dialect().can(Skill::Rest) != Can::No;
@@ -55,7 +54,7 @@ pub(crate) fn retrieve(
     if rest {
         commands.push(Command::Rest(from));
     }
-    commands.push(Command::Retr(arg));
+    commands.push(Command::Retr(arg.clone()));
     control.send(&commands, deadline)?;
     let moved = rest && {
         let reply = control.reply("REST", deadline)?;
