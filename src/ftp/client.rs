@@ -15,12 +15,14 @@ use super::dialect::{Can, Dialect, Skill};
 use super::encoding::Codec;
 use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
-use super::listing::time::{parse_mdtm, parse_size};
+use super::listing::time::parse_size;
 use super::listing::{parse_list, parse_mlsd};
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
+use super::times::Hasty;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
+use super::zone::{Given, Zone};
 use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
 use crate::config::Server;
@@ -37,6 +39,8 @@ pub struct Client {
     connect_timeout: Duration,
     /// Between the server's names and those of the mount, which alone are seen outside of this storey.
     pub(super) names: Codec,
+    /// What is known of times that were shown before the server's zone was known.
+    pub(super) hasty: Ranked<Hasty, 66>,
     /// Directories of which the log has heard that something was left out.
     pub(super) told: Ranked<LruCache<RemotePath, ()>, 65>,
 }
@@ -54,7 +58,20 @@ impl Client {
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
         let told = Ranked::new(LruCache::new(MOST_TOLD));
         let names = Codec::new(server.listing.encoding);
-        Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout, names, told }
+        let hasty = Ranked::default();
+        if let Some(zone) = server.listing.timezone.clone() {
+            dialect.learn_zone(|known| *known = Zone::Given(Given { zone, today: None, mdtm_local: None }));
+        }
+        Self {
+            pool,
+            dialect,
+            clock,
+            timeout: server.timeout,
+            connect_timeout: server.connect_timeout,
+            names,
+            hasty,
+            told,
+        }
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
@@ -254,7 +271,7 @@ impl Remote for Client {
             Ok((asked, replies))
         })?;
         let refused = replies.iter().find(|r| r.code.class() != Class::Completion);
-        match (read_version(&asked, &replies), refused) {
+        match (read_version(&self.dialect, &asked, &replies), refused) {
             (Some(version), _) => Ok(Some(version)),
             (None, Some(reply)) => Err(self.refusal(asked[0].verb(), reply, path, Wanted::File, deadline)),
             (None, None) => Ok(None),
@@ -271,7 +288,7 @@ impl Remote for Client {
             Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, path, Wanted::Dir, deadline)),
             Fetched::Lines { lines, complete } => {
                 let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
-                let parsed = if machine { parse_mlsd(&lines) } else { parse_list(&lines, self.now()) };
+                let parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
                 let complete = complete && parsed.is_whole();
                 if parsed.is_gibberish() {
                     return Err(unreadable(&parsed));
@@ -284,24 +301,7 @@ impl Remote for Client {
     }
 
     fn times(&self, dir: &RemotePath, names: &[Name], deadline: Deadline) -> Result<Vec<Option<Stamp>>> {
-        if self.dialect.can(Skill::Mdtm) == Can::No || names.is_empty() {
-            return Ok(vec![None; names.len()]);
-        }
-        let (way, args) = self.ways_inside(dir, names)?;
-        self.with_lease(&Claim::Metadata, deadline, |lease| {
-            let control = lease.control_mut();
-            let commands: Vec<_> = args.iter().cloned().map(Command::Mdtm).collect();
-            if let Some(way) = &way
-                && way.walk(control, deadline)?.is_some()
-            {
-                return Ok(vec![None; names.len()]);
-            }
-            if !known(control, Skill::Mdtm, &commands[0], deadline)? {
-                return Ok(vec![None; names.len()]);
-            }
-            let replies = control.pipeline(&commands, deadline)?;
-            Ok(replies.iter().map(parse_mdtm).collect())
-        })
+        Ok(self.mdtms(dir, names, deadline)?.iter().map(|reply| self.dialect.mdtm(reply.as_ref()?)).collect())
     }
 
     fn links(&self, dir: &RemotePath, deadline: Deadline, each: &mut dyn FnMut(Name, &[u8])) -> Result<()> {

@@ -26,7 +26,9 @@ mod pool;
 pub mod reply;
 pub mod socket;
 mod text;
+mod times;
 mod transfer;
 mod way;
+pub mod zone;
 
 pub use client::Client;

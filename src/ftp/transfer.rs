@@ -8,9 +8,9 @@ use super::classify::{Verdict, classify, refusal};
 use super::command::{Arg, Command};
 use super::control::Control;
 use super::data;
-use super::dialect::{Can, Skill};
+use super::dialect::{Can, Dialect, Skill};
 use super::listing::mlsd::parse_mlst;
-use super::listing::time::{parse_mdtm, parse_size};
+use super::listing::time::parse_size;
 use super::pool::Lease;
 use super::reply::{Class, Reply};
 use super::socket::{Dialer, Socket};
@@ -48,7 +48,7 @@ pub(crate) fn retrieve(
     let control = lease.control_mut();
     let asks = version_commands(control, arg, deadline)?;
     let opened = data::open(control, dialer, &asks, deadline, connect)?;
-    let version = read_version(&asks, &opened.replies);
+    let version = read_version(control.dialect(), &asks, &opened.replies);
     let rest = from > 0 && control.dialect().can(Skill::Rest) != Can::No;
     let mut commands = Vec::with_capacity(2);
     if rest {
@@ -213,7 +213,7 @@ pub(crate) fn known(control: &mut Control, skill: Skill, command: &Command<'_>, 
 }
 
 /// What the replies to [`version_commands`] say.
-pub(crate) fn read_version(asked: &[Command<'_>], replies: &[Reply]) -> Option<Version> {
+pub(crate) fn read_version(dialect: &Dialect, asked: &[Command<'_>], replies: &[Reply]) -> Option<Version> {
     let mut version = Version { size: 0, mtime: None, unique: None };
     let mut sized = false;
     for (command, reply) in asked.iter().zip(replies) {
@@ -227,7 +227,7 @@ pub(crate) fn read_version(asked: &[Command<'_>], replies: &[Reply]) -> Option<V
                 version.size = parse_size(reply)?;
                 sized = true;
             }
-            Command::Mdtm(_) => version.mtime = parse_mdtm(reply),
+            Command::Mdtm(_) => version.mtime = dialect.mdtm(reply),
             _ => {}
         }
     }

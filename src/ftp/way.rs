@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn long_paths_in_steps() {
-        let table: &[(&[u8], usize, Option<(&[&[u8]], &[u8])>)] = &[
+        type Steps<'a> = Option<(&'a [&'a [u8]], &'a [u8])>;
+        let table: &[(&[u8], usize, Steps<'_>)] = &[
             (b"/", 10, Some((&[], b"/"))),
             (b"/abcd/efgh", 10, Some((&[], b"/abcd/efgh"))),
             (b"/abcd/efghi", 10, Some((&[b"/abcd"], b"./efghi"))),
