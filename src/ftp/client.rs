@@ -9,7 +9,7 @@ use log::debug;
 use lru::LruCache;
 
 use super::classify::{Verdict, classify, refusal};
-use super::command::Command;
+use super::command::{Arg, Command};
 use super::connect::Connector;
 use super::dialect::{Can, Dialect, Skill};
 use super::encoding::Codec;
@@ -39,6 +39,8 @@ pub struct Client {
     connect_timeout: Duration,
     /// Between the server's names and those of the mount, which alone are seen outside of this storey.
     pub(super) names: Codec,
+    /// What the user wants sent in place of `LIST`.
+    pub(super) custom_list: Option<Arg<'static>>,
     /// What is known of times that were shown before the server's zone was known.
     pub(super) hasty: Ranked<Hasty, 66>,
     /// Directories of which the log has heard that something was left out.
@@ -49,7 +51,9 @@ impl Client {
     /// A client for `server`; nothing is sent yet.
     pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> Self {
         let dialect = Arc::new(Dialect::default());
-        for (off, skill) in [(server.disable_epsv, Skill::Epsv), (server.disable_mlsd, Skill::Mlst)] {
+        let custom_list = server.listing.command.clone().and_then(|line| Arg::new(line).ok());
+        let no_mlsd = server.disable_mlsd || custom_list.is_some();
+        for (off, skill) in [(server.disable_epsv, Skill::Epsv), (no_mlsd, Skill::Mlst)] {
             if off {
                 dialect.forbid(skill);
             }
@@ -69,6 +73,7 @@ impl Client {
             timeout: server.timeout,
             connect_timeout: server.connect_timeout,
             names,
+            custom_list,
             hasty,
             told,
         }

@@ -117,6 +117,8 @@ pub enum Command<'a> {
         /// `-a`: names that begin with a dot as well.
         all: bool,
     },
+    /// Lists the current directory in the user's own words, verb included; for all that follows it is a `LIST`.
+    Custom(Arg<'a>),
     /// Lists a directory for machines (RFC 3659).
     Mlsd(Arg<'a>),
     /// Says the facts of one name (RFC 3659).
@@ -146,7 +148,7 @@ impl Command<'_> {
             Self::Pasv => "PASV",
             Self::Rest(_) => "REST",
             Self::Retr(_) => "RETR",
-            Self::List { .. } => "LIST",
+            Self::List { .. } | Self::Custom(_) => "LIST",
             Self::Mlsd(_) => "MLSD",
             Self::Mlst(_) => "MLST",
             Self::Size(_) => "SIZE",
@@ -160,7 +162,7 @@ impl Command<'_> {
     pub fn encode(&self, iac: Iac, out: &mut Vec<u8>) {
         // All at once: growing would leave copies of a password behind.
         out.reserve(self.encoded_len(iac));
-        out.extend_from_slice(self.verb().as_bytes());
+        out.extend_from_slice(self.head());
         if let Some(argument) = self.argument() {
             out.push(b' ');
             for &b in &*argument {
@@ -179,7 +181,12 @@ impl Command<'_> {
             let doubled = argument.iter().filter(|b| **b == IAC && iac == Iac::Doubled).count();
             1 + argument.len() + doubled
         });
-        self.verb().len() + argument + 2
+        self.head().len() + argument + 2
+    }
+
+    /// What the line begins with: the verb, as a rule.
+    fn head(&self) -> &[u8] {
+        if let Self::Custom(line) = self { line.as_bytes() } else { self.verb().as_bytes() }
     }
 
     /// What follows the verb and a blank. Secret for PASS.
@@ -197,9 +204,14 @@ impl Command<'_> {
             Self::TypeImage => Some(Cow::Borrowed(b"I")),
             Self::Rest(at) => Some(Cow::Owned(at.to_string().into_bytes())),
             Self::List { all: true } => Some(Cow::Borrowed(b"-a")),
-            Self::List { all: false } | Self::Pwd | Self::Feat | Self::Epsv | Self::Pasv | Self::Noop | Self::Quit => {
-                None
-            }
+            Self::List { all: false }
+            | Self::Custom(_)
+            | Self::Pwd
+            | Self::Feat
+            | Self::Epsv
+            | Self::Pasv
+            | Self::Noop
+            | Self::Quit => None,
         }
     }
 }
@@ -207,7 +219,7 @@ impl Command<'_> {
 /// The line for the log: control bytes escaped, `PASS ***`.
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.verb())?;
+        f.write_str(&printable(self.head(), LOG_LIMIT))?;
         match (self, self.argument()) {
             (Self::Pass(_), _) => f.write_str(" ***"),
             (_, Some(argument)) => write!(f, " {}", printable(&argument, LOG_LIMIT)),
@@ -259,6 +271,7 @@ mod tests {
             (Command::Retr(arg(b"/a b/-x")), b"RETR /a b/-x\r\n"),
             (Command::List { all: true }, b"LIST -a\r\n"),
             (Command::List { all: false }, b"LIST\r\n"),
+            (Command::Custom(arg(b"LIST -lA")), b"LIST -lA\r\n"),
             (Command::Epsv, b"EPSV\r\n"),
         ];
         for (command, want) in table {

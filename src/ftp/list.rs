@@ -11,7 +11,7 @@ use super::command::Command;
 use super::data;
 use super::dialect::{Can, Skill};
 use super::encoding::Codec;
-use super::listing::Parsed;
+use super::listing::{Parsed, parse_list};
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
 use super::socket::Socket;
@@ -48,7 +48,8 @@ impl Client {
             if reply.code.class() != Class::Completion {
                 return Ok(Fetched::Refused { verb: "CWD", reply });
             }
-            control.send(&[Command::List { all }], deadline)?;
+            let list = self.custom_list.clone().map_or(Command::List { all }, Command::Custom);
+            control.send(&[list], deadline)?;
             self.collect(lease, opened.data, "LIST", deadline)
         })
     }
@@ -121,25 +122,26 @@ impl Client {
             return self.mlsd(path, deadline);
         }
         match self.dialect.can(Skill::ListAll) {
+            _ if self.custom_list.is_some() => self.list_cwd(path, false, deadline),
             Can::Yes => self.list_cwd(path, true, deadline),
             Can::No => self.list_cwd(path, false, deadline),
             Can::Unknown => self.probe_list_all(path, deadline),
         }
     }
 
-    /// Servers that do not know `-a` take it for a name and list nothing, or refuse.
+    /// Servers that do not know `-a` take it for a name: they refuse, list nothing, put an error message in the place of
+    /// the listing, or list the one file that is called so. A plain `LIST` that shows more settles it.
     fn probe_list_all(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
         let all = self.list_cwd(path, true, deadline)?;
-        match &all {
-            Fetched::Refused { verb: "CWD", .. } => return Ok(all),
-            Fetched::Lines { lines, .. } if !lines.is_empty() => {
-                self.dialect.learn(Skill::ListAll, Can::Yes);
-                return Ok(all);
-            }
-            Fetched::Lines { .. } | Fetched::Refused { .. } => {}
+        if matches!(&all, Fetched::Refused { verb: "CWD", .. }) {
+            return Ok(all);
+        }
+        if shows_a_directory(&all, self.now()) {
+            self.dialect.learn(Skill::ListAll, Can::Yes);
+            return Ok(all);
         }
         let plain = self.list_cwd(path, false, deadline)?;
-        if matches!(&plain, Fetched::Lines { lines, .. } if !lines.is_empty()) {
+        if shows_a_directory(&plain, self.now()) {
             info!("the server does not know LIST -a: hidden files stay hidden");
             self.dialect.learn(Skill::ListAll, Can::No);
         }
@@ -151,6 +153,18 @@ impl Client {
 pub(super) enum Fetched {
     Lines { lines: Vec<u8>, complete: bool },
     Refused { verb: &'static str, reply: Reply },
+}
+
+/// Whether there is something that only the listing of a directory has: entries other than one called `-a`, the directory
+/// itself and its parent, or a sum of blocks.
+fn shows_a_directory(fetched: &Fetched, now: i64) -> bool {
+    let Fetched::Lines { lines, .. } = fetched else { return false };
+    let parsed = parse_list(lines, now);
+    match &parsed.entries[..] {
+        [] => parsed.is_whole() && !lines.is_empty(),
+        [one] => one.name.as_bytes() != b"-a",
+        _ => true,
+    }
 }
 
 fn refused(verb: &'static str, reply: Reply) -> Result<Fetched> {
@@ -190,3 +204,18 @@ const LISTING_LIMIT: usize = 128 << 20;
 const LONGEST_LISTING: u32 = 10;
 
 const LOGGED_LINES: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_listing_of_a_directory_shows() {
+        let shows = |lines: &str| shows_a_directory(&Fetched::Lines { lines: lines.into(), complete: true }, 0);
+        let entry = |name: &str| format!("-rw-r--r-- 1 u g 1 Nov 15  2023 {name}\r\n");
+        assert!(shows(&entry("a")) && shows(&(entry("-a") + &entry("b"))));
+        assert!(shows("total 0\r\n") && shows("drwxr-xr-x 2 u g 1 Nov 15  2023 .\r\n"));
+        // Servers that take -a for a name.
+        assert!(!shows(&entry("-a")) && !shows("") && !shows("-a: No such file or directory\r\n"));
+    }
+}
