@@ -444,6 +444,8 @@ pub enum ErrorKind {
     Unreachable,
     /// User or password refused.
     LoginRefused,
+    /// No encrypted connection, where there must be one.
+    TlsRefused,
     /// The server broke the protocol.
     Protocol,
     /// The mount is ending.
@@ -465,6 +467,7 @@ impl fmt::Display for ErrorKind {
             Self::Busy => "busy",
             Self::TimedOut => "timed out",
             Self::Unreachable => "connection failed",
+            Self::TlsRefused => "no safe connection",
             Self::LoginRefused => "login refused",
             Self::Protocol => "unexpected answer",
             Self::Cancelled => "the mount is ending",

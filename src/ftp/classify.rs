@@ -30,7 +30,7 @@ pub fn classify(verb: &str, reply: &Reply, path: &[u8]) -> Verdict {
     let sure = match reply.class() {
         Class::Transient | Class::Permanent => match verb {
             GREETING | "USER" | "PASS" => login(verb, reply),
-            "EPSV" | "PASV" => passive(reply),
+            "EPSV" | "PASV" | "EPRT" | "PORT" => passive(reply),
             _ => return command(verb, reply, path),
         },
         // 332: an account is wanted, which nobody has had since the days of TOPS-20.

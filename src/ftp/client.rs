@@ -11,6 +11,7 @@ use lru::LruCache;
 use super::classify::{Verdict, classify, refusal};
 use super::command::{Arg, Command};
 use super::connect::Connector;
+use super::data::Opener;
 use super::dialect::{Can, Dialect, Skill};
 use super::encoding::Codec;
 use super::list::{Fetched, hand_out, unreadable};
@@ -21,11 +22,12 @@ use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
 use super::times::Hasty;
+use super::tls::Security;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
 use super::zone::{Given, Zone};
 use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
-use crate::config::Server;
+use crate::config::{Data, Server};
 use crate::remote::{
     Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Remote, RemotePath, Result, Retry, Stamp, Version,
 };
@@ -37,6 +39,7 @@ pub struct Client {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Duration,
     connect_timeout: Duration,
+    data: Data,
     /// Between the server's names and those of the mount, which alone are seen outside of this storey.
     pub(super) names: Codec,
     /// What the user wants sent in place of `LIST`.
@@ -49,16 +52,22 @@ pub struct Client {
 
 impl Client {
     /// A client for `server`; nothing is sent yet.
-    pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> Self {
+    ///
+    /// # Errors
+    /// One line for the user, where the files for TLS cannot be used.
+    pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> std::result::Result<Self, String> {
+        let security = Security::new(&server.tls, &server.host)?;
         let dialect = Arc::new(Dialect::default());
         let custom_list = server.listing.command.clone().and_then(|line| Arg::new(line).ok());
         let no_mlsd = server.disable_mlsd || custom_list.is_some();
-        for (off, skill) in [(server.disable_epsv, Skill::Epsv), (no_mlsd, Skill::Mlst)] {
+        // Only a 227 names an address that could be trusted.
+        let no_epsv = server.disable_epsv || server.data.trust_pasv_address;
+        for (off, skill) in [(no_epsv, Skill::Epsv), (no_mlsd, Skill::Mlst)] {
             if off {
                 dialect.forbid(skill);
             }
         }
-        let connector = Connector::new(server.clone(), dialer, Arc::clone(&dialect));
+        let connector = Connector::new(server.clone(), dialer, security, Arc::clone(&dialect));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
         let told = Ranked::new(LruCache::new(MOST_TOLD));
         let names = Codec::new(server.listing.encoding);
@@ -66,17 +75,9 @@ impl Client {
         if let Some(zone) = server.listing.timezone.clone() {
             dialect.learn_zone(|known| *known = Zone::Given(Given { zone, today: None, mdtm_local: None }));
         }
-        Self {
-            pool,
-            dialect,
-            clock,
-            timeout: server.timeout,
-            connect_timeout: server.connect_timeout,
-            names,
-            custom_list,
-            hasty,
-            told,
-        }
+        let Server { timeout, connect_timeout, data, .. } = server;
+        let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
+        Ok(Self { pool, dialect, clock, timeout, connect_timeout, data, names, custom_list, hasty, told })
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
@@ -138,12 +139,8 @@ impl Client {
         }
     }
 
-    pub(super) fn connect_deadline(&self) -> Deadline {
-        Deadline::after(self.connect_timeout)
-    }
-
-    pub(super) fn dialer(&self) -> &dyn Dialer {
-        self.pool.connector().dialer()
+    pub(super) fn opener(&self) -> Opener<'_> {
+        Opener { dialer: self.pool.connector().dialer(), settings: &self.data, patience: self.connect_timeout }
     }
 
     /// What the listing of the parent says where a reply leaves open what is wrong with `path`.
@@ -340,7 +337,7 @@ impl Remote for Client {
             let mut lease = self.pool.acquire(&claim, deadline)?;
             let reused = lease.reused;
             let begun = match way.walk(lease.control_mut(), deadline) {
-                Ok(None) => retrieve(lease, self.dialer(), way.arg(), from, deadline, self.connect_deadline()),
+                Ok(None) => retrieve(lease, &self.opener(), way.arg(), from, deadline),
                 Ok(Some(reply)) => {
                     lease.put_back();
                     Err(Failed::Said(reply))

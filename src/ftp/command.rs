@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::net::{SocketAddr, SocketAddrV4};
 
+use super::address::{eprt, port};
 use super::text::printable;
 use crate::base::Secret;
 
@@ -104,6 +106,19 @@ pub enum Command<'a> {
     Opts(Arg<'a>),
     /// Changes the current directory.
     Cwd(Arg<'a>),
+    /// `AUTH TLS`: the rest of the connection in TLS (RFC 4217 4).
+    AuthTls,
+    /// `PBSZ 0`, which has to stand before `PROT` (RFC 4217 8).
+    Pbsz,
+    /// Whether data connections are encrypted (RFC 4217 9).
+    Prot {
+        /// `P`, not `C`.
+        private: bool,
+    },
+    /// Our address for the next data connection (RFC 2428).
+    Eprt(SocketAddr),
+    /// The same, IPv4 only (RFC 959).
+    Port(SocketAddrV4),
     /// A port for the next data connection (RFC 2428).
     Epsv,
     /// Address and port for the next data connection, IPv4 only.
@@ -144,6 +159,11 @@ impl Command<'_> {
             Self::Feat => "FEAT",
             Self::Opts(_) => "OPTS",
             Self::Cwd(_) => "CWD",
+            Self::AuthTls => "AUTH",
+            Self::Pbsz => "PBSZ",
+            Self::Prot { .. } => "PROT",
+            Self::Eprt(_) => "EPRT",
+            Self::Port(_) => "PORT",
             Self::Epsv => "EPSV",
             Self::Pasv => "PASV",
             Self::Rest(_) => "REST",
@@ -202,6 +222,12 @@ impl Command<'_> {
             | Self::Mdtm(arg) => Some(Cow::Borrowed(arg.as_bytes())),
             Self::Pass(password) => Some(Cow::Borrowed(password.0.reveal())),
             Self::TypeImage => Some(Cow::Borrowed(b"I")),
+            Self::AuthTls => Some(Cow::Borrowed(b"TLS")),
+            Self::Pbsz => Some(Cow::Borrowed(b"0")),
+            Self::Prot { private: true } => Some(Cow::Borrowed(b"P")),
+            Self::Prot { private: false } => Some(Cow::Borrowed(b"C")),
+            Self::Eprt(address) => Some(Cow::Owned(eprt(address).into_bytes())),
+            Self::Port(address) => Some(Cow::Owned(port(address).into_bytes())),
             Self::Rest(at) => Some(Cow::Owned(at.to_string().into_bytes())),
             Self::List { all: true } => Some(Cow::Borrowed(b"-a")),
             Self::List { all: false }

@@ -1,27 +1,29 @@
-//! From nothing to a logged-in control connection: resolve, dial, greeting, one burst, and once per server `FEAT`.
+//! From nothing to a logged-in control connection: resolve, dial, greeting, TLS, login, and once per server `FEAT`.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
 use super::command::{Arg, Command};
 use super::control::Control;
-use super::dialect::{Can, Dialect};
+use super::dialect::{Can, Dialect, Skill};
 use super::encoding::Codec;
 use super::features::{Features, Software};
 use super::login::{greet, log_in};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
+use super::tls::Security;
 use crate::base::Deadline;
-use crate::config::Server;
+use crate::config::{Server, TlsMode};
 use crate::remote::{Error, ErrorKind, RemotePath, Result};
 
 /// Makes control connections to one server.
 pub(crate) struct Connector {
     server: Server,
     dialer: Box<dyn Dialer>,
+    security: Security,
     dialect: Arc<Dialect>,
     ids: AtomicU64,
 }
@@ -42,8 +44,8 @@ impl From<Error> for Refusal {
 }
 
 impl Connector {
-    pub(crate) fn new(server: Server, dialer: Box<dyn Dialer>, dialect: Arc<Dialect>) -> Self {
-        Self { server, dialer, dialect, ids: AtomicU64::new(1) }
+    pub(crate) fn new(server: Server, dialer: Box<dyn Dialer>, security: Security, dialect: Arc<Dialect>) -> Self {
+        Self { server, dialer, security, dialect, ids: AtomicU64::new(1) }
     }
 
     pub(crate) fn dialer(&self) -> &dyn Dialer {
@@ -60,13 +62,24 @@ impl Connector {
                 self.dialect.learn_burst(Can::No);
                 self.attempt(deadline)
             }
+            Err(Refusal::Failed(e)) if self.may_be_clear() && e.verb == "AUTH" && hung_up(&e) => {
+                self.without_tls(deadline)
+            }
             done => done,
         }
     }
 
     fn attempt(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
         let mut control = self.dial(deadline)?;
+        if self.security.mode() == TlsMode::Implicit {
+            control = self.encrypt(control, deadline)?;
+        }
         let greeting = greet(&mut control, deadline)?;
+        let mut control = match self.security.mode() {
+            TlsMode::Require => self.negotiate(control, deadline)?,
+            TlsMode::Try if self.dialect.can(Skill::Tls) != Can::No => self.negotiate(control, deadline)?,
+            TlsMode::Try | TlsMode::Off | TlsMode::Implicit => control,
+        };
         log_in(&mut control, &self.server, &self.dialect, deadline)?;
         if self.dialect.features().is_none() {
             self.learn(&mut control, &greeting, deadline)?;
@@ -96,6 +109,59 @@ impl Connector {
             }
         }
         Err(Error::io("connect", last))
+    }
+
+    /// `AUTH TLS` (RFC 4217 4): an encrypted connection, or the one that came where the user accepts that.
+    fn negotiate(&self, mut control: Control, deadline: Deadline) -> Result<Control> {
+        let reply = control.transact(&Command::AuthTls, deadline)?;
+        match reply.class() {
+            // 334 asks for more, which TLS never does.
+            Class::Completion => self.encrypt(control, deadline),
+            Class::Permanent if self.may_be_clear() => {
+                warn!("the server has no TLS ({}): passwords and files cross the network in the clear", reply.text());
+                self.dialect.learn(Skill::Tls, Can::No);
+                Ok(control)
+            }
+            _ => Err(self.no_tls(&reply)),
+        }
+    }
+
+    fn encrypt(&self, control: Control, deadline: Deadline) -> Result<Control> {
+        let old = self.dialect.can(Skill::Tls13) == Can::No;
+        let session = self.security.session(old).map_err(|text| {
+            Error::new(ErrorKind::TlsRefused, "TLS").because(io::Error::new(io::ErrorKind::InvalidInput, text))
+        })?;
+        let mut control = control.start_tls(session, deadline)?;
+        self.dialect.learn(Skill::Tls, Can::Yes);
+        control.protect_data(!self.security.clear_data());
+        Ok(control)
+    }
+
+    /// Whether nothing has been promised yet: the user takes what there is, and the server has never agreed to TLS.
+    ///
+    /// One that agreed once and refuses now has somebody else in front of it, or answers in its place.
+    fn may_be_clear(&self) -> bool {
+        self.security.mode() == TlsMode::Try && self.dialect.can(Skill::Tls) == Can::Unknown
+    }
+
+    /// A server that hangs up at `AUTH`, twice: some know so few verbs that they leave at the first strange one.
+    fn without_tls(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
+        match self.attempt(deadline) {
+            Err(Refusal::Failed(e)) if e.verb == "AUTH" && hung_up(&e) => {
+                warn!("the server hangs up at AUTH TLS: passwords and files cross the network in the clear");
+                self.dialect.learn(Skill::Tls, Can::No);
+                self.attempt(deadline)
+            }
+            done => done,
+        }
+    }
+
+    fn no_tls(&self, reply: &Reply) -> Error {
+        let text = match self.security.mode() {
+            TlsMode::Try => format!("the server agreed to TLS before, and now says: {}", reply.text()),
+            _ => format!("the server has no TLS: {} (tls=try or tls=off would accept it)", reply.text()),
+        };
+        Error::new(ErrorKind::TlsRefused, "AUTH").because(io::Error::new(io::ErrorKind::ConnectionRefused, text))
     }
 
     /// Once per server: what it can do, and where a login begins.
@@ -133,6 +199,10 @@ pub(super) fn options(features: &Features, server: &Server) -> Vec<Command<'stat
     let utf8 = features.utf8.then_some(Command::Opts(if code_page { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
     let facts = features.opts_mlst_wanted();
     utf8.into_iter().chain(facts).collect()
+}
+
+fn hung_up(error: &Error) -> bool {
+    error.kind == ErrorKind::Unreachable && error.reply.is_none()
 }
 
 fn broke(error: &Error) -> bool {

@@ -31,7 +31,11 @@ struct Learned {
     features: Option<Arc<Features>>,
     software: Option<Software>,
     home: Option<RemotePath>,
+    passive: Can,
     epsv: Can,
+    eprt: Can,
+    tls: Can,
+    tls13: Can,
     mlst: Can,
     mdtm: Can,
     size: Can,
@@ -44,6 +48,14 @@ struct Learned {
 /// What a [`Can`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skill {
+    /// A port of the server's can be reached, by `EPSV` or `PASV`.
+    Passive,
+    /// `EPRT` is known (RFC 2428).
+    Eprt,
+    /// `AUTH TLS` leads to an encrypted connection (RFC 4217).
+    Tls,
+    /// Sessions of TLS 1.3 can be resumed, as far as the server demands that.
+    Tls13,
     /// `EPSV` gives a port that can be reached (RFC 2428).
     Epsv,
     /// `MLSD` and `MLST` (RFC 3659 7).
@@ -152,6 +164,10 @@ impl Dialect {
 impl Learned {
     fn skill(&mut self, skill: Skill) -> &mut Can {
         match skill {
+            Skill::Passive => &mut self.passive,
+            Skill::Eprt => &mut self.eprt,
+            Skill::Tls => &mut self.tls,
+            Skill::Tls13 => &mut self.tls13,
             Skill::Epsv => &mut self.epsv,
             Skill::Mlst => &mut self.mlst,
             Skill::Mdtm => &mut self.mdtm,

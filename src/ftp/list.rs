@@ -5,16 +5,16 @@ use std::time::SystemTime;
 
 use log::{Level, info, log};
 
+use super::channel::{Begun, Channel};
 use super::classify::{listing_truncated, refusal};
 use super::client::Client;
 use super::command::Command;
-use super::data;
 use super::dialect::{Can, Skill};
 use super::encoding::Codec;
 use super::listing::{Parsed, parse_list};
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
-use super::socket::Socket;
+use super::transfer::{unresumable, wants_resumption};
 use crate::base::Deadline;
 use crate::remote::{Entry, Error, ErrorKind, Kind, RemotePath, Result, Retry};
 
@@ -27,9 +27,9 @@ impl Client {
             if let Some(reply) = way.walk(control, deadline)? {
                 return Ok(Fetched::Refused { verb: "CWD", reply });
             }
-            let opened = data::open(control, self.dialer(), &[], deadline, self.connect_deadline())?;
+            let opened = self.opener().open(control, &[], deadline)?;
             control.send(&[Command::Mlsd(way.arg().clone())], deadline)?;
-            self.collect(lease, opened.data, "MLSD", deadline)
+            self.collect(lease, opened.channel, "MLSD", deadline)
         })
     }
 
@@ -43,28 +43,26 @@ impl Client {
                 return Ok(Fetched::Refused { verb: "CWD", reply });
             }
             let cwd = [Command::Cwd(way.arg().clone())];
-            let opened = data::open(control, self.dialer(), &cwd, deadline, self.connect_deadline())?;
+            let opened = self.opener().open(control, &cwd, deadline)?;
             let reply = opened.replies.into_iter().next().expect("one command was sent before EPSV");
             if reply.code.class() != Class::Completion {
                 return Ok(Fetched::Refused { verb: "CWD", reply });
             }
             let list = self.custom_list.clone().map_or(Command::List { all }, Command::Custom);
             control.send(&[list], deadline)?;
-            self.collect(lease, opened.data, "LIST", deadline)
+            self.collect(lease, opened.channel, "LIST", deadline)
         })
     }
 
     /// Takes in all that a listing command sends.
-    fn collect(&self, lease: &mut Lease, mut data: Socket, verb: &'static str, deadline: Deadline) -> Result<Fetched> {
+    fn collect(&self, lease: &mut Lease, channel: Channel, verb: &'static str, deadline: Deadline) -> Result<Fetched> {
         let control = lease.control_mut();
-        let reply = control.reply(verb, deadline)?;
+        let Begun { reply, data, .. } = channel.begin(control, &[verb], deadline)?;
         if reply.code.class() == Class::Completion {
             // Nothing to send at all.
             return Ok(Fetched::Lines { lines: Vec::new(), complete: !listing_truncated(&reply) });
         }
-        if reply.code.class() != Class::Preliminary {
-            return refused(verb, reply);
-        }
+        let Some(mut data) = data else { return refused(verb, reply) };
         let mut lines = Vec::new();
         let mut buf = vec![0; LISTING_PIECE];
         // A long listing may take its time, a silent server may not, and nobody for ever.
@@ -80,11 +78,13 @@ impl Client {
                 return Err(Error::new(ErrorKind::Protocol, verb).with_reply("the listing has no end"));
             }
         }
+        let unresumed = data.is_encrypted() && !data.is_resumed();
         drop(data);
         loop {
             let reply = control.reply(verb, self.stall().min(end))?;
             match reply.code.class() {
                 Class::Preliminary => {}
+                _ if unresumed && wants_resumption(&reply) => return Err(unresumable(control, verb, &reply)),
                 Class::Completion => return Ok(Fetched::Lines { lines, complete: !listing_truncated(&reply) }),
                 _ => return refused(verb, reply),
             }

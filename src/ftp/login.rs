@@ -1,5 +1,7 @@
 //! The greeting and the login: `USER`, `PASS` and what the server says of them.
 
+use std::io;
+
 use super::classify::{GREETING, Verdict, classify};
 use super::command::{Arg, Command, Password};
 use super::connect::{Refusal, options};
@@ -7,7 +9,7 @@ use super::control::Control;
 use super::dialect::{Can, Dialect};
 use super::reply::{Class, Reply};
 use crate::base::Deadline;
-use crate::config::Server;
+use crate::config::{Server, TlsMode};
 use crate::remote::{Error, ErrorKind, Retry};
 
 /// `USER`, `PASS`, `TYPE I` and what is known to be wanted, in one segment.
@@ -25,7 +27,8 @@ pub(super) fn log_in(
     let user = Command::User(Arg::new(&server.user[..]).map_err(|_| bad("USER"))?);
     let pass = Command::Pass(Password::new(&server.password).map_err(|_| bad("PASS"))?);
     let features = dialect.features();
-    let mut rest = vec![Command::TypeImage];
+    let mut rest = control.protection();
+    rest.push(Command::TypeImage);
     rest.extend(features.iter().flat_map(|f| options(f, server)));
     if dialect.ever_connected() && dialect.burst() != Can::No {
         let burst: Vec<_> = [user, pass].into_iter().chain(rest.iter().cloned()).collect();
@@ -45,11 +48,29 @@ pub(super) fn log_in(
     }
     for command in &rest {
         let reply = control.reply(command.verb(), deadline)?;
+        if matches!(command, Command::Prot { .. }) {
+            check_protection(control, server, &reply)?;
+        }
         if matches!(command, Command::TypeImage) && reply.class() != Class::Completion {
             return Err(Error::new(ErrorKind::Protocol, "TYPE").with_reply(reply.text()).into());
         }
     }
     Ok(())
+}
+
+/// Judges the reply to `PROT`: without it, data would travel in the clear, or not at all.
+///
+/// On an implicit connection a server takes `PROT P` for granted, and some refuse to hear of it.
+fn check_protection(control: &Control, server: &Server, reply: &Reply) -> Result<(), Error> {
+    if reply.class() == Class::Completion || server.tls.mode == TlsMode::Implicit {
+        return Ok(());
+    }
+    let text = if control.data_session().is_some() {
+        format!("the server does not encrypt data connections: {} (ssl_control would accept it)", reply.text())
+    } else {
+        format!("the server insists on encrypted data connections: {} (leave out ssl_control)", reply.text())
+    };
+    Err(Error::new(ErrorKind::TlsRefused, "PROT").because(io::Error::new(io::ErrorKind::ConnectionRefused, text)))
 }
 
 /// Reads the greeting; 120 promises another one (RFC 959 5.4).

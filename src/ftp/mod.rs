@@ -10,6 +10,7 @@
 //! [`Remote`](crate::remote::Remote) with short recipes of all of these.
 
 pub mod address;
+mod channel;
 pub mod classify;
 mod client;
 pub mod command;
@@ -27,6 +28,7 @@ pub mod reply;
 pub mod socket;
 mod text;
 mod times;
+mod tls;
 mod transfer;
 mod way;
 pub mod zone;

@@ -121,7 +121,7 @@ impl Pool {
                 Turn::Take(control) => {
                     let mut lease = self.lease(*control, ticket, true);
                     lease.control_mut().doubt();
-                    if lease.control().has_news() {
+                    if lease.control_mut().has_news() {
                         debug!("an idle connection has gone stale");
                         drop(lease);
                         self.inner.lock().queue(claim).insert(0, ticket);
@@ -410,11 +410,6 @@ impl Drop for Place<'_> {
 }
 
 impl Lease {
-    /// The connection.
-    pub(crate) fn control(&self) -> &Control {
-        self.control.as_ref().expect("a lease holds its connection until it is given back")
-    }
-
     /// The connection, to talk.
     pub(crate) fn control_mut(&mut self) -> &mut Control {
         self.control.as_mut().expect("a lease holds its connection until it is given back")

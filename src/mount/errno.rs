@@ -34,6 +34,6 @@ fn remote(kind: ErrorKind) -> Errno {
         ErrorKind::Unreachable => Errno::EHOSTUNREACH,
         // A password that was changed while mounted: the server denies, nothing is broken.
         ErrorKind::LoginRefused => Errno::EACCES,
-        ErrorKind::Protocol | ErrorKind::Cancelled => Errno::EIO,
+        ErrorKind::TlsRefused | ErrorKind::Protocol | ErrorKind::Cancelled => Errno::EIO,
     }
 }

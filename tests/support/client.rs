@@ -41,7 +41,7 @@ pub fn config(server: &FakeServer) -> Server {
 
 /// A client with `config`.
 pub fn client_with(config: &Server) -> Client {
-    Client::new(config, Box::new(Network { family: config.family }), Arc::new(SystemClock))
+    Client::new(config, Box::new(Network { family: config.family }), Arc::new(SystemClock)).expect("no files are named")
 }
 
 /// A client that has logged in.

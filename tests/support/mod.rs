@@ -9,4 +9,5 @@ pub mod mount;
 pub mod process;
 pub mod programs;
 pub mod server;
+pub mod tls;
 pub mod tree;
