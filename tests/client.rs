@@ -352,7 +352,7 @@ fn an_error_message_in_place_of_a_listing_is_no_empty_directory() {
     let empty = || FakeServer::start(Personality::unix_list(), Tree::new().dir("e"));
     for (line, kind) in [
         (&b"ls: cannot open directory '.': Permission denied\r\n"[..], ErrorKind::Denied),
-        (b"+i8388621.48594,m825718503,r,s280,\tdjb.html\r\n", ErrorKind::Protocol),
+        (b"djb.html: 280 bytes, a style that nobody knows\r\n", ErrorKind::Protocol),
     ] {
         let server = empty();
         server.fault(Fault::listing_line(line.to_vec()));
