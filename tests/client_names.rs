@@ -6,7 +6,7 @@ use encoding_rs::{Encoding, GBK, SHIFT_JIS, WINDOWS_1252};
 use ftpfs::ftp::Client;
 use ftpfs::remote::{ErrorKind, Kind, Name, Remote, RemotePath, Stamp};
 use support::client::{client, client_with, config, list, names, open, path, read, soon};
-use support::server::{DEFAULT_MTIME, FakeServer, Fault, Personality, Tree};
+use support::server::{DEFAULT_MTIME, FakeServer, Fault, Names, Personality, Tree};
 
 fn with_page(server: &FakeServer, page: &'static Encoding) -> Client {
     let mut settings = config(server);
@@ -17,7 +17,9 @@ fn with_page(server: &FakeServer, page: &'static Encoding) -> Client {
 }
 
 fn personalities() -> [Personality; 5] {
-    [Personality::mlsd(), Personality::unix_list(), Personality::iis(), Personality::pure(), Personality::no_feat()]
+    // Windows, but with names of one byte per byte, as of a disk that other systems have written.
+    let iis = Personality { names: Names::Bytes, ..Personality::iis() };
+    [Personality::mlsd(), Personality::unix_list(), iis, Personality::pure(), Personality::no_feat()]
 }
 
 /// Everything that a directory lists, read by the names that are shown.
@@ -166,6 +168,18 @@ fn utf8_is_switched_on_where_it_is_announced_and_off_for_a_code_page() {
         names(&client(&server), "/");
         assert_eq!(opts(&server), Vec::<String>::new());
     }
+}
+
+#[test]
+fn iis_shows_all_names_in_utf_8_and_what_its_code_page_has_in_that() {
+    let tree = Tree::new().file("Stra\u{df}e", b"one", DEFAULT_MTIME).file("中", b"two", DEFAULT_MTIME);
+    let server = FakeServer::start(Personality::iis(), tree);
+    let utf8 = client(&server);
+    assert_eq!(names(&utf8, "/"), ["Stra\u{df}e", "中"]);
+    assert_eq!(read(&utf8, "/中", 0).expect("a file"), b"two");
+    let latin1 = with_page(&server, WINDOWS_1252);
+    assert_eq!(names(&latin1, "/"), ["?", "Stra\u{df}e"]);
+    assert_eq!(read(&latin1, "/Stra\u{df}e", 0).expect("a file"), b"one");
 }
 
 /// 17 names of 200 bytes, 3,417 in all: longer than pyftpdlib's lines, and than those of its kind.

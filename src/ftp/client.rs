@@ -16,8 +16,8 @@ use super::dialect::{Can, Dialect, Skill};
 use super::encoding::Codec;
 use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
+use super::listing::parse_mlsd;
 use super::listing::time::parse_size;
-use super::listing::{parse_list, parse_mlsd};
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
@@ -312,7 +312,7 @@ impl Remote for Client {
         match self.list_cwd(dir, all, deadline)? {
             Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, Wanted::Dir, deadline)),
             Fetched::Lines { lines, .. } => {
-                hand_out(parse_list(&lines, self.now()), self.names, &mut |entry| {
+                hand_out(self.parse_list(&lines, &self.dialect.zone()), self.names, &mut |entry| {
                     if let Kind::Symlink { target: Some(target) } = &entry.meta.kind {
                         each(entry.name, target);
                     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::features::{Features, Software};
+use super::listing::Style;
 use super::listing::time::parse_mdtm;
 use super::reply::Reply;
 use super::zone::Zone;
@@ -31,6 +32,7 @@ struct Learned {
     features: Option<Arc<Features>>,
     software: Option<Software>,
     home: Option<RemotePath>,
+    style: Option<Style>,
     passive: Can,
     epsv: Can,
     eprt: Can,
@@ -125,6 +127,15 @@ impl Dialect {
 
     pub(crate) fn learn_home(&self, home: RemotePath) {
         self.learned.lock().home = Some(home);
+    }
+
+    /// How the lines of its listings are written, once a listing has made it clear.
+    pub(crate) fn style(&self) -> Option<Style> {
+        self.learned.lock().style
+    }
+
+    pub(crate) fn learn_style(&self, style: Style) {
+        self.learned.lock().style = Some(style);
     }
 
     /// The zone of its listings.

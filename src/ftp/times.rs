@@ -17,7 +17,7 @@ use super::dialect::{Can, Skill};
 use super::features::Software;
 use super::list::Fetched;
 use super::listing::time::parse_mdtm;
-use super::listing::{Parsed, Style, parse_list};
+use super::listing::{Parsed, Reading, Style, parse_list_as};
 use super::pool::Claim;
 use super::reply::Reply;
 use super::transfer::known;
@@ -46,10 +46,13 @@ impl Client {
     /// Reads the lines of a `LIST` of `path`; times are UTC as far as the server's zone can be known.
     pub(super) fn read_list(&self, path: &RemotePath, lines: &[u8], deadline: Deadline) -> Parsed {
         let zone = self.dialect.zone();
-        let mut parsed = parse_list(lines, zone.wall_clock(self.now()));
+        let mut parsed = self.parse_list(lines, &zone);
+        if parsed.utc {
+            return parsed;
+        }
         if self.learn_zone(&zone, path, &parsed, deadline) {
             // Years are left out by the server's clock, which is known only now.
-            parsed = parse_list(lines, self.dialect.zone().wall_clock(self.now()));
+            parsed = self.parse_list(lines, &self.dialect.zone());
         }
         let zone = self.dialect.zone();
         for entry in &mut parsed.entries {
@@ -58,6 +61,28 @@ impl Client {
             {
                 mtime.secs = zone.utc(mtime.secs);
             }
+        }
+        parsed
+    }
+
+    /// Reads the lines of a `LIST` in the style of the server's other listings, if that has become clear and still fits.
+    pub(super) fn parse_list(&self, lines: &[u8], zone: &Zone) -> Parsed {
+        let now = zone.wall_clock(self.now());
+        let known = self.dialect.style();
+        let parsed = parse_list_as(lines, &Reading { style: known, now });
+        let parsed = match known {
+            Some(_) if !parsed.is_whole() => {
+                let anew = parse_list_as(lines, &Reading { style: None, now });
+                if anew.skipped_count < parsed.skipped_count { anew } else { parsed }
+            }
+            _ => parsed,
+        };
+        match parsed.style {
+            Some(style) if known != Some(style) && parsed.is_whole() && parsed.entries.len() >= CLEAR => {
+                debug!("listings are in the style {style:?}");
+                self.dialect.learn_style(style);
+            }
+            _ => {}
         }
         parsed
     }
@@ -134,7 +159,10 @@ impl Client {
             let below = dir.join(&self.names.show(&below.name));
             let all = self.dialect.can(Skill::ListAll) != Can::No;
             let Ok(Fetched::Lines { lines, .. }) = self.list_cwd(&below, all, deadline) else { return false };
-            let parsed = parse_list(&lines, self.now());
+            let parsed = self.parse_list(&lines, &Zone::Unknown);
+            if parsed.utc {
+                return false;
+            }
             let files = self::files(&parsed.entries, &[Precision::Minute, Precision::Second]);
             !files.is_empty() && self.measure_by(&below, &files, deadline)
         })
@@ -201,6 +229,9 @@ fn files<'a>(entries: &'a [Entry], precisions: &[Precision]) -> Vec<&'a Entry> {
     let fits = |e: &&Entry| e.meta.mtime.is_some_and(|t| precisions.contains(&t.precision));
     entries.iter().filter(|e| e.meta.kind == Kind::File).filter(fits).collect()
 }
+
+/// Entries that make the style of a listing that of the server.
+const CLEAR: usize = 2;
 
 /// Times remembered because they were shown before the zone was known; some 100 bytes each.
 const MOST_SHOWN: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");

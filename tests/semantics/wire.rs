@@ -94,7 +94,7 @@ fn a_time_that_was_shown_does_not_jump() {
 fn timezone_names_the_zone_of_listings() {
     let tree = Tree::new().dir("d").with_mtime("d", recently());
     with(Personality { list_zone: TOKYO, ..Personality::unix_list() }, tree, &["-o", "timezone=Asia/Tokyo"], |scene| {
-        assert_eq!(scene.stat("d").expect("it is there").mtime(), recently())
+        assert_eq!(scene.stat("d").expect("it is there").mtime(), recently());
     });
 }
 
