@@ -152,7 +152,32 @@ impl Stamp {
     pub fn exact(secs: i64) -> Self {
         Self { secs, nanos: 0, precision: Precision::Second }
     }
+
+    /// Whether both may be the same moment, in the coarser precision of the two.
+    ///
+    /// A coarse one is of a `LIST`, and that is in a zone of its own where that could not be found out. So of a coarse
+    /// and a fine one only the minutes within a quarter of an hour are compared, or nearly the day.
+    fn may_be(self, other: Self) -> bool {
+        let (coarse, fine) = if self.precision < other.precision { (self, other) } else { (other, self) };
+        let apart = fine.secs.saturating_sub(coarse.secs);
+        match coarse.precision {
+            Precision::Second => apart == 0,
+            precision if precision == fine.precision => {
+                let unit = if precision == Precision::Day { DAY } else { 60 };
+                coarse.secs.div_euclid(unit) == fine.secs.div_euclid(unit)
+            }
+            Precision::Minute => {
+                apart.rem_euclid(15 * 60) < 60 && (-FARTHEST_ZONE..FARTHEST_ZONE + 60).contains(&apart)
+            }
+            Precision::Day => (-FARTHEST_ZONE..FARTHEST_ZONE + DAY).contains(&apart),
+        }
+    }
 }
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+/// Seconds that clocks are away from UTC at most, with an hour for summer.
+const FARTHEST_ZONE: i64 = 15 * 3_600;
 
 /// The finest unit that a time was given in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,19 +244,9 @@ pub struct Version {
 impl Version {
     /// Whether both may be the same content: sizes are equal and nothing that both know differs.
     ///
-    /// Times are compared in the coarser precision of the two, `unique` only where both have it.
+    /// Times are compared as far as both are known, `unique` only where both have it.
     pub fn agrees(&self, other: &Self) -> bool {
-        let times = match (self.mtime, other.mtime) {
-            (Some(a), Some(b)) => {
-                let unit = match a.precision.min(b.precision) {
-                    Precision::Second => 1,
-                    Precision::Minute => 60,
-                    Precision::Day => 86_400,
-                };
-                a.secs.div_euclid(unit) == b.secs.div_euclid(unit)
-            }
-            _ => true,
-        };
+        let times = self.mtime.zip(other.mtime).is_none_or(|(a, b)| a.may_be(b));
         let uniques = match (&self.unique, &other.unique) {
             (Some(a), Some(b)) => a == b,
             _ => true,
@@ -548,7 +563,16 @@ mod tests {
         let at = |secs, precision| Version { size: 1, mtime: Some(Stamp { secs, nanos: 0, precision }), unique: None };
         assert!(at(119, Precision::Second).agrees(&at(60, Precision::Minute)));
         assert!(!at(121, Precision::Second).agrees(&at(60, Precision::Minute)));
+        assert!(!at(60, Precision::Minute).agrees(&at(121, Precision::Second)));
         assert!(!at(1, Precision::Second).agrees(&at(2, Precision::Second)));
+        // Listed in Tokyo, in Newfoundland and in Nepal, by servers whose zone nobody knows.
+        for zone in [9 * 3_600, -12_600, 20_700] {
+            assert!(at(86_400 + zone, Precision::Minute).agrees(&at(86_459, Precision::Second)));
+            assert!(!at(86_460 + zone, Precision::Minute).agrees(&at(86_459, Precision::Second)));
+            assert!(!at(86_400 + zone, Precision::Minute).agrees(&at(86_460 + zone, Precision::Minute)));
+        }
+        assert!(at(86_400, Precision::Day).agrees(&at(86_399 - 8 * 3_600, Precision::Second)));
+        assert!(!at(86_400, Precision::Day).agrees(&at(4 * 86_400, Precision::Second)));
         assert!(!Version { size: 2, ..at(1, Precision::Second) }.agrees(&at(1, Precision::Second)));
     }
 }

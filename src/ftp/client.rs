@@ -13,15 +13,18 @@ use super::command::{Arg, Command};
 use super::connect::Connector;
 use super::data::Opener;
 use super::dialect::{Can, Dialect, Skill};
+use super::encoding::Codec;
 use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
-use super::listing::time::{parse_mdtm, parse_size};
-use super::listing::{parse_list, parse_mlsd};
+use super::listing::parse_mlsd;
+use super::listing::time::parse_size;
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
+use super::times::Hasty;
 use super::tls::Security;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
+use super::zone::{Given, Zone};
 use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
 use crate::config::{Data, Server};
@@ -37,6 +40,12 @@ pub struct Client {
     pub(super) timeout: Duration,
     connect_timeout: Duration,
     data: Data,
+    /// Between the server's names and those of the mount, which alone are seen outside of this storey.
+    pub(super) names: Codec,
+    /// What the user wants sent in place of `LIST`.
+    pub(super) custom_list: Option<Arg<'static>>,
+    /// What is known of times that were shown before the server's zone was known.
+    pub(super) hasty: Ranked<Hasty, 66>,
     /// Directories of which the log has heard that something was left out.
     pub(super) told: Ranked<LruCache<RemotePath, ()>, 65>,
 }
@@ -49,9 +58,11 @@ impl Client {
     pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> std::result::Result<Self, String> {
         let security = Security::new(&server.tls, &server.host)?;
         let dialect = Arc::new(Dialect::default());
+        let custom_list = server.listing.command.clone().and_then(|line| Arg::new(line).ok());
+        let no_mlsd = server.disable_mlsd || custom_list.is_some();
         // Only a 227 names an address that could be trusted.
         let no_epsv = server.disable_epsv || server.data.trust_pasv_address;
-        for (off, skill) in [(no_epsv, Skill::Epsv), (server.disable_mlsd, Skill::Mlst)] {
+        for (off, skill) in [(no_epsv, Skill::Epsv), (no_mlsd, Skill::Mlst)] {
             if off {
                 dialect.forbid(skill);
             }
@@ -59,12 +70,19 @@ impl Client {
         let connector = Connector::new(server.clone(), dialer, security, Arc::clone(&dialect), Arc::clone(&clock));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
         let told = Ranked::new(LruCache::new(MOST_TOLD));
+        let names = Codec::new(server.listing.encoding);
+        let hasty = Ranked::default();
+        if let Some(zone) = server.listing.timezone.clone() {
+            dialect.learn_zone(|known| *known = Zone::Given(Given { zone, today: None, mdtm_local: None }));
+        }
         let Server { timeout, connect_timeout, data, .. } = server;
         let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
-        Ok(Self { pool, dialect, clock, timeout, connect_timeout, data, told })
+        Ok(Self { pool, dialect, clock, timeout, connect_timeout, data, names, custom_list, hasty, told })
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
+    ///
+    /// `path` is UTF-8, or else as the server spells it.
     ///
     /// # Errors
     /// Whatever keeps it from being mounted, first of all [`ErrorKind::LoginRefused`] and [`ErrorKind::NotDir`].
@@ -72,11 +90,9 @@ impl Client {
         self.meet(deadline)?;
         let home = self.dialect.home().unwrap_or_else(RemotePath::root);
         let mut whole = if path.starts_with(b"/") { Vec::new() } else { [home.as_bytes(), b"/"].concat() };
-        whole.extend_from_slice(path);
+        whole.extend_from_slice(&self.names.show_typed(path));
         let root = RemotePath::new(&whole).ok_or_else(|| Error::new(ErrorKind::NameInvalid, "CWD"))?;
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Cwd(Arg::from(&root)), deadline)
-        })?;
+        let reply = self.ask(&root, deadline, Command::Cwd)?;
         match reply.code.class() {
             Class::Completion => Ok(root),
             _ => Err(self.refusal("CWD", &reply, &root, deadline)),
@@ -167,7 +183,9 @@ impl Client {
     /// An error for `reply`; takes a look where the server's words leave it open.
     fn refusal(&self, verb: &'static str, reply: &Reply, path: &RemotePath, deadline: Deadline) -> Error {
         self.dialect.hear(verb, reply);
-        let kind = match classify(verb, reply, path.as_bytes()) {
+        // Replies speak of the path as it was sent.
+        let sent = self.names.send(path).unwrap_or_default();
+        let kind = match classify(verb, reply, &sent) {
             Verdict::Sure(kind) => kind,
             Verdict::Ask(question) => self.explain(question, path, deadline),
         };
@@ -176,9 +194,7 @@ impl Client {
 
     /// `MLST`, one flight.
     fn stat_mlst(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Mlst(Arg::from(path)), deadline)
-        })?;
+        let reply = self.ask(path, deadline, Command::Mlst)?;
         if let Some(meta) = parse_mlst(&reply) {
             return Ok(meta);
         }
@@ -223,13 +239,11 @@ impl Client {
         if let Some(size) = self.size(path, deadline)? {
             return Ok(meta(Kind::File, Some(size)));
         }
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Cwd(Arg::from(path)), deadline)
-        })?;
+        let reply = self.ask(path, deadline, Command::Cwd)?;
         if reply.class() == Class::Completion {
             return Ok(meta(Kind::Dir, None));
         }
-        match classify("CWD", &reply, path.as_bytes()) {
+        match classify("CWD", &reply, &self.names.send(path).unwrap_or_default()) {
             // Neither file nor directory, and yet there.
             Verdict::Sure(ErrorKind::NotDir) => Ok(meta(Kind::Other, None)),
             Verdict::Sure(kind) => Err(refusal("CWD", &reply, kind)),
@@ -238,10 +252,11 @@ impl Client {
     }
 
     fn size(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<u64>> {
+        let way = self.way(path)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let command = Command::Size(Arg::from(path));
-            if !known(control, Skill::Size, &command, deadline)? {
+            let command = Command::Size(way.arg().clone());
+            if way.walk(control, deadline)?.is_some() || !known(control, Skill::Size, &command, deadline)? {
                 return Ok(None);
             }
             Ok(parse_size(&control.transact(&command, deadline)?))
@@ -263,14 +278,18 @@ impl Remote for Client {
     }
 
     fn version(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<Version>> {
+        let way = self.way(path)?;
         let (asked, replies) = self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let asked = version_commands(control, &Arg::from(path), deadline)?;
+            if let Some(refused) = way.walk(control, deadline)? {
+                return Ok((vec![Command::Cwd(way.arg().clone())], vec![refused]));
+            }
+            let asked = version_commands(control, way.arg(), deadline)?;
             let replies = control.pipeline(&asked, deadline)?;
             Ok((asked, replies))
         })?;
         let refused = replies.iter().find(|r| r.code.class() != Class::Completion);
-        match (read_version(&asked, &replies), refused) {
+        match (read_version(&self.dialect, &asked, &replies), refused) {
             (Some(version), _) => Ok(Some(version)),
             (None, Some(reply)) => Err(self.refusal(asked[0].verb(), reply, path, deadline)),
             (None, None) => Ok(None),
@@ -292,32 +311,20 @@ impl Remote for Client {
             }
             Fetched::Lines { lines, complete } => {
                 let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
-                let parsed = if machine { parse_mlsd(&lines) } else { parse_list(&lines, self.now()) };
+                let parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
                 let complete = complete && parsed.is_whole();
                 if parsed.is_gibberish() {
                     return Err(unreadable(&parsed));
                 }
                 self.tell_skipped(&parsed, path);
-                hand_out(parsed, each);
+                hand_out(parsed, self.names, each);
                 Ok(Listed { complete })
             }
         }
     }
 
     fn times(&self, dir: &RemotePath, names: &[Name], deadline: Deadline) -> Result<Vec<Option<Stamp>>> {
-        if self.dialect.can(Skill::Mdtm) == Can::No || names.is_empty() {
-            return Ok(vec![None; names.len()]);
-        }
-        let paths: Vec<_> = names.iter().map(|name| dir.join(name)).collect();
-        self.with_lease(&Claim::Metadata, deadline, |lease| {
-            let control = lease.control_mut();
-            let commands = paths.iter().map(|p| Command::Mdtm(Arg::from(p))).collect::<Vec<_>>();
-            if !known(control, Skill::Mdtm, &commands[0], deadline)? {
-                return Ok(vec![None; names.len()]);
-            }
-            let replies = control.pipeline(&commands, deadline)?;
-            Ok(replies.iter().map(parse_mdtm).collect())
-        })
+        Ok(self.mdtms(dir, names, deadline)?.iter().map(|reply| self.dialect.mdtm(reply.as_ref()?)).collect())
     }
 
     fn links(&self, dir: &RemotePath, deadline: Deadline, each: &mut dyn FnMut(Name, &[u8])) -> Result<()> {
@@ -326,7 +333,7 @@ impl Remote for Client {
         match self.list_cwd(dir, all, deadline)? {
             Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, deadline)),
             Fetched::Lines { lines, .. } => {
-                hand_out(parse_list(&lines, self.now()), &mut |entry| {
+                hand_out(self.parse_list(&lines, &self.dialect.zone()), self.names, &mut |entry| {
                     if let Kind::Symlink { target: Some(target) } = &entry.meta.kind {
                         each(entry.name, target);
                     }
@@ -345,11 +352,20 @@ impl Remote for Client {
         deadline: Deadline,
     ) -> Result<Box<dyn Download>> {
         let claim = Claim::Data(Arc::clone(recall));
+        let way = self.way(path)?;
         let mut fresh_failures = 0;
         loop {
-            let lease = self.pool.acquire(&claim, deadline)?;
+            let mut lease = self.pool.acquire(&claim, deadline)?;
             let reused = lease.reused;
-            match retrieve(lease, &self.opener(), path, from, deadline) {
+            let begun = match way.walk(lease.control_mut(), deadline) {
+                Ok(None) => retrieve(lease, &self.opener(), way.arg(), from, deadline),
+                Ok(Some(reply)) => {
+                    lease.put_back();
+                    Err(Failed::Said(reply))
+                }
+                Err(e) => Err(Failed::Error(e)),
+            };
+            match begun {
                 Ok(download) => return Ok(download),
                 Err(Failed::Said(reply)) if reply.code.get() == 554 => {
                     return Err(refusal("REST", &reply, ErrorKind::Changed));

@@ -11,7 +11,6 @@ use std::net::{SocketAddr, SocketAddrV4};
 use super::address::{eprt, port};
 use super::text::printable;
 use crate::base::Secret;
-use crate::remote::{Name, RemotePath};
 
 /// What may follow a verb: any bytes but CR, LF and NUL.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +19,11 @@ pub struct Arg<'a>(Cow<'a, [u8]>);
 impl<'a> Arg<'a> {
     /// `OPTS UTF8 ON`: IIS lists names in UTF-8 only after it.
     pub const UTF8_ON: Arg<'static> = Arg(Cow::Borrowed(b"UTF8 ON"));
+
+    /// `OPTS UTF8 OFF`: names are in a code page of the user's choice, and the server is not to convert them.
+    pub const UTF8_OFF: Arg<'static> = Arg(Cow::Borrowed(b"UTF8 OFF"));
+    /// The current directory.
+    pub const HERE: Arg<'static> = Arg(Cow::Borrowed(b"."));
 
     /// Takes `bytes` if they cannot end the command line.
     ///
@@ -34,18 +38,6 @@ impl<'a> Arg<'a> {
     /// The bytes, as they are before [`Iac`] doubling.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-}
-
-impl<'a> From<&'a RemotePath> for Arg<'a> {
-    fn from(path: &'a RemotePath) -> Self {
-        Self(path.as_bytes().into())
-    }
-}
-
-impl<'a> From<&'a Name> for Arg<'a> {
-    fn from(name: &'a Name) -> Self {
-        Self(name.as_bytes().into())
     }
 }
 
@@ -142,6 +134,8 @@ pub enum Command<'a> {
         /// `-a`: names that begin with a dot as well.
         all: bool,
     },
+    /// Lists the current directory in the user's own words, verb included; for all that follows it is a `LIST`.
+    Custom(Arg<'a>),
     /// Lists a directory for machines (RFC 3659).
     Mlsd(Arg<'a>),
     /// Says the facts of one name (RFC 3659).
@@ -177,7 +171,7 @@ impl Command<'_> {
             Self::Pasv => "PASV",
             Self::Rest(_) => "REST",
             Self::Retr(_) => "RETR",
-            Self::List { .. } => "LIST",
+            Self::List { .. } | Self::Custom(_) => "LIST",
             Self::Mlsd(_) => "MLSD",
             Self::Mlst(_) => "MLST",
             Self::Size(_) => "SIZE",
@@ -191,7 +185,7 @@ impl Command<'_> {
     pub fn encode(&self, iac: Iac, out: &mut Vec<u8>) {
         // All at once: growing would leave copies of a password behind.
         out.reserve(self.encoded_len(iac));
-        out.extend_from_slice(self.verb().as_bytes());
+        out.extend_from_slice(self.head());
         if let Some(argument) = self.argument() {
             out.push(b' ');
             for &b in &*argument {
@@ -210,7 +204,12 @@ impl Command<'_> {
             let doubled = argument.iter().filter(|b| **b == IAC && iac == Iac::Doubled).count();
             1 + argument.len() + doubled
         });
-        self.verb().len() + argument + 2
+        self.head().len() + argument + 2
+    }
+
+    /// What the line begins with: the verb, as a rule.
+    fn head(&self) -> &[u8] {
+        if let Self::Custom(line) = self { line.as_bytes() } else { self.verb().as_bytes() }
     }
 
     /// What follows the verb and a blank. Secret for PASS and ACCT.
@@ -234,9 +233,14 @@ impl Command<'_> {
             Self::Port(address) => Some(Cow::Owned(port(address).into_bytes())),
             Self::Rest(at) => Some(Cow::Owned(at.to_string().into_bytes())),
             Self::List { all: true } => Some(Cow::Borrowed(b"-a")),
-            Self::List { all: false } | Self::Pwd | Self::Feat | Self::Epsv | Self::Pasv | Self::Noop | Self::Quit => {
-                None
-            }
+            Self::List { all: false }
+            | Self::Custom(_)
+            | Self::Pwd
+            | Self::Feat
+            | Self::Epsv
+            | Self::Pasv
+            | Self::Noop
+            | Self::Quit => None,
         }
     }
 }
@@ -244,7 +248,7 @@ impl Command<'_> {
 /// The line for the log: control bytes escaped, `PASS ***`, `ACCT ***`.
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.verb())?;
+        f.write_str(&printable(self.head(), LOG_LIMIT))?;
         match (self, self.argument()) {
             (Self::Pass(_) | Self::Acct(_), _) => f.write_str(" ***"),
             (_, Some(argument)) => write!(f, " {}", printable(&argument, LOG_LIMIT)),
@@ -286,7 +290,6 @@ mod tests {
 
     #[test]
     fn lines_as_they_go_out() {
-        let path = RemotePath::new(b"/a b/-x").expect("valid");
         let secret = Secret::new(b"hunter2".to_vec());
         let table: &[(Command<'_>, &[u8])] = &[
             (Command::User(arg(b"anna")), b"USER anna\r\n"),
@@ -294,9 +297,10 @@ mod tests {
             (Command::TypeImage, b"TYPE I\r\n"),
             (Command::Opts(Arg::UTF8_ON), b"OPTS UTF8 ON\r\n"),
             (Command::Rest(6_442_450_944), b"REST 6442450944\r\n"),
-            (Command::Retr((&path).into()), b"RETR /a b/-x\r\n"),
+            (Command::Retr(arg(b"/a b/-x")), b"RETR /a b/-x\r\n"),
             (Command::List { all: true }, b"LIST -a\r\n"),
             (Command::List { all: false }, b"LIST\r\n"),
+            (Command::Custom(arg(b"LIST -lA")), b"LIST -lA\r\n"),
             (Command::Epsv, b"EPSV\r\n"),
         ];
         for (command, want) in table {

@@ -10,13 +10,14 @@ use super::command::{Arg, Command};
 use super::control::Control;
 use super::dialect::{Can, Dialect, Skill};
 use super::door::Door;
+use super::encoding::Codec;
 use super::features::{Features, Software};
 use super::login::{Login, greet};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
 use super::tls::Security;
 use crate::base::{Clock, Deadline};
-use crate::config::{Server, TlsMode};
+use crate::config::{Listing, Server, TlsMode};
 use crate::remote::{Error, ErrorKind, RemotePath, Result};
 
 /// Makes control connections to one server.
@@ -99,9 +100,9 @@ impl Connector {
     }
 
     fn login(&self) -> Login<'_> {
-        let Server { user, password, account, tls, .. } = &self.server;
+        let Server { user, password, account, tls, listing, .. } = &self.server;
         let (account, tls) = (account.as_ref(), tls.mode);
-        Login { user, password, account, tls, dialect: &self.dialect, door: &self.door }
+        Login { user, password, account, tls, listing, dialect: &self.dialect, door: &self.door }
     }
 
     fn dial(&self, deadline: Deadline) -> Result<Control> {
@@ -186,7 +187,7 @@ impl Connector {
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
             debug!("features: {features:?}");
-            let asked: Vec<_> = options(&features);
+            let asked: Vec<_> = options(&features, &self.server.listing);
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);
             // Refusals do no harm: each server keeps the facts it knows.
@@ -195,7 +196,10 @@ impl Connector {
             self.dialect.learn_features(None, Software::from_greeting(greeting));
         }
         let pwd = control.transact(&Command::Pwd, deadline)?;
-        let home = parse_pwd(&pwd).and_then(|path| RemotePath::new(&path));
+        let home = parse_pwd(&pwd).and_then(|path| {
+            let names = Codec::new(self.server.listing.encoding);
+            RemotePath::new(&names.show_path(&path))
+        });
         if home.is_none() {
             info!("no login directory in \"{}\": paths begin at /", pwd.text());
         }
@@ -205,8 +209,11 @@ impl Connector {
 }
 
 /// What to ask for at the beginning of each connection, known from `FEAT`.
-pub(super) fn options(features: &Features) -> Vec<Command<'static>> {
-    let utf8 = features.utf8.then_some(Command::Opts(Arg::UTF8_ON));
+pub(super) fn options(features: &Features, listing: &Listing) -> Vec<Command<'static>> {
+    // With a code page of the user's choice the server must not convert: FileZilla Server and ProFTPD with a
+    // UseEncoding do so by default, IIS only after ON.
+    let code_page = Codec::new(listing.encoding).is_code_page();
+    let utf8 = features.utf8.then_some(Command::Opts(if code_page { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
     let facts = features.opts_mlst_wanted();
     utf8.into_iter().chain(facts).collect()
 }

@@ -6,14 +6,18 @@ use log::info;
 
 use super::classify::knows;
 use super::features::{Features, Software};
+use super::listing::Style;
+use super::listing::time::parse_mdtm;
 use super::reply::Reply;
+use super::zone::Zone;
 use crate::base::sync::Ranked;
-use crate::remote::RemotePath;
+use crate::remote::{RemotePath, Stamp};
 
 /// What was learned of one server so far. Everything in it may grow, nothing is ever guessed for good.
 #[derive(Debug, Default)]
 pub(crate) struct Dialect {
     learned: Ranked<Learned, 70>,
+    zone: Ranked<Zone, 71>,
 }
 
 /// Whether a server can do something.
@@ -31,6 +35,7 @@ struct Learned {
     features: Option<Arc<Features>>,
     software: Option<Software>,
     home: Option<RemotePath>,
+    style: Option<Style>,
     skills: [Can; SKILLS],
     burst: Can,
     ever_connected: bool,
@@ -144,6 +149,30 @@ impl Dialect {
 
     pub(crate) fn learn_home(&self, home: RemotePath) {
         self.learned.lock().home = Some(home);
+    }
+
+    /// How the lines of its listings are written, once a listing has made it clear.
+    pub(crate) fn style(&self) -> Option<Style> {
+        self.learned.lock().style
+    }
+
+    pub(crate) fn learn_style(&self, style: Style) {
+        self.learned.lock().style = Some(style);
+    }
+
+    /// The zone of its listings.
+    pub(crate) fn zone(&self) -> Zone {
+        self.zone.lock().clone()
+    }
+
+    /// Changes what is known of its zone.
+    pub(crate) fn learn_zone(&self, learn: impl FnOnce(&mut Zone)) {
+        learn(&mut self.zone.lock());
+    }
+
+    /// The time in the answer to `MDTM`, in UTC.
+    pub(crate) fn mdtm(&self, reply: &Reply) -> Option<Stamp> {
+        parse_mdtm(reply).map(|told| self.zone.lock().mdtm(told))
     }
 
     /// Whether a login can be sent in one burst.

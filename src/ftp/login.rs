@@ -13,7 +13,7 @@ use super::dialect::{Can, Dialect};
 use super::door::{Closed, Door, Knock};
 use super::reply::{Class, Reply};
 use crate::base::{Deadline, Secret};
-use crate::config::TlsMode;
+use crate::config::{Listing, TlsMode};
 use crate::remote::{Error, ErrorKind, Retry};
 
 /// Who wants to log in, and what is known of how.
@@ -23,6 +23,7 @@ pub(super) struct Login<'a> {
     /// For servers that ask for one by 332 (RFC 959 5.4).
     pub(super) account: Option<&'a Secret>,
     pub(super) tls: TlsMode,
+    pub(super) listing: &'a Listing,
     pub(super) dialect: &'a Dialect,
     pub(super) door: &'a Door,
 }
@@ -41,7 +42,7 @@ impl Login<'_> {
         let features = self.dialect.features();
         let mut rest = control.protection();
         rest.push(Command::TypeImage);
-        rest.extend(features.iter().flat_map(|f| options(f)));
+        rest.extend(features.iter().flat_map(|f| options(f, self.listing)));
         let mut knock = self.door.knock(deadline)?;
         let in_one_burst = self.dialect.ever_connected() && self.dialect.burst() != Can::No;
         let answered = if in_one_burst {
@@ -247,8 +248,16 @@ mod tests {
             let socket = Socket::new(stream).expect("a socket");
             let mut control = Control::new(socket, Arc::clone(dialect), 1).expect("a control connection");
             let door = Door::new(Arc::new(SystemClock));
-            let tls = TlsMode::Off;
-            let login = Login { user: b"u", password: &password, account: account.as_ref(), tls, dialect, door: &door };
+            let (tls, listing) = (TlsMode::Off, Listing::default());
+            let login = Login {
+                user: b"u",
+                password: &password,
+                account: account.as_ref(),
+                tls,
+                listing: &listing,
+                dialect,
+                door: &door,
+            };
             let done = greet(&mut control, deadline).and_then(|_| login.run(&mut control, deadline));
             drop(control);
             let done = done.map_err(|refusal| match refusal {

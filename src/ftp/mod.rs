@@ -19,6 +19,7 @@ mod control;
 mod data;
 mod dialect;
 mod door;
+pub mod encoding;
 pub mod features;
 mod list;
 pub mod listing;
@@ -27,7 +28,10 @@ mod pool;
 pub mod reply;
 pub mod socket;
 mod text;
+mod times;
 mod tls;
 mod transfer;
+mod way;
+pub mod zone;
 
 pub use client::Client;

@@ -9,14 +9,14 @@ use super::classify::{Verdict, classify, knows, refusal};
 use super::command::{Arg, Command};
 use super::control::Control;
 use super::data::Opener;
-use super::dialect::{Can, Skill};
+use super::dialect::{Can, Dialect, Skill};
 use super::listing::mlsd::parse_mlst;
-use super::listing::time::{parse_mdtm, parse_size};
+use super::listing::time::parse_size;
 use super::pool::Lease;
 use super::reply::{Class, Reply};
 use super::socket::Socket;
 use crate::base::Deadline;
-use crate::remote::{Download, Error, ErrorKind, Meta, RemotePath, Result, Retry, Version};
+use crate::remote::{Download, Error, ErrorKind, Meta, Result, Retry, Version};
 
 /// A file on its way here: owns its control connection until the final reply.
 pub(crate) struct Retr {
@@ -39,25 +39,24 @@ enum State {
     Done,
 }
 
-/// Begins to send `path` from byte `from`: two flights, `[version] EPSV` and `REST` + `RETR`.
+/// Begins to send the file `arg` from byte `from`: two flights, `[version] EPSV` and `REST` + `RETR`.
 pub(crate) fn retrieve(
     mut lease: Lease,
     opener: &Opener<'_>,
-    path: &RemotePath,
+    arg: &Arg<'_>,
     from: u64,
     deadline: Deadline,
 ) -> std::result::Result<Box<dyn Download>, Failed> {
     let control = lease.control_mut();
-    let arg = Arg::from(path);
-    let asks = version_commands(control, &arg, deadline)?;
+    let asks = version_commands(control, arg, deadline)?;
     let opened = opener.open(control, &asks, deadline)?;
-    let version = read_version(&asks, &opened.replies);
+    let version = read_version(control.dialect(), &asks, &opened.replies);
     let rest = from > 0 && control.dialect().can(Skill::Rest) != Can::No;
     let mut commands = Vec::with_capacity(2);
     if rest {
         commands.push(Command::Rest(from));
     }
-    commands.push(Command::Retr(arg));
+    commands.push(Command::Retr(arg.clone()));
     control.send(&commands, deadline)?;
     let verbs: &[_] = if rest { &["REST", "RETR"] } else { &["RETR"] };
     let Begun { before, reply, data } = opened.channel.begin(control, verbs, deadline)?;
@@ -240,7 +239,7 @@ pub(crate) fn known(control: &mut Control, skill: Skill, command: &Command<'_>, 
 }
 
 /// What the replies to [`version_commands`] say.
-pub(crate) fn read_version(asked: &[Command<'_>], replies: &[Reply]) -> Option<Version> {
+pub(crate) fn read_version(dialect: &Dialect, asked: &[Command<'_>], replies: &[Reply]) -> Option<Version> {
     let mut version = Version { size: 0, mtime: None, unique: None };
     let mut sized = false;
     for (command, reply) in asked.iter().zip(replies) {
@@ -254,7 +253,7 @@ pub(crate) fn read_version(asked: &[Command<'_>], replies: &[Reply]) -> Option<V
                 version.size = parse_size(reply)?;
                 sized = true;
             }
-            Command::Mdtm(_) => version.mtime = parse_mdtm(reply),
+            Command::Mdtm(_) => version.mtime = dialect.mdtm(reply),
             _ => {}
         }
     }
