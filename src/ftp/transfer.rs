@@ -69,7 +69,7 @@ pub(crate) fn retrieve(
         }
         if !moved {
             debug!("the server cannot restart a transfer ({}): reading from the beginning", reply.text());
-            control.dialect().hear("REST", &reply);
+            control.dialect().hear("REST", reply);
         }
         moved
     } else {
