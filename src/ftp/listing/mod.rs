@@ -4,9 +4,10 @@
 //! `ls -l` prints, `dos` what IIS prints, and those of systems that are rarer. What most lines are, the listing is
 //! ([`Style`]); a line of another style among them is still read where nothing else can be meant.
 //!
-//! `date`, `clock`, `ideographs` and `months` read dates in any order and language, [`time`] turns them into seconds. Some of their riddles
-//! only the whole listing solves (`01/02/23`), so it is looked over before it is read. A line that cannot be read is left
-//! out and reported, never guessed at: an entry that is not there is a smaller evil than one that leads elsewhere.
+//! `date`, `clock`, `ideographs` and `months` read dates in any order and language, [`time`] turns them into seconds. Some
+//! of their riddles only the whole listing solves (`01/02/23`), so it is looked over before it is read. A line that cannot
+//! be read is left out and reported, never guessed at: an entry that is not there is a smaller evil than one that leads
+//! elsewhere.
 
 mod clock;
 mod cms;
@@ -63,9 +64,9 @@ pub struct Parsed {
     pub skipped: Vec<Skipped>,
     /// How many lines could not be read.
     pub skipped_count: usize,
-    /// How the lines of a LIST look; None for MLSD and where no line looks like anything.
+    /// How the lines of a LIST look; None after an MLSD, and where no line looks like anything.
     pub style: Option<Style>,
-    /// Whether times are UTC (MLSD, EPLF), and not those of a clock on the server's wall.
+    /// Whether times are UTC (MLSD, EPLF, seconds since 1970), and not those of a clock on the server's wall.
     pub utc: bool,
     /// Whether sizes are rounded: blocks of VMS, or `33.5k`. SIZE knows better.
     pub rough_sizes: bool,
