@@ -6,6 +6,7 @@
 use super::clock::Clock;
 use super::ideographs::ideographs;
 use super::months::month;
+use super::order::DateOrder;
 use super::time::{midnight, small, without_year, year};
 use crate::remote::{Precision, Stamp};
 
@@ -63,10 +64,8 @@ pub(super) fn is_blank(b: u8) -> bool {
 /// What only a look at the whole listing tells of its dates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Habits {
-    /// `01/02/23` is in February; where dots part it, it is anyway.
-    pub(super) day_first: bool,
-    /// `98-07-13`: the year comes first, though it is short.
-    pub(super) year_first: bool,
+    /// Of dates of numbers; where dots part them, the day is first anyway.
+    pub(super) order: Option<DateOrder>,
     /// `Nov 14 22:13 2023`: the year follows the time, and is not the beginning of the name.
     pub(super) year_after_time: bool,
     /// `Nov 14 2023 22:13`: as the other way round.
@@ -83,7 +82,7 @@ pub(super) struct Date {
     /// What stands at its end.
     pub(super) form: Form,
     /// What the order of its numbers must be.
-    pub(super) clue: Clue,
+    pub(super) clue: Option<DateOrder>,
 }
 
 /// How a date ends, which decides where the name begins.
@@ -97,16 +96,6 @@ pub(super) enum Form {
     Full,
     /// `2023-11-14` alone, where other lines have a time: blanks behind it fill its column.
     Bare,
-}
-
-/// What the numbers of `13/11/23` say of their order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Clue {
-    #[default]
-    None,
-    MonthFirst,
-    DayFirst,
-    YearFirst,
 }
 
 /// Reads the date at the head of `words` at the time `now`; None where none stands there.
@@ -168,7 +157,7 @@ pub(super) fn finish(
     habits: Habits,
     now: i64,
 ) -> Option<Date> {
-    let date = |stamp, words, form| Some(Date { stamp, words, form, clue: Clue::None });
+    let date = |stamp, words, form| Some(Date { stamp, words, form, clue: None });
     if let Some(clock) = Clock::read(rest) {
         let (next_year, words) = match rest.get(clock.words).and_then(|word| year(word.text)) {
             Some(next) if known.is_none() && (clock.precise || habits.year_after_time) => (Some(next), clock.words + 1),
@@ -214,7 +203,7 @@ pub(super) enum Triple {
 
 impl Triple {
     /// Reads `2023-11-14`, `11/14/23`, `14.11.`, `14-Nov-2023` and their like.
-    pub(super) fn read(word: &[u8], habits: Habits) -> Option<(Self, Clue)> {
+    pub(super) fn read(word: &[u8], habits: Habits) -> Option<(Self, Option<DateOrder>)> {
         let word = word.strip_suffix(b",").unwrap_or(word);
         let word = word.strip_suffix(b".").unwrap_or(word);
         if word.len() < 3 || word.len() > LONGEST_DATE {
@@ -230,22 +219,22 @@ impl Triple {
             return short_pair(first, second, mark, habits);
         };
         if let Some(month) = month(second) {
-            return Some((Self::Full(any_year(third)?, month, day_number(first)?), Clue::None));
+            return Some((Self::Full(any_year(third)?, month, day_number(first)?), None));
         }
         if let Some(month) = month(first) {
-            return Some((Self::Full(any_year(third)?, month, day_number(second)?), Clue::None));
+            return Some((Self::Full(any_year(third)?, month, day_number(second)?), None));
         }
         ordered([first, second, third], mark, habits)
     }
 }
 
 /// `11-14`, `14/11`, `14-Nov`.
-fn short_pair(first: &[u8], second: &[u8], mark: u8, habits: Habits) -> Option<(Triple, Clue)> {
+fn short_pair(first: &[u8], second: &[u8], mark: u8, habits: Habits) -> Option<(Triple, Option<DateOrder>)> {
     if let Some(month) = month(second) {
-        return Some((Triple::Short(month, day_number(first)?), Clue::None));
+        return Some((Triple::Short(month, day_number(first)?), None));
     }
     if let Some(month) = month(first) {
-        return Some((Triple::Short(month, day_number(second)?), Clue::None));
+        return Some((Triple::Short(month, day_number(second)?), None));
     }
     if first.len() > 2 || second.len() > 2 {
         return None;
@@ -256,7 +245,7 @@ fn short_pair(first: &[u8], second: &[u8], mark: u8, habits: Habits) -> Option<(
 }
 
 /// Three numbers: the year is where four digits are, else at the end.
-fn ordered([first, second, third]: [&[u8]; 3], mark: u8, habits: Habits) -> Option<(Triple, Clue)> {
+fn ordered([first, second, third]: [&[u8]; 3], mark: u8, habits: Habits) -> Option<(Triple, Option<DateOrder>)> {
     let full = |year, month, day| {
         ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some(Triple::Full(year, month, day))
     };
@@ -264,7 +253,7 @@ fn ordered([first, second, third]: [&[u8]; 3], mark: u8, habits: Habits) -> Opti
         return None;
     }
     if first.len() == 4 {
-        return Some((full(year(first)?, small(second)?, day_number(third)?)?, Clue::None));
+        return Some((full(year(first)?, small(second)?, day_number(third)?)?, None));
     }
     if first.len() > 2 {
         return None;
@@ -272,26 +261,26 @@ fn ordered([first, second, third]: [&[u8]; 3], mark: u8, habits: Habits) -> Opti
     let (one, two) = (small(first)?, small(second)?);
     let year_first = || full(any_year(first)?, two, day_number(third)?);
     if third.len() == 2 && one > 31 {
-        return Some((year_first()?, Clue::YearFirst));
+        return Some((year_first()?, Some(DateOrder::YearFirst)));
     }
-    if habits.year_first
+    if habits.order == Some(DateOrder::YearFirst)
         && third.len() == 2
         && let Some(date) = year_first()
     {
-        return Some((date, Clue::None));
+        return Some((date, None));
     }
     let (month, day, clue) = month_and_day(one, two, mark, habits)?;
     Some((full(any_year(third)?, month, day)?, clue))
 }
 
 /// Which of two numbers is the month; dots are Europe's.
-fn month_and_day(first: u8, second: u8, mark: u8, habits: Habits) -> Option<(u8, u8, Clue)> {
+fn month_and_day(first: u8, second: u8, mark: u8, habits: Habits) -> Option<(u8, u8, Option<DateOrder>)> {
     let valid = |month: u8, day: u8| (1..=12).contains(&month) && (1..=31).contains(&day);
     match (valid(first, second), valid(second, first)) {
-        (true, true) if mark == b'.' || habits.day_first => Some((second, first, Clue::None)),
-        (true, true) => Some((first, second, Clue::None)),
-        (true, false) => Some((first, second, Clue::MonthFirst)),
-        (false, true) => Some((second, first, Clue::DayFirst)),
+        (true, true) if mark == b'.' || habits.order == Some(DateOrder::DayFirst) => Some((second, first, None)),
+        (true, true) => Some((first, second, None)),
+        (true, false) => Some((first, second, Some(DateOrder::MonthFirst))),
+        (false, true) => Some((second, first, Some(DateOrder::DayFirst))),
         (false, false) => None,
     }
 }
@@ -429,7 +418,11 @@ mod tests {
     #[test]
     fn what_the_listing_decides() {
         let at = |month, day, hour| seconds((2023, month, day), (hour, 0, 0));
-        let habits = |day_first, year_after_time| Habits { day_first, year_after_time, ..Habits::default() };
+        let habits = |day_first: bool, year_after_time| Habits {
+            order: day_first.then_some(DateOrder::DayFirst),
+            year_after_time,
+            ..Habits::default()
+        };
         let minute = |secs| coarse(secs, Precision::Minute);
         assert_eq!(found(b"02/03/2023 07:00", habits(false, false)), Some((minute(at(2, 3, 7)), 2)));
         assert_eq!(found(b"02/03/2023 07:00", habits(true, false)), Some((minute(at(3, 2, 7)), 2)));
@@ -437,7 +430,7 @@ mod tests {
         assert_eq!(found(b"Feb 3 07:00 2023 x", habits(false, true)), Some((minute(at(2, 3, 7)), 4)));
         let habits = Habits { time_after_year: true, ..Habits::default() };
         assert_eq!(found(b"Feb 3 2023 07:00 x", habits), Some((minute(at(2, 3, 7)), 4)));
-        let habits = Habits { year_first: true, ..Habits::default() };
+        let habits = Habits { order: Some(DateOrder::YearFirst), ..Habits::default() };
         assert_eq!(found(b"23-02-03 07:00 x", habits), Some((minute(at(2, 3, 7)), 2)));
     }
 

@@ -5,7 +5,8 @@
 
 use super::super::text::number;
 use super::clock::Clock;
-use super::date::{Clue, Habits, Line, Triple};
+use super::date::{Habits, Line, Triple};
+use super::order::{DateOrder, Evidence};
 use super::time::midnight;
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -44,9 +45,7 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
 /// Looks at all lines before they are read.
 #[derive(Debug, Default)]
 pub(super) struct Study {
-    day_first: usize,
-    month_first: usize,
-    year_first: usize,
+    evidence: Evidence,
     /// Where names begin behind `<DIR>`.
     name_column: Option<usize>,
 }
@@ -56,12 +55,7 @@ impl Study {
         let Some((_, clue)) = day(line, Habits::default()) else {
             return;
         };
-        match clue {
-            Clue::DayFirst => self.day_first += 1,
-            Clue::MonthFirst => self.month_first += 1,
-            Clue::YearFirst => self.year_first += 1,
-            Clue::None => {}
-        }
+        self.evidence.add(clue);
         let words = line.words.iter().enumerate().take(5);
         if let Some((at, _)) = words.skip(2).find(|(_, word)| word.text.eq_ignore_ascii_case(b"<DIR>"))
             && let Some(name) = line.words.get(at + 1)
@@ -72,16 +66,12 @@ impl Study {
     }
 
     pub(super) fn conclude(&self) -> (Habits, Option<usize>) {
-        let habits = Habits {
-            day_first: self.day_first > 0 && self.month_first == 0,
-            year_first: self.year_first > 0,
-            ..Habits::default()
-        };
+        let habits = Habits { order: self.evidence.told(), ..Habits::default() };
         (habits, self.name_column)
     }
 }
 
-fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Clue)> {
+fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Option<DateOrder>)> {
     let word = line.word(0);
     if !word.first()?.is_ascii_digit() {
         return None;
@@ -157,8 +147,8 @@ const MARKS: &[&[u8]] = &[b",", b".", b"'", b"\xa0", b"\xff", b"\xc2\xa0", b"\xe
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::shown_at_2026;
     use super::super::time::{coarse, seconds};
+    use super::super::{Reading, parse_list_as, shown, shown_at_2026};
     use super::*;
     use crate::remote::{Name, Precision};
 
@@ -251,6 +241,10 @@ mod tests {
         assert_eq!(shown_at_2026(french), ["dir - 2023-11-14T22:13 - sub", "file 1234567 2023-02-01T22:13 - a"]);
         let japanese = "98-07-13  21:06       <DIR>          d/\r\n01-02-03  21:06    9 x\r\n";
         assert_eq!(shown_at_2026(japanese), ["dir - 1998-07-13T21:06 - d", "file 9 2001-02-03T21:06 - x"]);
+        let reading = Reading { order: Some(DateOrder::DayFirst), now: 0, style: None };
+        let parsed = parse_list_as(b"01/02/2023  22:13   9 x\n", &reading);
+        assert_eq!((shown(&parsed), parsed.order), (vec!["file 9 2023-02-01T22:13 - x".into()], None));
+        assert_eq!(parse_list_as(french, &Reading::default()).order, Some(DateOrder::DayFirst));
         let korean = "2023-11-14  오후 10:13    <DIR>    d\r\n2023-11-14  오전 12:13    1,234 x\r\n";
         assert_eq!(shown_at_2026(korean), ["dir - 2023-11-14T22:13 - d", "file 1234 2023-11-14T00:13 - x"]);
         let spanish = "14/11/2023  10:13 p. m.    <DIR>    d\r\n14-nov-2023  10:13    7 x\r\n";

@@ -5,6 +5,7 @@
 
 use super::clock::Clock;
 use super::date::{Habits, Line, Triple};
+use super::order::DateOrder;
 use super::time::{coarse, midnight};
 use super::{Context, Facts, Skip, entry};
 use crate::remote::{Entry, Kind, Precision, Stamp};
@@ -93,7 +94,7 @@ fn member(line: &Line<'_>) -> Option<Facts> {
     let digits = [major1, major2, minor1, minor2].iter().all(|b| b.is_ascii_digit());
     slashed(line.word(2)).filter(|_| digits)?;
     let clock = Clock::read(line.words.get(4..)?)?;
-    let short = Habits { year_first: true, ..Habits::default() };
+    let short = Habits { order: Some(DateOrder::YearFirst), ..Habits::default() };
     match Triple::read(line.word(3), short)? {
         (Triple::Full(year, month, day), _) => {
             Some(Facts { mtime: clock.on(midnight((year, month, day))), ..Facts::default() })

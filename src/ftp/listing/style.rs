@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::date::Line;
 use super::lines::Lines;
 use super::permissions::Permissions;
-use super::{Context, Skip, cms, dos, eplf, guardian, ibmi, mlsd, mvs, os2, small, unix, vms};
+use super::{Context, Reading, Skip, cms, dos, eplf, guardian, ibmi, mlsd, mvs, os2, small, unix, vms};
 use crate::remote::Entry;
 
 /// How the lines of a LIST are written.
@@ -213,8 +213,8 @@ pub(super) fn parse_line(style: Style, line: &Line<'_>, context: &Context) -> Re
 }
 
 /// Looks over the listing for what single lines leave open.
-pub(super) fn study(data: &[u8], style: Style, now: i64) -> Context {
-    let mut context = Context { now, ..Context::default() };
+pub(super) fn study(data: &[u8], style: Style, reading: &Reading) -> Context {
+    let mut context = Context { now: reading.now, ..Context::default() };
     let lines = || Lines::new(data).flatten().map(Line::new);
     match style {
         Style::Unix | Style::NetWare => {
@@ -228,14 +228,16 @@ pub(super) fn study(data: &[u8], style: Style, now: i64) -> Context {
             (context.habits, context.dos_name_column) = study.conclude();
         }
         Style::IbmI => {
-            let mut study = ibmi::Study::new(now);
+            let mut study = ibmi::Study::new(reading.now);
             lines().for_each(|line| study.look(&line));
-            context.ibmi = study.conclude();
+            (context.told, context.ibmi) = study.conclude(reading.order);
         }
         Style::Mvs => context.mvs_members = lines().any(|line| mvs::is_member_heading(&line)),
         Style::Dls => context.dls = true,
         _ => {}
     }
+    context.told = context.told.or(context.habits.order);
+    context.habits.order = context.habits.order.or(reading.order);
     context
 }
 

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::clock::Clock;
 use super::columns::Columns;
-use super::date::{Clue, Form, Habits, Line, is_blank};
+use super::date::{Form, Habits, Line, is_blank};
+use super::order::Evidence;
 use super::permissions::Permissions;
 use super::sizes::in_units;
 use super::time::{midnight, year};
@@ -77,8 +78,7 @@ pub(super) struct Study {
     years_with_clock: usize,
     narrow_years: usize,
     filled_years: usize,
-    day_first: usize,
-    month_first: usize,
+    evidence: Evidence,
     in_units: bool,
     dirs: usize,
     slashed_dirs: usize,
@@ -110,11 +110,7 @@ impl Study {
         }
         let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
         self.in_units |= in_units(before).is_some();
-        match date.clue {
-            Clue::DayFirst => self.day_first += 1,
-            Clue::MonthFirst => self.month_first += 1,
-            Clue::YearFirst | Clue::None => {}
-        }
+        self.evidence.add(date.clue);
         let next = columns.next;
         // A name must be left.
         let followed = line.words.len() > next + 1;
@@ -149,8 +145,7 @@ impl Study {
 
     pub(super) fn conclude(&self) -> (Habits, Manners) {
         let habits = Habits {
-            day_first: self.day_first > 0 && self.month_first == 0,
-            year_first: false,
+            order: self.evidence.told(),
             year_after_time: self.year_follows_time(),
             time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
         };
