@@ -6,7 +6,7 @@ use log::info;
 
 use super::classify::knows;
 use super::features::{Features, Software};
-use super::listing::Style;
+use super::listing::{DateOrder, Style};
 use super::listing::time::parse_mdtm;
 use super::reply::Reply;
 use super::zone::Zone;
@@ -36,6 +36,7 @@ struct Learned {
     software: Option<Software>,
     home: Option<RemotePath>,
     style: Option<Style>,
+    date_order: Option<DateOrder>,
     skills: [Can; SKILLS],
     burst: Can,
     ever_connected: bool,
@@ -154,6 +155,15 @@ impl Dialect {
     /// How the lines of its listings are written, once a listing has made it clear.
     pub(crate) fn style(&self) -> Option<Style> {
         self.learned.lock().style
+    }
+
+    /// In which order day, month and year stand in the dates of its listings, once one has told.
+    pub(crate) fn date_order(&self) -> Option<DateOrder> {
+        self.learned.lock().date_order
+    }
+
+    pub(crate) fn learn_date_order(&self, order: DateOrder) {
+        self.learned.lock().date_order = Some(order);
     }
 
     pub(crate) fn learn_style(&self, style: Style) {

@@ -68,15 +68,22 @@ impl Client {
     /// Reads the lines of a `LIST` in the style of the server's other listings, if that has become clear and still fits.
     pub(super) fn parse_list(&self, lines: &[u8], zone: &Zone) -> Parsed {
         let now = zone.wall_clock(self.now());
-        let known = self.dialect.style();
-        let parsed = parse_list_as(lines, &Reading { style: known, now });
-        let parsed = match known {
-            Some(_) if !parsed.is_whole() => {
-                let anew = parse_list_as(lines, &Reading { style: None, now });
-                if anew.skipped_count < parsed.skipped_count { anew } else { parsed }
+        let (known, order) = (self.dialect.style(), self.dialect.date_order());
+        let mut parsed = parse_list_as(lines, &Reading { style: known, now, order });
+        if known.is_some() && !parsed.is_whole() {
+            let anew = parse_list_as(lines, &Reading { style: None, now, order });
+            if anew.skipped_count < parsed.skipped_count {
+                parsed = anew;
             }
-            _ => parsed,
-        };
+        }
+        if let Some(told) = parsed.order {
+            self.dialect.learn_date_order(told);
+        }
+        if parsed.rough_sizes {
+            // Whoever opens such a file asks for its SIZE: a rounded one would cut it short.
+            let files = parsed.entries.iter_mut().filter(|entry| entry.meta.kind == Kind::File);
+            files.for_each(|entry| entry.meta.size = None);
+        }
         match parsed.style {
             Some(style) if known != Some(style) && parsed.is_whole() && parsed.entries.len() >= CLEAR => {
                 debug!("listings are in the style {style:?}");
