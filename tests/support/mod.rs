@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "`pub` says what a helper module offers, although a test program exports nothing")]
 
 pub mod client;
+pub mod dialect;
 pub mod files;
 pub mod lab;
 pub mod mount;
