@@ -51,7 +51,7 @@ impl Client {
         let dialect = Arc::new(Dialect::default());
         // Only a 227 names an address that could be trusted.
         let no_epsv = server.disable_epsv || server.data.trust_pasv_address;
-        for (off, skill) in [(no_epsv, Skill::Epsv), (server.disable_mlsd, Skill::Mlst)] {
+        for (off, skill) in [(no_epsv, Skill::Epsv), (server.disable_mlsd, Skill::Mlsd)] {
             if off {
                 dialect.forbid(skill);
             }
@@ -269,8 +269,7 @@ impl Remote for Client {
     ) -> Result<Listed> {
         match self.lines(path, deadline)? {
             Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, path, Wanted::Dir, deadline)),
-            Fetched::Lines { lines, complete } => {
-                let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
+            Fetched::Lines { lines, machine, complete } => {
                 let parsed = if machine { parse_mlsd(&lines) } else { parse_list(&lines, self.now()) };
                 let complete = complete && parsed.is_whole();
                 if parsed.is_gibberish() {

@@ -32,6 +32,7 @@ struct Learned {
     eprt: Can,
     tls: Can,
     tls13: Can,
+    mlsd: Can,
     mlst: Can,
     mdtm: Can,
     size: Can,
@@ -54,7 +55,9 @@ pub(crate) enum Skill {
     Tls13,
     /// `EPSV` gives a port that can be reached (RFC 2428).
     Epsv,
-    /// `MLSD` and `MLST` (RFC 3659 7).
+    /// `MLSD` (RFC 3659 7). Unknown after `FEAT`: announced, but never answered yet.
+    Mlsd,
+    /// `MLST` of one file (RFC 3659 7).
     Mlst,
     /// `MDTM` tells times (RFC 3659 3).
     Mdtm,
@@ -90,15 +93,18 @@ impl Dialect {
                 // Not in FEAT: RFC 2389 wants extensions listed, but old servers list only some.
                 (was, false) => was,
             };
-            learned.mlst = match (learned.mlst, f.mlst.is_some()) {
-                (Can::No, _) | (_, false) => Can::No,
-                (_, true) => Can::Yes,
+            if f.mlst.is_none() {
+                learned.mlsd = Can::No;
+            }
+            learned.mlst = match learned.mlsd {
+                Can::No => Can::No,
+                Can::Unknown | Can::Yes => Can::Yes,
             };
             learned.mdtm = told(f.mdtm, learned.mdtm);
             learned.size = told(f.size, learned.size);
             learned.rest = told(f.rest_stream, learned.rest);
         } else {
-            learned.mlst = Can::No;
+            (learned.mlsd, learned.mlst) = (Can::No, Can::No);
         }
         learned.features = Some(Arc::new(features.unwrap_or_default()));
         learned.software = Some(software);
@@ -123,7 +129,7 @@ impl Dialect {
         self.learned.lock().home = Some(home);
     }
 
-    /// Whether a login can be sent in one burst.
+    /// Whether several commands can be sent in one segment; some servers lose all but the first.
     pub(crate) fn burst(&self) -> Can {
         self.learned.lock().burst
     }
@@ -150,6 +156,7 @@ impl Learned {
             Skill::Tls => &mut self.tls,
             Skill::Tls13 => &mut self.tls13,
             Skill::Epsv => &mut self.epsv,
+            Skill::Mlsd => &mut self.mlsd,
             Skill::Mlst => &mut self.mlst,
             Skill::Mdtm => &mut self.mdtm,
             Skill::Size => &mut self.size,
