@@ -9,12 +9,13 @@ use log::{debug, info, warn};
 use super::command::{Arg, Command};
 use super::control::Control;
 use super::dialect::{Can, Dialect, Skill};
+use super::door::Door;
 use super::features::{Features, Software};
-use super::login::{greet, log_in};
+use super::login::{Login, greet};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
 use super::tls::Security;
-use crate::base::Deadline;
+use crate::base::{Clock, Deadline};
 use crate::config::{Server, TlsMode};
 use crate::remote::{Error, ErrorKind, RemotePath, Result};
 
@@ -24,6 +25,7 @@ pub(crate) struct Connector {
     dialer: Box<dyn Dialer>,
     security: Security,
     dialect: Arc<Dialect>,
+    door: Door,
     ids: AtomicU64,
 }
 
@@ -32,6 +34,8 @@ pub(crate) struct Connector {
 pub(crate) enum Refusal {
     /// The server has as many of us as it wants: not an error as long as another connection lives.
     TooMany(Error),
+    /// The server has refused the password before, and it is not time to try again: it was not asked.
+    Known(Error),
     /// Everything else.
     Failed(Error),
 }
@@ -43,8 +47,14 @@ impl From<Error> for Refusal {
 }
 
 impl Connector {
-    pub(crate) fn new(server: Server, dialer: Box<dyn Dialer>, security: Security, dialect: Arc<Dialect>) -> Self {
-        Self { server, dialer, security, dialect, ids: AtomicU64::new(1) }
+    pub(crate) fn new(
+        server: Server,
+        dialer: Box<dyn Dialer>,
+        security: Security,
+        dialect: Arc<Dialect>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { server, dialer, security, dialect, door: Door::new(clock), ids: AtomicU64::new(1) }
     }
 
     pub(crate) fn dialer(&self) -> &dyn Dialer {
@@ -72,6 +82,7 @@ impl Connector {
     }
 
     fn attempt(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
+        self.door.check().map_err(Refusal::Known)?;
         let mut control = self.dial(deadline)?;
         if self.security.mode() == TlsMode::Implicit {
             control = self.encrypt(control, deadline)?;
@@ -82,12 +93,18 @@ impl Connector {
             TlsMode::Try if self.dialect.can(Skill::Tls) != Can::No => self.negotiate(control, deadline)?,
             TlsMode::Try | TlsMode::Off | TlsMode::Implicit => control,
         };
-        log_in(&mut control, &self.server, &self.dialect, deadline)?;
+        self.login().run(&mut control, deadline)?;
         if self.dialect.home().is_none() {
             self.learn(&mut control, &greeting, deadline)?;
         }
         self.dialect.learn_connected();
         Ok(control)
+    }
+
+    fn login(&self) -> Login<'_> {
+        let Server { user, password, account, tls, .. } = &self.server;
+        let (account, tls) = (account.as_ref(), tls.mode);
+        Login { user, password, account, tls, dialect: &self.dialect, door: &self.door }
     }
 
     fn dial(&self, deadline: Deadline) -> Result<Control> {

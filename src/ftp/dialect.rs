@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use log::info;
+
+use super::classify::knows;
 use super::features::{Features, Software};
+use super::reply::Reply;
 use crate::base::sync::Ranked;
 use crate::remote::RemotePath;
 
@@ -27,22 +31,12 @@ struct Learned {
     features: Option<Arc<Features>>,
     software: Option<Software>,
     home: Option<RemotePath>,
-    passive: Can,
-    epsv: Can,
-    eprt: Can,
-    tls: Can,
-    tls13: Can,
-    mlsd: Can,
-    mlst: Can,
-    mdtm: Can,
-    size: Can,
-    rest: Can,
-    list_all: Can,
+    skills: [Can; SKILLS],
     burst: Can,
     ever_connected: bool,
 }
 
-/// What a [`Can`] is about.
+/// What a [`Can`] is about. One more is a line here, one in [`Skill::of`] where a verb stands for it, and [`SKILLS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skill {
     /// A port of the server's can be reached, by `EPSV` or `PASV`.
@@ -69,6 +63,24 @@ pub(crate) enum Skill {
     ListAll,
 }
 
+/// How many there are.
+const SKILLS: usize = Skill::ListAll as usize + 1;
+
+impl Skill {
+    /// The skill that a server shows by knowing `verb`.
+    pub(crate) fn of(verb: &str) -> Option<Self> {
+        match verb {
+            "EPSV" => Some(Self::Epsv),
+            "MLSD" => Some(Self::Mlsd),
+            "MLST" => Some(Self::Mlst),
+            "MDTM" => Some(Self::Mdtm),
+            "SIZE" => Some(Self::Size),
+            "REST" => Some(Self::Rest),
+            _ => None,
+        }
+    }
+}
+
 impl Dialect {
     /// Forbids what the user has switched off.
     pub(crate) fn forbid(&self, skill: Skill) {
@@ -83,6 +95,15 @@ impl Dialect {
         *self.learned.lock().skill(skill) = can;
     }
 
+    /// Remembers that the server has not got `verb`, if that is what its `reply` says.
+    pub(crate) fn hear(&self, verb: &str, reply: &Reply) {
+        let Some(skill) = Skill::of(verb).filter(|_| knows(verb, reply) == Some(false)) else { return };
+        if self.can(skill) != Can::No {
+            info!("the server does not know {verb}: {reply}");
+            self.learn(skill, Can::No);
+        }
+    }
+
     /// Keeps the answer to `FEAT`; an empty one where the server does not know the verb.
     pub(crate) fn learn_features(&self, features: Option<Features>, software: Software) {
         let mut learned = self.learned.lock();
@@ -94,17 +115,20 @@ impl Dialect {
                 (was, false) => was,
             };
             if f.mlst.is_none() {
-                learned.mlsd = Can::No;
+                *learned.skill(Skill::Mlsd) = Can::No;
             }
-            learned.mlst = match learned.mlsd {
-                Can::No => Can::No,
-                Can::Unknown | Can::Yes => Can::Yes,
+            // MLST in FEAT stands for both (RFC 3659 7.8).
+            *learned.skill(Skill::Mlst) = match (*learned.skill(Skill::Mlsd), *learned.skill(Skill::Mlst)) {
+                (Can::No, _) | (_, Can::No) => Can::No,
+                (Can::Unknown | Can::Yes, Can::Unknown | Can::Yes) => Can::Yes,
             };
-            learned.mdtm = told(f.mdtm, learned.mdtm);
-            learned.size = told(f.size, learned.size);
-            learned.rest = told(f.rest_stream, learned.rest);
+            for (skill, has) in [(Skill::Mdtm, f.mdtm), (Skill::Size, f.size), (Skill::Rest, f.rest_stream)] {
+                let can = learned.skill(skill);
+                *can = told(has, *can);
+            }
         } else {
-            (learned.mlsd, learned.mlst) = (Can::No, Can::No);
+            *learned.skill(Skill::Mlsd) = Can::No;
+            *learned.skill(Skill::Mlst) = Can::No;
         }
         learned.features = Some(Arc::new(features.unwrap_or_default()));
         learned.software = Some(software);
@@ -150,18 +174,6 @@ impl Dialect {
 
 impl Learned {
     fn skill(&mut self, skill: Skill) -> &mut Can {
-        match skill {
-            Skill::Passive => &mut self.passive,
-            Skill::Eprt => &mut self.eprt,
-            Skill::Tls => &mut self.tls,
-            Skill::Tls13 => &mut self.tls13,
-            Skill::Epsv => &mut self.epsv,
-            Skill::Mlsd => &mut self.mlsd,
-            Skill::Mlst => &mut self.mlst,
-            Skill::Mdtm => &mut self.mdtm,
-            Skill::Size => &mut self.size,
-            Skill::Rest => &mut self.rest,
-            Skill::ListAll => &mut self.list_all,
-        }
+        &mut self.skills[skill as usize]
     }
 }

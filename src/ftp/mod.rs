@@ -18,6 +18,7 @@ mod connect;
 mod control;
 mod data;
 mod dialect;
+mod door;
 pub mod features;
 mod list;
 pub mod listing;

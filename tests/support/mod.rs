@@ -10,5 +10,6 @@ pub mod mount;
 pub mod process;
 pub mod programs;
 pub mod server;
+pub mod themes;
 pub mod tls;
 pub mod tree;
