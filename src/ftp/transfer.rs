@@ -85,8 +85,8 @@ pub(crate) fn retrieve(
     let denied =
         |(ask, reply): (&Command<'_>, &Reply)| matches!(ask, Command::Mlst(_)) && reply.class() == Class::Permanent;
     if asks.iter().zip(&opened.replies).any(denied) {
-        // uftpd 2.13: `550 No such file or directory.` for every file.
-        info!("the server sends a file that MLST denies: SIZE from now on");
+        // uftpd 2.13: `550 No such file or directory.` for every file. Others know MLSD alone.
+        info!("the server sends a file of which MLST says nothing: SIZE from now on");
         lease.control_mut().dialect().learn(Skill::Mlst, Can::No);
     }
     let skip = if moved { 0 } else { from };
