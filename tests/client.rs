@@ -235,10 +235,12 @@ fn silence_at_any_stage_ends_at_the_deadline() {
         Stage::AfterOpening,
         Stage::Data(1),
         Stage::Final,
-        Stage::Reply("MLSD"),
+        Stage::Reply("CWD"),
     ];
     for stage in stages {
-        let server = FakeServer::start(Personality::mlsd(), tree());
+        let by_cwd = stage == Stage::Reply("CWD");
+        let personality = if by_cwd { Personality::unix_list() } else { Personality::mlsd() };
+        let server = FakeServer::start(personality, tree());
         server.fault(Fault::stall(stage));
         let mut settings = config(&server);
         settings.timeout = Duration::from_millis(200);
@@ -246,6 +248,76 @@ fn silence_at_any_stage_ends_at_the_deadline() {
         let listed = client.list(&path("/d"), Deadline::after(settings.timeout), &mut |_| ControlFlow::Continue(()));
         let kind = listed.err().unwrap_or_else(|| panic!("{stage:?}: {}", server.log())).kind;
         assert_eq!(kind, ErrorKind::TimedOut, "{stage:?}");
+    }
+}
+
+/// uftpd 2.13 says in FEAT that it knows MLST, and nothing when it is asked.
+#[test]
+fn an_mlsd_that_was_announced_and_is_never_answered_is_done_without() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    server.fault(Fault::stall(Stage::Reply("MLSD")));
+    let mut settings = config(&server);
+    settings.timeout = Duration::from_secs(3);
+    let client = client_with(&settings);
+    let mut found = Vec::new();
+    let listed = client.list(&path("/d"), Deadline::after(settings.timeout), &mut |entry| {
+        found.push(entry.name.to_string());
+        ControlFlow::Continue(())
+    });
+    assert!(listed.is_ok(), "{}", server.log());
+    assert_eq!((found, names(&client, "/")), (vec!["a.txt".to_owned()], vec!["big".to_owned(), "d".to_owned()]));
+    assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world");
+    let verbs = ["MLSD", "MLST", "LIST"].map(|verb| server.log().verb(verb));
+    assert_eq!(verbs, [1, 0, 2], "{}", server.log());
+}
+
+#[test]
+fn an_mlsd_that_was_answered_once_is_waited_for() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let mut settings = config(&server);
+    settings.timeout = Duration::from_millis(300);
+    let client = client_with(&settings);
+    assert_eq!(names(&client, "/d"), ["a.txt"]);
+    server.fault(Fault::stall(Stage::Reply("MLSD")));
+    let deadline = Deadline::after(settings.timeout);
+    let listed = client.list(&path("/d"), deadline, &mut |_| ControlFlow::Continue(()));
+    assert_eq!(listed.expect_err("silence").kind, ErrorKind::TimedOut);
+    server.heal();
+    assert_eq!(names(&client, "/d"), ["a.txt"]);
+    assert_eq!(server.log().verb("LIST"), 0, "{}", server.log());
+}
+
+/// Nor is a server that is silent altogether one without MLSD.
+#[test]
+fn silence_to_everything_proves_nothing_about_mlsd() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    server.fault(Fault::stall(Stage::Reply("MLSD")));
+    server.fault(Fault::stall(Stage::Reply("CWD")));
+    let mut settings = config(&server);
+    settings.timeout = Duration::from_millis(300);
+    let client = client_with(&settings);
+    let deadline = Deadline::after(settings.timeout);
+    let listed = client.list(&path("/d"), deadline, &mut |_| ControlFlow::Continue(()));
+    assert_eq!(listed.expect_err("silence").kind, ErrorKind::TimedOut);
+    server.heal();
+    server.clear_log();
+    assert_eq!(names(&client, "/d"), ["a.txt"]);
+    assert_eq!((server.log().verb("MLSD"), server.log().verb("LIST")), (1, 0), "{}", server.log());
+}
+
+/// uftpd 2.13 looks for files in another place when it is asked by MLST; others know MLSD alone, which FEAT calls MLST.
+#[test]
+fn an_mlst_that_is_of_no_use_is_not_asked_again() {
+    for useless in ["550 No such file or directory.", "500 Unknown command."] {
+        let server = FakeServer::start(Personality::mlsd(), tree());
+        server.fault(Fault::reply("MLST", useless));
+        let client = client(&server);
+        for _ in 0..2 {
+            assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world");
+        }
+        assert_eq!((server.log().verb("MLST"), server.log().verb("SIZE")), (1, 1), "{}", server.log());
+        assert_eq!(names(&client, "/d"), ["a.txt"]);
+        assert_eq!(server.log().verb("LIST"), 0, "MLSD is another matter");
     }
 }
 

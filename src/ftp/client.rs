@@ -62,7 +62,7 @@ impl Client {
         let no_mlsd = server.disable_mlsd || custom_list.is_some();
         // Only a 227 names an address that could be trusted.
         let no_epsv = server.disable_epsv || server.data.trust_pasv_address;
-        for (off, skill) in [(no_epsv, Skill::Epsv), (no_mlsd, Skill::Mlst)] {
+        for (off, skill) in [(no_epsv, Skill::Epsv), (no_mlsd, Skill::Mlsd)] {
             if off {
                 dialect.forbid(skill);
             }
@@ -306,11 +306,10 @@ impl Remote for Client {
             Fetched::Refused { verb, reply } => {
                 let error = self.refusal(verb, &reply, path, deadline);
                 // FEAT had promised it; LIST is always there.
-                let missing = verb == "MLSD" && self.dialect.can(Skill::Mlst) == Can::No;
+                let missing = verb == "MLSD" && self.dialect.can(Skill::Mlsd) == Can::No;
                 if missing { self.list(path, deadline, each) } else { Err(error) }
             }
-            Fetched::Lines { lines, complete } => {
-                let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
+            Fetched::Lines { lines, machine, complete } => {
                 let parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
                 let complete = complete && parsed.is_whole();
                 if parsed.is_gibberish() {

@@ -64,8 +64,11 @@ impl Connector {
 
     /// A logged-in connection in binary mode.
     pub(crate) fn connect(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
-        let untried = self.dialect.burst() == Can::Unknown && self.dialect.ever_connected();
+        let unknown = self.dialect.burst() == Can::Unknown;
+        let untried = unknown && self.dialect.ever_connected();
         match self.attempt(deadline) {
+            // Just learned, but this connection is out of step.
+            Err(Refusal::Failed(_)) if unknown && self.dialect.burst() == Can::No => self.attempt(deadline),
             // A server that throws away what arrives early leaves the burst unanswered: line by line from now on.
             Err(Refusal::Failed(e)) if untried && e.verb == "PASS" && broke(&e) => {
                 info!("login in one burst failed ({e}): line by line from now on");
@@ -92,7 +95,7 @@ impl Connector {
             TlsMode::Try | TlsMode::Off | TlsMode::Implicit => control,
         };
         self.login().run(&mut control, deadline)?;
-        if self.dialect.features().is_none() {
+        if self.dialect.home().is_none() {
             self.learn(&mut control, &greeting, deadline)?;
         }
         self.dialect.learn_connected();
@@ -183,19 +186,18 @@ impl Connector {
 
     /// Once per server: what it can do, and where a login begins.
     fn learn(&self, control: &mut Control, greeting: &Reply, deadline: Deadline) -> Result<()> {
+        let mut asked = Vec::new();
         let feat = control.transact(&Command::Feat, deadline)?;
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
             debug!("features: {features:?}");
-            let asked: Vec<_> = options(&features, &self.server.listing);
+            asked = options(&features, &self.server.listing);
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);
-            // Refusals do no harm: each server keeps the facts it knows.
-            control.pipeline(&asked, deadline)?;
         } else {
             self.dialect.learn_features(None, Software::from_greeting(greeting));
         }
-        let pwd = control.transact(&Command::Pwd, deadline)?;
+        let pwd = self.first_burst(control, asked, deadline)?;
         let home = parse_pwd(&pwd).and_then(|path| {
             let names = Codec::new(self.server.listing.encoding);
             RemotePath::new(&names.show_path(&path))
@@ -207,6 +209,38 @@ impl Connector {
         Ok(())
     }
 }
+
+impl Connector {
+    /// Sends `asked` and `PWD`, whose reply it returns, in one segment: the first one that holds several commands.
+    ///
+    /// Some servers read a command and throw away what came with it (uftpd 2.13, and small devices). They are found out
+    /// here, where nothing is lost by it.
+    fn first_burst(&self, control: &mut Control, asked: Vec<Command<'_>>, deadline: Deadline) -> Result<Reply> {
+        let mut burst = asked;
+        if burst.is_empty() {
+            // Something that the server is known to answer.
+            burst.push(Command::TypeImage);
+        }
+        burst.push(Command::Pwd);
+        control.send(&burst, deadline)?;
+        // Refusals do no harm: each server keeps the facts it knows.
+        let mut reply = control.reply(burst[0].verb(), deadline)?;
+        let left = deadline.left().map_err(|e| Error::io("PWD", e))?;
+        let soon = deadline.min_after(left / BURST_SHARE);
+        for command in &burst[1..] {
+            reply = control.reply(command.verb(), soon).inspect_err(|e| {
+                if e.kind == ErrorKind::TimedOut {
+                    info!("the server answers the first of several commands alone: one at a time from now on");
+                    self.dialect.learn_burst(Can::No);
+                }
+            })?;
+        }
+        Ok(reply)
+    }
+}
+
+/// The share of the time that the first burst of all may take after its first reply.
+const BURST_SHARE: u32 = 3;
 
 /// What to ask for at the beginning of each connection, known from `FEAT`.
 pub(super) fn options(features: &Features, listing: &Listing) -> Vec<Command<'static>> {

@@ -3,6 +3,7 @@
 //! A [`Control`] is owned by one request at a time. Whoever sees an error from it drops it: after one lost or extra
 //! reply nobody knows any more which reply belongs to which command.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::classify::{Verdict, classify, refusal};
 use super::command::Command;
-use super::dialect::Dialect;
+use super::dialect::{Can, Dialect};
 use super::reply::{Reply, ReplyParser};
 use super::socket::Socket;
 use super::tls::{Session, Trouble};
@@ -28,6 +29,8 @@ pub(crate) struct Control {
     parser: ReplyParser,
     /// What has arrived and belongs to no complete reply yet.
     received: Vec<u8>,
+    /// Replies that had to be waited for before the next command could be sent.
+    early: VecDeque<Reply>,
     dialect: Arc<Dialect>,
     /// Counts the connections of this process, for the log.
     id: u64,
@@ -50,6 +53,7 @@ impl Control {
             socket,
             parser: ReplyParser::default(),
             received: Vec::new(),
+            early: VecDeque::new(),
             dialect,
             id,
             peer,
@@ -117,8 +121,22 @@ impl Control {
         self.doubtful = true;
     }
 
-    /// Sends `commands` in one segment.
+    /// Sends `commands` in one segment; one after the other to servers that lose all but the first of a segment.
     pub(crate) fn send(&mut self, commands: &[Command<'_>], deadline: Deadline) -> Result<()> {
+        if self.dialect.burst() != Can::No {
+            return self.send_segment(commands, deadline);
+        }
+        for (n, command) in commands.iter().enumerate() {
+            self.send_segment(std::slice::from_ref(command), deadline)?;
+            if n + 1 < commands.len() {
+                let reply = self.unqueued_reply(command.verb(), deadline)?;
+                self.early.push_back(reply);
+            }
+        }
+        Ok(())
+    }
+
+    fn send_segment(&mut self, commands: &[Command<'_>], deadline: Deadline) -> Result<()> {
         let verb = commands.first().map_or("send", Command::verb);
         let software = self.dialect.software();
         // Wiped when done: a login's password goes through it.
@@ -135,6 +153,13 @@ impl Control {
 
     /// Reads one reply to `verb`, preliminary ones included. A 421 means that the server is about to hang up.
     pub(crate) fn reply(&mut self, verb: &'static str, deadline: Deadline) -> Result<Reply> {
+        match self.early.pop_front() {
+            Some(reply) => Ok(reply),
+            None => self.unqueued_reply(verb, deadline),
+        }
+    }
+
+    fn unqueued_reply(&mut self, verb: &'static str, deadline: Deadline) -> Result<Reply> {
         if self.doubtful {
             let share = deadline.left().map_err(|e| Error::io(verb, e))? / DOUBTFUL_SHARE;
             let reply = self.next_reply(verb, deadline.min_after(share));
@@ -164,6 +189,9 @@ impl Control {
 
     /// A reply to `verb` if one has arrived already.
     pub(crate) fn reply_now(&mut self, verb: &'static str) -> Result<Option<Reply>> {
+        if let Some(reply) = self.early.pop_front() {
+            return Ok(Some(reply));
+        }
         loop {
             if let Some(reply) = self.parsed(verb)? {
                 return Ok(Some(reply));

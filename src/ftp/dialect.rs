@@ -6,8 +6,8 @@ use log::info;
 
 use super::classify::knows;
 use super::features::{Features, Software};
-use super::listing::{DateOrder, Style};
 use super::listing::time::parse_mdtm;
+use super::listing::{DateOrder, Style};
 use super::reply::Reply;
 use super::zone::Zone;
 use crate::base::sync::Ranked;
@@ -55,7 +55,9 @@ pub(crate) enum Skill {
     Tls13,
     /// `EPSV` gives a port that can be reached (RFC 2428).
     Epsv,
-    /// `MLSD` and `MLST` (RFC 3659 7).
+    /// `MLSD` (RFC 3659 7). Unknown after `FEAT`: announced, but never answered yet.
+    Mlsd,
+    /// `MLST` of one file (RFC 3659 7).
     Mlst,
     /// `MDTM` tells times (RFC 3659 3).
     Mdtm,
@@ -75,7 +77,8 @@ impl Skill {
     pub(crate) fn of(verb: &str) -> Option<Self> {
         match verb {
             "EPSV" => Some(Self::Epsv),
-            "MLSD" | "MLST" => Some(Self::Mlst),
+            "MLSD" => Some(Self::Mlsd),
+            "MLST" => Some(Self::Mlst),
             "MDTM" => Some(Self::Mdtm),
             "SIZE" => Some(Self::Size),
             "REST" => Some(Self::Rest),
@@ -117,16 +120,20 @@ impl Dialect {
                 // Not in FEAT: RFC 2389 wants extensions listed, but old servers list only some.
                 (was, false) => was,
             };
-            let mlst = match (*learned.skill(Skill::Mlst), f.mlst.is_some()) {
-                (Can::No, _) | (_, false) => Can::No,
-                (_, true) => Can::Yes,
+            if f.mlst.is_none() {
+                *learned.skill(Skill::Mlsd) = Can::No;
+            }
+            // MLST in FEAT stands for both (RFC 3659 7.8).
+            *learned.skill(Skill::Mlst) = match (*learned.skill(Skill::Mlsd), *learned.skill(Skill::Mlst)) {
+                (Can::No, _) | (_, Can::No) => Can::No,
+                (Can::Unknown | Can::Yes, Can::Unknown | Can::Yes) => Can::Yes,
             };
-            *learned.skill(Skill::Mlst) = mlst;
             for (skill, has) in [(Skill::Mdtm, f.mdtm), (Skill::Size, f.size), (Skill::Rest, f.rest_stream)] {
                 let can = learned.skill(skill);
                 *can = told(has, *can);
             }
         } else {
+            *learned.skill(Skill::Mlsd) = Can::No;
             *learned.skill(Skill::Mlst) = Can::No;
         }
         learned.features = Some(Arc::new(features.unwrap_or_default()));
@@ -185,7 +192,7 @@ impl Dialect {
         parse_mdtm(reply).map(|told| self.zone.lock().mdtm(told))
     }
 
-    /// Whether a login can be sent in one burst.
+    /// Whether several commands can be sent in one segment; some servers lose all but the first.
     pub(crate) fn burst(&self) -> Can {
         self.learned.lock().burst
     }

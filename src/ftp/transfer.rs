@@ -81,6 +81,13 @@ pub(crate) fn retrieve(
         Class::Completion => State::Done,
         _ => return Err(Failed::said(lease, reply, moved)),
     };
+    let denied =
+        |(ask, reply): (&Command<'_>, &Reply)| matches!(ask, Command::Mlst(_)) && reply.class() == Class::Permanent;
+    if asks.iter().zip(&opened.replies).any(denied) {
+        // uftpd 2.13: `550 No such file or directory.` for every file. Others know MLSD alone.
+        info!("the server sends a file of which MLST says nothing: SIZE from now on");
+        lease.control_mut().dialect().learn(Skill::Mlst, Can::No);
+    }
     let skip = if moved { 0 } else { from };
     Ok(Box::new(Retr { lease, data, version, state, skip, unresumed: false }))
 }
