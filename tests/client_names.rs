@@ -218,6 +218,31 @@ fn paths_longer_than_a_line_are_entered_step_by_step() {
 }
 
 #[test]
+fn inetutils_is_sent_no_line_whose_rest_it_would_execute() {
+    let mut inetutils = Personality::unix_list();
+    inetutils.greeting = "220 host FTP server (GNU inetutils 2.4) ready.".into();
+    inetutils.feat = None;
+    let dir = deep(17);
+    let server = FakeServer::start(inetutils, Tree::new().file(format!("{dir}/f"), b"at the bottom", DEFAULT_MTIME));
+    let client = client(&server);
+    assert_eq!(names(&client, &dir), ["f"]);
+    assert_eq!(read(&client, &format!("{dir}/f"), 0).expect("a file"), b"at the bottom");
+    assert!(server.log().commands().iter().all(|line| line.len() <= 498), "{}", server.log());
+    // Nobody can enter a name that fills a line alone.
+    let error = client.stat(&path(&format!("/{}", "x".repeat(500))), soon()).expect_err("it is too long");
+    assert_eq!(error.kind, ErrorKind::NotFound, "the listing of its directory does not have it");
+    let error = read(&client, &format!("/{}", "x".repeat(500)), 0).expect_err("it is too long");
+    assert_eq!(error.kind, ErrorKind::NameTooLong);
+}
+
+#[test]
+fn a_name_longer_than_the_kernel_takes_is_left_out() {
+    let (long, good) = ("x".repeat(1_025), "y".repeat(1_024));
+    let server = FakeServer::start(Personality::mlsd(), Tree::new().file(&long, b"x", 0).file(&good, b"x", 0));
+    assert_eq!(names(&client(&server), "/"), [good]);
+}
+
+#[test]
 fn behind_a_refused_step_nothing_relative_is_asked() {
     let dir = deep(17);
     // A file of the same relative name lies where the first step would have led to.

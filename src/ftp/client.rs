@@ -73,7 +73,9 @@ impl Client {
         let names = Codec::new(server.listing.encoding);
         let hasty = Ranked::default();
         if let Some(zone) = server.listing.timezone.clone() {
-            dialect.learn_zone(|known| *known = Zone::Given(Given { zone, today: None, mdtm_local: None }));
+            dialect.learn_zone(|known| {
+                *known = Zone::Given(Given { zone, today: None, one_for_all: None, mdtm_local: None });
+            });
         }
         let Server { timeout, connect_timeout, data, .. } = server;
         let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
@@ -290,11 +292,12 @@ impl Remote for Client {
             Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, path, Wanted::Dir, deadline)),
             Fetched::Lines { lines, complete } => {
                 let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
-                let parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
+                let mut parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
                 let complete = complete && parsed.is_whole();
                 if parsed.is_gibberish() {
                     return Err(unreadable(&parsed));
                 }
+                self.leave_out_long_names(&mut parsed);
                 self.tell_skipped(&parsed, path);
                 hand_out(parsed, self.names, each);
                 Ok(Listed { complete })
