@@ -9,18 +9,19 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use support::lab::{Lab, Options, Software};
 use support::mount::Mount;
-use support::process::with_deadline;
+use support::process::{stdout_of, with_deadline};
 
 macro_rules! on_each_server {
     ($($module:ident: $software:ident,)*) => { $(
         mod $module {
             use super::*;
 
-            on_each_server!(@themes $software: latin1_names, long_paths, zones);
+            on_each_server!(@themes $software: latin1_names, long_paths, paths_beyond_the_system, zones);
         }
     )* };
     (@themes $software:ident: $($theme:ident),*) => { $(
@@ -100,6 +101,41 @@ fn long_paths(software: Software) {
         assert_eq!(fs::metadata(shown.join("-file")).expect("it is there").mtime(), truth);
         assert_eq!(fs::read_dir(shown.join("~dir")).expect("it can be listed").count(), 0);
         assert_eq!(fs::metadata(shown.join("nothing")).expect_err("nothing").kind(), std::io::ErrorKind::NotFound);
+        mount.unmount();
+    }
+}
+
+/// Directories so deep that no absolute path leads there: some servers follow, others say that it is too long.
+fn paths_beyond_the_system(software: Software) {
+    let lab = Lab::start(software, &Options::default());
+    let script = "import errno, os, sys
+os.chdir(sys.argv[1])
+for i in range(25):
+    name = f'{i:02}' + 'x' * 198
+    if sys.argv[2] == 'make':
+        os.mkdir(name)
+    try:
+        os.chdir(name)
+        found = os.listdir('.') if sys.argv[2] == 'look' else []
+    except OSError as e:
+        sys.exit(print(i, errno.errorcode[e.errno]))
+    if sys.argv[2] == 'look' and i < 24 and found != [f'{i + 1:02}' + 'x' * 198]:
+        sys.exit(print(i, found))
+print('all')";
+    let walk = |top: &Path, what: &str| {
+        let out = stdout_of(Command::new("python3").args(["-c", script]).arg(top).arg(what), LIMIT);
+        String::from_utf8(out).expect("text").trim().to_owned()
+    };
+    assert_eq!(walk(&lab.dir(), "make"), "all");
+    lab.hand_over(&lab.dir());
+    for options in [&[][..], &["--disable-mlsd"]] {
+        let mount = Mount::new(&lab.url(""), options);
+        let end = walk(&mount.path(), "look");
+        // ProFTPD and pyftpdlib list nothing where the names in a directory are beyond their reach.
+        let far = |depth: &str| depth.parse::<u32>().is_ok_and(|depth| depth >= 19);
+        let good = end == "all" || [" ENAMETOOLONG", " []"].iter().any(|how| end.strip_suffix(how).is_some_and(far));
+        assert!(good, "{options:?}: {end}");
+        assert_eq!(fs::read_dir(mount.path()).expect("the mount goes on").count(), 1);
         mount.unmount();
     }
 }
