@@ -50,8 +50,9 @@ fn bytes(dir: &Path, name: &[u8]) -> PathBuf {
 /// Names that an old client has left behind; 0xFF is a word of Telnet, which some servers look for.
 fn latin1_names(software: Software) {
     // pyftpdlib shows a question mark in place of each byte that is no UTF-8, and knows no such file then.
+    let replaces = software == Software::Pyftpdlib;
     let (latin1, text): (&[&[u8]], &[&str]) = match software {
-        Software::Pyftpdlib => (&[b"plain"], &["plain"]),
+        Software::Pyftpdlib => (&[b"plain", b"real?"], &["plain", "real?"]),
         _ => (&[b"caf\xe9", b"\xfcb\xff\xff.\xff", b"plain"], &["café", "übÿÿ.ÿ", "plain"]),
     };
     let lab = Lab::start(software, &Options::default());
@@ -59,9 +60,15 @@ fn latin1_names(software: Software) {
         fs::create_dir(bytes(&lab.dir(), name)).expect("a new directory");
         fs::write(bytes(&bytes(&lab.dir(), name), name), name).expect("a new file");
     }
+    if replaces {
+        fs::write(bytes(&lab.dir(), b"caf\xe9"), "lost").expect("a new file");
+        fs::create_dir(bytes(&lab.dir(), b"\xfcber")).expect("a new directory");
+    }
     lab.hand_over(&lab.dir());
     for options in [&[][..], &["--disable-mlsd"]] {
         let mount = Mount::new(&lab.url(""), options);
+        assert_eq!(fs::read_dir(mount.path()).expect("it can be listed").count(), text.len());
+        assert_eq!(mount.log().contains("left out a line of the listing"), replaces);
         for name in latin1 {
             let file = bytes(&bytes(&mount.path(), name), name);
             assert_eq!(fs::read(file).expect("it can be read"), *name, "{}", name.escape_ascii());

@@ -297,7 +297,7 @@ impl Remote for Client {
                 if parsed.is_gibberish() {
                     return Err(unreadable(&parsed));
                 }
-                self.leave_out_long_names(&mut parsed);
+                self.leave_out_lost(path, &mut parsed, deadline)?;
                 self.tell_skipped(&parsed, path);
                 hand_out(parsed, self.names, each);
                 Ok(Listed { complete })

@@ -11,10 +11,9 @@ use super::client::Client;
 use super::command::Command;
 use super::dialect::{Can, Skill};
 use super::encoding::Codec;
-use super::listing::{Parsed, Skip, Skipped, parse_list};
+use super::listing::{Parsed, parse_list};
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
-use super::text::printable;
 use super::transfer::{unresumable, wants_resumption};
 use crate::base::Deadline;
 use crate::remote::{Entry, Error, ErrorKind, Kind, RemotePath, Result, Retry};
@@ -105,20 +104,6 @@ impl Client {
         if parsed.skipped_count > LOGGED_LINES {
             log!(level, "{path}: left out {} lines of the listing in all", parsed.skipped_count);
         }
-    }
-
-    /// Takes out the names that no program could ask for: older kernels refuse a whole directory for one of them.
-    pub(super) fn leave_out_long_names(&self, parsed: &mut Parsed) {
-        let mut left_out = Vec::new();
-        parsed.entries.retain(|entry| {
-            let fits = self.names.show(&entry.name).as_bytes().len() <= LONGEST_NAME;
-            if !fits {
-                left_out.push(Skipped { line: printable(entry.name.as_bytes(), SHOWN_NAME), why: Skip::BadName });
-            }
-            fits
-        });
-        parsed.skipped_count += left_out.len();
-        parsed.skipped.extend(left_out.into_iter().take(LOGGED_LINES));
     }
 
     /// Wall-clock time in seconds, for dates without a year.
@@ -219,12 +204,6 @@ const LISTING_LIMIT: usize = 128 << 20;
 const LONGEST_LISTING: u32 = 10;
 
 const LOGGED_LINES: usize = 10;
-
-/// `FUSE_NAME_MAX` of Linux before 6.16; names of other systems' disks have up to 765 bytes in UTF-8.
-const LONGEST_NAME: usize = 1_024;
-
-/// As much of a name as the log shows.
-const SHOWN_NAME: usize = 200;
 
 #[cfg(test)]
 mod tests {
