@@ -112,12 +112,14 @@ fn no_server(server: &Server, error: &remote::Error) -> String {
     let Server { host, port, .. } = server;
     let path = String::from_utf8_lossy(&server.path);
     match error.kind {
-        ErrorKind::LoginRefused => format!("cannot log in to {host}:{port}: {error}"),
+        ErrorKind::LoginRefused | ErrorKind::TlsRequired => format!("cannot log in to {host}:{port}: {error}"),
         ErrorKind::TlsRefused => {
             let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
             format!("no safe connection to {host}:{port}: {why}")
         }
-        ErrorKind::NotFound | ErrorKind::NotDir | ErrorKind::Denied => format!("cannot mount {path:?}: {error}"),
+        ErrorKind::NotFound | ErrorKind::NotDir | ErrorKind::Denied | ErrorKind::NotPermitted | ErrorKind::Loop => {
+            format!("cannot mount {path:?}: {error}")
+        }
         _ => format!("cannot reach {host}:{port}: {error}"),
     }
 }

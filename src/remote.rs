@@ -424,11 +424,31 @@ pub enum ErrorKind {
     NotDir,
     /// A file operation on a directory.
     IsDir,
+    /// What was to be made is there already.
+    Exists,
+    /// A directory that was to be removed or replaced has something in it.
+    NotEmpty,
     /// The server refuses.
     Denied,
-    /// This mount does not write.
+    /// The server refuses because of who asks: an owner's business, or a right that this user has not.
+    NotPermitted,
+    /// This mount does not write, or the server's disk does not.
     ReadOnly,
-    /// The name cannot be sent: CR, LF, NUL, `/`.
+    /// The server's disk is full.
+    NoSpace,
+    /// The user's share of the server's disk is used up.
+    Quota,
+    /// The file would be larger than the server takes.
+    TooLarge,
+    /// A rename to another filesystem of the server.
+    CrossDevice,
+    /// Links that lead in a circle, or a link that the server does not follow.
+    Loop,
+    /// A program that runs on the server.
+    TextBusy,
+    /// What was asked for makes no sense: a directory moved below itself, a time before 1970.
+    Invalid,
+    /// The name cannot be sent: CR, LF, NUL, `/`; or the server does not take it.
     NameInvalid,
     /// The name or path is longer than the server or the protocol takes.
     NameTooLong,
@@ -446,6 +466,8 @@ pub enum ErrorKind {
     LoginRefused,
     /// No encrypted connection, where there must be one.
     TlsRefused,
+    /// The server wants TLS, and there is none.
+    TlsRequired,
     /// The server broke the protocol.
     Protocol,
     /// The mount is ending.
@@ -458,8 +480,18 @@ impl fmt::Display for ErrorKind {
             Self::NotFound => "no such file or directory",
             Self::NotDir => "not a directory",
             Self::IsDir => "is a directory",
+            Self::Exists => "exists already",
+            Self::NotEmpty => "directory not empty",
             Self::Denied => "permission denied",
+            Self::NotPermitted => "operation not permitted",
             Self::ReadOnly => "read-only file system",
+            Self::NoSpace => "no space left on the server",
+            Self::Quota => "quota exceeded",
+            Self::TooLarge => "file too large",
+            Self::CrossDevice => "on another filesystem of the server",
+            Self::Loop => "too many levels of symbolic links",
+            Self::TextBusy => "the file is being executed",
+            Self::Invalid => "invalid argument",
             Self::NameInvalid => "name cannot be sent over FTP",
             Self::NameTooLong => "name too long",
             Self::Unsupported => "not supported",
@@ -469,6 +501,7 @@ impl fmt::Display for ErrorKind {
             Self::Unreachable => "connection failed",
             Self::TlsRefused => "no safe connection",
             Self::LoginRefused => "login refused",
+            Self::TlsRequired => "the server wants TLS",
             Self::Protocol => "unexpected answer",
             Self::Cancelled => "the mount is ending",
         })

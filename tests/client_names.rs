@@ -178,7 +178,7 @@ fn iis_shows_all_names_in_utf_8_and_what_its_code_page_has_in_that() {
     assert_eq!(names(&utf8, "/"), ["Stra\u{df}e", "中"]);
     assert_eq!(read(&utf8, "/中", 0).expect("a file"), b"two");
     let latin1 = with_page(&server, WINDOWS_1252);
-    // The other one comes as `?`, which no file of Windows is called.
+    // The other one comes as `?`, and no file is called that.
     assert_eq!(names(&latin1, "/"), ["Stra\u{df}e"]);
     assert_eq!(read(&latin1, "/Stra\u{df}e", 0).expect("a file"), b"one");
 }

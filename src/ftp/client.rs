@@ -8,7 +8,7 @@ use std::time::Duration;
 use log::debug;
 use lru::LruCache;
 
-use super::classify::{Verdict, classify, refusal};
+use super::classify::{Found, Look, Question, Verdict, classify, refusal};
 use super::command::{Arg, Command};
 use super::connect::Connector;
 use super::data::Opener;
@@ -67,7 +67,7 @@ impl Client {
                 dialect.forbid(skill);
             }
         }
-        let connector = Connector::new(server.clone(), dialer, security, Arc::clone(&dialect));
+        let connector = Connector::new(server.clone(), dialer, security, Arc::clone(&dialect), Arc::clone(&clock));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
         let told = Ranked::new(LruCache::new(MOST_TOLD));
         let names = Codec::new(server.listing.encoding);
@@ -97,7 +97,7 @@ impl Client {
         let reply = self.ask(&root, deadline, Command::Cwd)?;
         match reply.code.class() {
             Class::Completion => Ok(root),
-            _ => Err(self.refusal("CWD", &reply, &root, Wanted::Dir, deadline)),
+            _ => Err(self.refusal("CWD", &reply, &root, deadline)),
         }
     }
 
@@ -145,9 +145,19 @@ impl Client {
         Opener { dialer: self.pool.connector().dialer(), settings: &self.data, patience: self.connect_timeout }
     }
 
-    /// What the listing of the parent says where a reply leaves open what is wrong with `path`.
-    fn explain(&self, path: &RemotePath, wanted: Wanted, deadline: Deadline) -> ErrorKind {
-        let Some((parent, name)) = path.split() else { return ErrorKind::Denied };
+    /// Looks where `question` points, and says what it means.
+    fn explain(&self, question: Question, path: &RemotePath, deadline: Deadline) -> ErrorKind {
+        let found = match question.look {
+            Look::Parent | Look::Target => self.find(path, deadline),
+            // Asked by verbs that write.
+            Look::Inside | Look::Space => Ok(Found::Unknown),
+        };
+        found.map_or_else(|e| e.kind, |found| question.settle(found))
+    }
+
+    /// What the listing of the parent says of `path`.
+    fn find(&self, path: &RemotePath, deadline: Deadline) -> Result<Found> {
+        let Some((parent, name)) = path.split() else { return Ok(Found::Unknown) };
         let mut found = None;
         let listed = self.list(&parent, deadline, &mut |entry| {
             if entry.name == name {
@@ -156,32 +166,30 @@ impl Client {
             }
             ControlFlow::Continue(())
         });
-        match (listed, found, wanted) {
-            (Err(e), _, _) => e.kind,
-            (Ok(Listed { complete: true }), None, _) => ErrorKind::NotFound,
-            // A truncated listing proves nothing by itself; but whoever may list the parent may ask for any name in it,
-            // so that only a missing one is refused.
-            (Ok(_), None, Wanted::Any) => ErrorKind::NotFound,
-            (Ok(_), Some(Kind::Dir), Wanted::File) => ErrorKind::IsDir,
-            (Ok(_), Some(Kind::File | Kind::Other), Wanted::Dir) => ErrorKind::NotDir,
-            (Ok(_), _, _) => ErrorKind::Denied,
+        match (listed, found) {
+            (_, Some(Kind::File)) => Ok(Found::File),
+            (_, Some(Kind::Dir)) => Ok(Found::Dir),
+            (_, Some(Kind::Symlink { .. })) => Ok(Found::Link),
+            (_, Some(Kind::Other)) => Ok(Found::Other),
+            (Ok(Listed { complete: true }), None) => Ok(Found::Absent),
+            (Ok(_), None) => Ok(Found::Unlisted),
+            (Err(e), None) => match e.kind {
+                ErrorKind::NotFound => Ok(Found::ParentAbsent),
+                ErrorKind::NotDir => Ok(Found::ParentNotDir),
+                ErrorKind::Denied => Ok(Found::Unknown),
+                _ => Err(e),
+            },
         }
     }
 
-    /// An error for `reply`; looks at the parent's listing where the server's words leave it open.
-    fn refusal(
-        &self,
-        verb: &'static str,
-        reply: &Reply,
-        path: &RemotePath,
-        wanted: Wanted,
-        deadline: Deadline,
-    ) -> Error {
+    /// An error for `reply`; takes a look where the server's words leave it open.
+    fn refusal(&self, verb: &'static str, reply: &Reply, path: &RemotePath, deadline: Deadline) -> Error {
+        self.dialect.hear(verb, reply);
         // Replies speak of the path as it was sent.
         let sent = self.names.send(path).unwrap_or_default();
         let kind = match classify(verb, reply, &sent) {
             Verdict::Sure(kind) => kind,
-            Verdict::Ambiguous => self.explain(path, wanted, deadline),
+            Verdict::Ask(question) => self.explain(question, path, deadline),
         };
         refusal(verb, reply, kind)
     }
@@ -195,7 +203,7 @@ impl Client {
         if reply.code.class() == Class::Completion {
             return Err(refusal("MLST", &reply, ErrorKind::Protocol));
         }
-        Err(self.refusal("MLST", &reply, path, Wanted::Any, deadline))
+        Err(self.refusal("MLST", &reply, path, deadline))
     }
 
     /// The line of the parent's listing, with an exact time.
@@ -234,9 +242,14 @@ impl Client {
             return Ok(meta(Kind::File, Some(size)));
         }
         let reply = self.ask(path, deadline, Command::Cwd)?;
-        match reply.class() {
-            Class::Completion => Ok(meta(Kind::Dir, None)),
-            _ => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
+        if reply.class() == Class::Completion {
+            return Ok(meta(Kind::Dir, None));
+        }
+        match classify("CWD", &reply, &self.names.send(path).unwrap_or_default()) {
+            // Neither file nor directory, and yet there.
+            Verdict::Sure(ErrorKind::NotDir) => Ok(meta(Kind::Other, None)),
+            Verdict::Sure(kind) => Err(refusal("CWD", &reply, kind)),
+            Verdict::Ask(_) => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
         }
     }
 
@@ -257,10 +270,13 @@ impl Remote for Client {
     fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
         self.meet(deadline)?;
         if self.dialect.can(Skill::Mlst) == Can::Yes {
-            self.stat_mlst(path, deadline)
-        } else {
-            self.stat_listed(path, deadline)
+            let told = self.stat_mlst(path, deadline);
+            if told.is_ok() || self.dialect.can(Skill::Mlst) == Can::Yes {
+                return told;
+            }
+            // FEAT had promised it.
         }
+        self.stat_listed(path, deadline)
     }
 
     fn version(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<Version>> {
@@ -277,7 +293,7 @@ impl Remote for Client {
         let refused = replies.iter().find(|r| r.code.class() != Class::Completion);
         match (read_version(&self.dialect, &asked, &replies), refused) {
             (Some(version), _) => Ok(Some(version)),
-            (None, Some(reply)) => Err(self.refusal(asked[0].verb(), reply, path, Wanted::File, deadline)),
+            (None, Some(reply)) => Err(self.refusal(asked[0].verb(), reply, path, deadline)),
             (None, None) => Ok(None),
         }
     }
@@ -289,7 +305,12 @@ impl Remote for Client {
         each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<Listed> {
         match self.lines(path, deadline)? {
-            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, path, Wanted::Dir, deadline)),
+            Fetched::Refused { verb, reply } => {
+                let error = self.refusal(verb, &reply, path, deadline);
+                // FEAT had promised it; LIST is always there.
+                let missing = verb == "MLSD" && self.dialect.can(Skill::Mlst) == Can::No;
+                if missing { self.list(path, deadline, each) } else { Err(error) }
+            }
             Fetched::Lines { lines, complete } => {
                 let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
                 let mut parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
@@ -313,7 +334,7 @@ impl Remote for Client {
         // MLSD does not tell where links lead (ProFTPD, Pure-FTPd), the lines of LIST do.
         let all = self.dialect.can(Skill::ListAll) != Can::No;
         match self.list_cwd(dir, all, deadline)? {
-            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, Wanted::Dir, deadline)),
+            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, deadline)),
             Fetched::Lines { lines, .. } => {
                 hand_out(self.parse_list(&lines, &self.dialect.zone()), self.names, &mut |entry| {
                     if let Kind::Symlink { target: Some(target) } = &entry.meta.kind {
@@ -352,7 +373,7 @@ impl Remote for Client {
                 Err(Failed::Said(reply)) if reply.code.get() == 554 => {
                     return Err(refusal("REST", &reply, ErrorKind::Changed));
                 }
-                Err(Failed::Said(reply)) => return Err(self.refusal("RETR", &reply, path, Wanted::File, deadline)),
+                Err(Failed::Said(reply)) => return Err(self.refusal("RETR", &reply, path, deadline)),
                 Err(Failed::Error(e)) => {
                     fresh_failures += u32::from(!reused);
                     if reused && e.kind == ErrorKind::Unreachable {
@@ -374,14 +395,6 @@ impl Remote for Client {
     fn shut_down(&self) {
         self.pool.shut_down();
     }
-}
-
-/// What somebody hoped to find at a path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Any,
-    Dir,
-    File,
 }
 
 /// Whether a failed request is worth another connection: any number of stale ones, but only a few fresh ones.

@@ -96,6 +96,8 @@ pub enum Command<'a> {
     User(Arg<'a>),
     /// And the proof of it.
     Pass(Password<'a>),
+    /// An account, where a server asks for one by 332 (RFC 959 4.1.1).
+    Acct(Password<'a>),
     /// `TYPE I`: bytes as they are.
     TypeImage,
     /// The current directory.
@@ -154,6 +156,7 @@ impl Command<'_> {
         match self {
             Self::User(_) => "USER",
             Self::Pass(_) => "PASS",
+            Self::Acct(_) => "ACCT",
             Self::TypeImage => "TYPE",
             Self::Pwd => "PWD",
             Self::Feat => "FEAT",
@@ -178,7 +181,7 @@ impl Command<'_> {
         }
     }
 
-    /// Appends the line with its CR LF to `out`. After a PASS, `out` holds the password.
+    /// Appends the line with its CR LF to `out`. After a PASS or ACCT, `out` holds a secret.
     pub fn encode(&self, iac: Iac, out: &mut Vec<u8>) {
         // All at once: growing would leave copies of a password behind.
         out.reserve(self.encoded_len(iac));
@@ -209,7 +212,7 @@ impl Command<'_> {
         if let Self::Custom(line) = self { line.as_bytes() } else { self.verb().as_bytes() }
     }
 
-    /// What follows the verb and a blank. Secret for PASS.
+    /// What follows the verb and a blank. Secret for PASS and ACCT.
     fn argument(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::User(arg)
@@ -220,7 +223,7 @@ impl Command<'_> {
             | Self::Mlst(arg)
             | Self::Size(arg)
             | Self::Mdtm(arg) => Some(Cow::Borrowed(arg.as_bytes())),
-            Self::Pass(password) => Some(Cow::Borrowed(password.0.reveal())),
+            Self::Pass(password) | Self::Acct(password) => Some(Cow::Borrowed(password.0.reveal())),
             Self::TypeImage => Some(Cow::Borrowed(b"I")),
             Self::AuthTls => Some(Cow::Borrowed(b"TLS")),
             Self::Pbsz => Some(Cow::Borrowed(b"0")),
@@ -242,12 +245,12 @@ impl Command<'_> {
     }
 }
 
-/// The line for the log: control bytes escaped, `PASS ***`.
+/// The line for the log: control bytes escaped, `PASS ***`, `ACCT ***`.
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&printable(self.head(), LOG_LIMIT))?;
         match (self, self.argument()) {
-            (Self::Pass(_), _) => f.write_str(" ***"),
+            (Self::Pass(_) | Self::Acct(_), _) => f.write_str(" ***"),
             (_, Some(argument)) => write!(f, " {}", printable(&argument, LOG_LIMIT)),
             (_, None) => Ok(()),
         }
@@ -317,6 +320,7 @@ mod tests {
         let secret = Secret::new(b"hunter2".to_vec());
         let pass = Command::Pass(Password::new(&secret).expect("valid"));
         assert_eq!(pass.to_string(), "PASS ***");
+        assert_eq!(Command::Acct(Password::new(&secret).expect("valid")).to_string(), "ACCT ***");
         assert!(!format!("{pass:?}").contains("hunter2"));
         assert_eq!(Command::Mlsd(arg(b"/\x1b[2J")).to_string(), "MLSD /\\u{1b}[2J");
         assert_eq!(Command::Quit.to_string(), "QUIT");

@@ -9,13 +9,14 @@ use log::{debug, info, warn};
 use super::command::{Arg, Command};
 use super::control::Control;
 use super::dialect::{Can, Dialect, Skill};
+use super::door::Door;
 use super::encoding::Codec;
 use super::features::{Features, Software};
-use super::login::{greet, log_in};
+use super::login::{Login, greet};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
 use super::tls::Security;
-use crate::base::Deadline;
+use crate::base::{Clock, Deadline};
 use crate::config::{Server, TlsMode};
 use crate::remote::{Error, ErrorKind, RemotePath, Result};
 
@@ -25,6 +26,7 @@ pub(crate) struct Connector {
     dialer: Box<dyn Dialer>,
     security: Security,
     dialect: Arc<Dialect>,
+    door: Door,
     ids: AtomicU64,
 }
 
@@ -33,6 +35,8 @@ pub(crate) struct Connector {
 pub(crate) enum Refusal {
     /// The server has as many of us as it wants: not an error as long as another connection lives.
     TooMany(Error),
+    /// The server has refused the password before, and it is not time to try again: it was not asked.
+    Known(Error),
     /// Everything else.
     Failed(Error),
 }
@@ -44,8 +48,14 @@ impl From<Error> for Refusal {
 }
 
 impl Connector {
-    pub(crate) fn new(server: Server, dialer: Box<dyn Dialer>, security: Security, dialect: Arc<Dialect>) -> Self {
-        Self { server, dialer, security, dialect, ids: AtomicU64::new(1) }
+    pub(crate) fn new(
+        server: Server,
+        dialer: Box<dyn Dialer>,
+        security: Security,
+        dialect: Arc<Dialect>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { server, dialer, security, dialect, door: Door::new(clock), ids: AtomicU64::new(1) }
     }
 
     pub(crate) fn dialer(&self) -> &dyn Dialer {
@@ -70,6 +80,7 @@ impl Connector {
     }
 
     fn attempt(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
+        self.door.check().map_err(Refusal::Known)?;
         let mut control = self.dial(deadline)?;
         if self.security.mode() == TlsMode::Implicit {
             control = self.encrypt(control, deadline)?;
@@ -80,12 +91,22 @@ impl Connector {
             TlsMode::Try if self.dialect.can(Skill::Tls) != Can::No => self.negotiate(control, deadline)?,
             TlsMode::Try | TlsMode::Off | TlsMode::Implicit => control,
         };
-        log_in(&mut control, &self.server, &self.dialect, deadline)?;
+        self.login().run(&mut control, deadline)?;
         if self.dialect.features().is_none() {
             self.learn(&mut control, &greeting, deadline)?;
         }
         self.dialect.learn_connected();
         Ok(control)
+    }
+
+    fn login(&self) -> Login<'_> {
+        let Server { user, password, account, tls, .. } = &self.server;
+        let (account, tls) = (account.as_ref(), tls.mode);
+        Login { user, password, account, tls, names: self.names(), dialect: &self.dialect, door: &self.door }
+    }
+
+    fn names(&self) -> Codec {
+        Codec::new(self.server.listing.encoding)
     }
 
     fn dial(&self, deadline: Deadline) -> Result<Control> {
@@ -170,7 +191,7 @@ impl Connector {
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
             debug!("features: {features:?}");
-            let asked: Vec<_> = options(&features, &self.server);
+            let asked: Vec<_> = options(&features, self.names());
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);
             // Refusals do no harm: each server keeps the facts it knows.
@@ -179,10 +200,7 @@ impl Connector {
             self.dialect.learn_features(None, Software::from_greeting(greeting));
         }
         let pwd = control.transact(&Command::Pwd, deadline)?;
-        let home = parse_pwd(&pwd).and_then(|path| {
-            let names = Codec::new(self.server.listing.encoding);
-            RemotePath::new(&names.show_path(&path))
-        });
+        let home = parse_pwd(&pwd).and_then(|path| RemotePath::new(&self.names().show_path(&path)));
         if home.is_none() {
             info!("no login directory in \"{}\": paths begin at /", pwd.text());
         }
@@ -192,11 +210,10 @@ impl Connector {
 }
 
 /// What to ask for at the beginning of each connection, known from `FEAT`.
-pub(super) fn options(features: &Features, server: &Server) -> Vec<Command<'static>> {
+pub(super) fn options(features: &Features, names: Codec) -> Vec<Command<'static>> {
     // With a code page of the user's choice the server must not convert: FileZilla Server and ProFTPD with a
     // UseEncoding do so by default, IIS only after ON.
-    let code_page = Codec::new(server.listing.encoding).is_code_page();
-    let utf8 = features.utf8.then_some(Command::Opts(if code_page { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
+    let utf8 = features.utf8.then_some(Command::Opts(if names.is_code_page() { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
     let facts = features.opts_mlst_wanted();
     utf8.into_iter().chain(facts).collect()
 }

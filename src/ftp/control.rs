@@ -201,7 +201,7 @@ impl Control {
         if reply.code.get() == 421 {
             let kind = match classify(verb, &reply, b"") {
                 Verdict::Sure(kind) => kind,
-                Verdict::Ambiguous => ErrorKind::Unreachable,
+                Verdict::Ask(_) => ErrorKind::Unreachable,
             };
             let retry = if kind == ErrorKind::Unreachable { Retry::IfReused } else { Retry::Never };
             return Err(refusal(verb, &reply, kind).with_retry(retry));

@@ -198,7 +198,7 @@ fn may_be_active(control: &Control, error: &Error) -> bool {
 fn refused(verb: &'static str, reply: &Reply) -> Error {
     let kind = match classify(verb, reply, b"") {
         Verdict::Sure(kind) => kind,
-        Verdict::Ambiguous => ErrorKind::Protocol,
+        Verdict::Ask(_) => ErrorKind::Protocol,
     };
     refusal(verb, reply, kind)
 }

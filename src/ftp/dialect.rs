@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use log::info;
+
+use super::classify::knows;
 use super::features::{Features, Software};
 use super::listing::Style;
 use super::listing::time::parse_mdtm;
@@ -33,21 +36,12 @@ struct Learned {
     software: Option<Software>,
     home: Option<RemotePath>,
     style: Option<Style>,
-    passive: Can,
-    epsv: Can,
-    eprt: Can,
-    tls: Can,
-    tls13: Can,
-    mlst: Can,
-    mdtm: Can,
-    size: Can,
-    rest: Can,
-    list_all: Can,
+    skills: [Can; SKILLS],
     burst: Can,
     ever_connected: bool,
 }
 
-/// What a [`Can`] is about.
+/// What a [`Can`] is about. One more is a line here, one in [`Skill::of`] where a verb stands for it, and [`SKILLS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skill {
     /// A port of the server's can be reached, by `EPSV` or `PASV`.
@@ -72,6 +66,23 @@ pub(crate) enum Skill {
     ListAll,
 }
 
+/// How many there are.
+const SKILLS: usize = Skill::ListAll as usize + 1;
+
+impl Skill {
+    /// The skill that a server shows by knowing `verb`.
+    pub(crate) fn of(verb: &str) -> Option<Self> {
+        match verb {
+            "EPSV" => Some(Self::Epsv),
+            "MLSD" | "MLST" => Some(Self::Mlst),
+            "MDTM" => Some(Self::Mdtm),
+            "SIZE" => Some(Self::Size),
+            "REST" => Some(Self::Rest),
+            _ => None,
+        }
+    }
+}
+
 impl Dialect {
     /// Forbids what the user has switched off.
     pub(crate) fn forbid(&self, skill: Skill) {
@@ -86,6 +97,15 @@ impl Dialect {
         *self.learned.lock().skill(skill) = can;
     }
 
+    /// Remembers that the server has not got `verb`, if that is what its `reply` says.
+    pub(crate) fn hear(&self, verb: &str, reply: &Reply) {
+        let Some(skill) = Skill::of(verb).filter(|_| knows(verb, reply) == Some(false)) else { return };
+        if self.can(skill) != Can::No {
+            info!("the server does not know {verb}: {reply}");
+            self.learn(skill, Can::No);
+        }
+    }
+
     /// Keeps the answer to `FEAT`; an empty one where the server does not know the verb.
     pub(crate) fn learn_features(&self, features: Option<Features>, software: Software) {
         let mut learned = self.learned.lock();
@@ -96,15 +116,17 @@ impl Dialect {
                 // Not in FEAT: RFC 2389 wants extensions listed, but old servers list only some.
                 (was, false) => was,
             };
-            learned.mlst = match (learned.mlst, f.mlst.is_some()) {
+            let mlst = match (*learned.skill(Skill::Mlst), f.mlst.is_some()) {
                 (Can::No, _) | (_, false) => Can::No,
                 (_, true) => Can::Yes,
             };
-            learned.mdtm = told(f.mdtm, learned.mdtm);
-            learned.size = told(f.size, learned.size);
-            learned.rest = told(f.rest_stream, learned.rest);
+            *learned.skill(Skill::Mlst) = mlst;
+            for (skill, has) in [(Skill::Mdtm, f.mdtm), (Skill::Size, f.size), (Skill::Rest, f.rest_stream)] {
+                let can = learned.skill(skill);
+                *can = told(has, *can);
+            }
         } else {
-            learned.mlst = Can::No;
+            *learned.skill(Skill::Mlst) = Can::No;
         }
         learned.features = Some(Arc::new(features.unwrap_or_default()));
         learned.software = Some(software);
@@ -174,17 +196,6 @@ impl Dialect {
 
 impl Learned {
     fn skill(&mut self, skill: Skill) -> &mut Can {
-        match skill {
-            Skill::Passive => &mut self.passive,
-            Skill::Eprt => &mut self.eprt,
-            Skill::Tls => &mut self.tls,
-            Skill::Tls13 => &mut self.tls13,
-            Skill::Epsv => &mut self.epsv,
-            Skill::Mlst => &mut self.mlst,
-            Skill::Mdtm => &mut self.mdtm,
-            Skill::Size => &mut self.size,
-            Skill::Rest => &mut self.rest,
-            Skill::ListAll => &mut self.list_all,
-        }
+        &mut self.skills[skill as usize]
     }
 }

@@ -1,7 +1,7 @@
 //! Names that a server lists but does not know: it has lost bytes of them on the way.
 //!
 //! pyftpdlib shows `?` in place of every byte that is no UTF-8, IIS in place of every letter that its code page lacks. Such
-//! a name is that of no file. On Windows no file can be called so; elsewhere it can, and the server is asked.
+//! a name is that of no file, unless the file is really called so. Only the server can tell, and is asked.
 
 use super::client::Client;
 use super::command::Command;
@@ -35,13 +35,12 @@ impl Client {
 
     /// The listed names that the server does not know.
     fn lost(&self, dir: &RemotePath, parsed: &Parsed, deadline: Deadline) -> Result<Vec<Name>> {
-        let windows = parsed.style == Some(Style::Dos);
-        if !windows && self.dialect.software() != Software::Pyftpdlib {
+        if parsed.style != Some(Style::Dos) && self.dialect.software() != Software::Pyftpdlib {
             return Ok(Vec::new());
         }
         let doubtful: Vec<&Entry> = parsed.entries.iter().filter(|e| e.name.as_bytes().contains(&b'?')).collect();
-        if windows || doubtful.is_empty() {
-            return Ok(doubtful.iter().map(|entry| entry.name.clone()).collect());
+        if doubtful.is_empty() {
+            return Ok(Vec::new());
         }
         let shown: Vec<Name> = doubtful.iter().map(|entry| self.names.show(&entry.name)).collect();
         let (way, args) = self.ways_inside(dir, &shown)?;

@@ -18,6 +18,7 @@ mod connect;
 mod control;
 mod data;
 mod dialect;
+mod door;
 pub mod encoding;
 pub mod features;
 mod list;

@@ -169,6 +169,8 @@ impl Pool {
                 drop(place);
                 let (lower, error) = match refusal {
                     Refusal::TooMany(error) => (true, error),
+                    // Nothing was sent: no reason to wait, nor to hope.
+                    Refusal::Known(error) => return Err(error),
                     // A firewall that drops what is one too many says nothing at all.
                     Refusal::Failed(error) => (error.kind == ErrorKind::TimedOut && error.verb == "connect", error),
                 };
@@ -192,7 +194,7 @@ impl Pool {
     /// Whether one who was refused may still get a connection before its deadline.
     fn worth_waiting(&self, error: &Error) -> bool {
         match error.kind {
-            ErrorKind::LoginRefused | ErrorKind::Cancelled => false,
+            ErrorKind::LoginRefused | ErrorKind::TlsRefused | ErrorKind::TlsRequired | ErrorKind::Cancelled => false,
             // Before the first login nothing is known to be right: say at once what is wrong.
             _ => self.dialect.ever_connected(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use log::{debug, info};
 
 use super::channel::Begun;
-use super::classify::{Verdict, classify, refusal};
+use super::classify::{Verdict, classify, knows, refusal};
 use super::command::{Arg, Command};
 use super::control::Control;
 use super::data::Opener;
@@ -68,8 +68,8 @@ pub(crate) fn retrieve(
             return Err(Failed::Error(error.with_retry(Retry::Safe)));
         }
         if !moved {
-            info!("the server cannot restart a transfer ({}): reading from the beginning", reply.text());
-            control.dialect().learn(Skill::Rest, Can::No);
+            debug!("the server cannot restart a transfer ({}): reading from the beginning", reply.text());
+            control.dialect().hear("REST", reply);
         }
         moved
     } else {
@@ -172,7 +172,7 @@ impl Download for Retr {
         if ended && reply.code.class() != Class::Completion && !reply.is_final_measured() {
             let kind = match classify("RETR", &reply, b"") {
                 Verdict::Sure(kind) => kind,
-                Verdict::Ambiguous => ErrorKind::Unreachable,
+                Verdict::Ask(_) => ErrorKind::Unreachable,
             };
             return Err(refusal("RETR", &reply, kind).with_retry(Retry::Safe));
         }
@@ -231,8 +231,9 @@ pub(crate) fn version_commands<'a>(
 pub(crate) fn known(control: &mut Control, skill: Skill, command: &Command<'_>, deadline: Deadline) -> Result<bool> {
     if control.dialect().can(skill) == Can::Unknown {
         let reply = control.transact(command, deadline)?;
-        let missing = matches!(reply.code.get(), 500 | 502 | 504);
-        control.dialect().learn(skill, if missing { Can::No } else { Can::Yes });
+        if let Some(has) = knows(command.verb(), &reply) {
+            control.dialect().learn(skill, if has { Can::Yes } else { Can::No });
+        }
     }
     Ok(control.dialect().can(skill) == Can::Yes)
 }

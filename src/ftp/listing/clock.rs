@@ -26,7 +26,11 @@ impl Clock {
         let first = first.strip_suffix(b",").unwrap_or(first);
         let letters = first.iter().position(u8::is_ascii_alphabetic).unwrap_or(first.len());
         let (digits, glued) = first.split_at(letters);
+        let third = words.get(2).map_or(&b""[..], |word| word.text);
         let (half, mut words_taken) = match (half_day(glued), half_day(next)) {
+            (None, _) if glued.is_empty() && third == b"m." && matches!(next, b"a." | b"p.") => {
+                (Some(if next == b"a." { 0 } else { 12 }), 3)
+            }
             (Some(half), _) => (Some(half), 1),
             (None, Some(half)) if glued.is_empty() && next.len() > 1 => (Some(half), 2),
             (None, _) if glued.is_empty() || glued == b"Z" => (None, 1),
@@ -47,6 +51,20 @@ impl Clock {
             words_taken += 1;
         }
         Some(Self { of_day, precise: second.is_some(), words: words_taken })
+    }
+
+    /// As [`read`](Self::read), also where the half of the day comes first, as in East Asia: `오후 10:13`.
+    pub(super) fn read_eastern(words: &[Word<'_>]) -> Option<Self> {
+        let first = words.first()?.text;
+        let half = |set: &[&[u8]]| set.contains(&first);
+        let later = match (half(FORENOON), half(AFTERNOON)) {
+            (true, _) => 0,
+            (_, true) => 12,
+            _ => return Self::read(words),
+        };
+        let clock = Self::read(&words[1..]).filter(|clock| clock.of_day < 13 * 3_600)?;
+        let of_day = clock.of_day % (12 * 3_600) + later * 3_600;
+        Some(Self { of_day, words: clock.words + 1, ..clock })
     }
 
     /// The time on the day that begins at `midnight`.
@@ -87,10 +105,30 @@ fn parts(digits: &[u8]) -> Option<(u8, u8, Option<u8>)> {
     Some((small(hour)?, small(minute)?, second))
 }
 
+/// Korean, Chinese and Japanese, in UTF-8, EUC-KR, Big5, GBK and Shift-JIS.
+const FORENOON: &[&[u8]] = &[
+    "오전".as_bytes(),
+    "上午".as_bytes(),
+    "午前".as_bytes(),
+    b"\xbf\xc0\xc0\xfc",
+    b"\xa4\x57\xa4\xc8",
+    b"\xc9\xcf\xce\xe7",
+    b"\x8c\xdf\x91\x4f",
+];
+const AFTERNOON: &[&[u8]] = &[
+    "오후".as_bytes(),
+    "下午".as_bytes(),
+    "午後".as_bytes(),
+    b"\xbf\xc0\xc8\xc4",
+    b"\xa4\x55\xa4\xc8",
+    b"\xcf\xc2\xce\xe7",
+    b"\x8c\xdf\x8c\xe3",
+];
+
 fn half_day(word: &[u8]) -> Option<u8> {
     match &word.to_ascii_lowercase()[..] {
-        b"am" | b"a" | b"a.m." => Some(0),
-        b"pm" | b"p" | b"p.m." => Some(12),
+        b"am" | b"a" | b"a.m." | b"a.\xc2\xa0m." => Some(0),
+        b"pm" | b"p" | b"p.m." | b"p.\xc2\xa0m." => Some(12),
         _ => None,
     }
 }
@@ -113,6 +151,8 @@ mod tests {
             ("0:0", Some(0)),
             ("12:30AM", Some(1_800)),
             ("12:30p", Some(45_000)),
+            ("10:13 p. m.", Some(79_980)),
+            ("10:13 a. m.", Some(36_780)),
             ("9.05", Some(32_700)),
             ("23:59:60", Some(86_399)),
             ("24:01", None),

@@ -17,7 +17,7 @@ use crate::remote::{Entry, Kind};
 /// The line does not begin with date and time, or has no size and no name that can be used.
 pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
     let (date, _) = day(line, context.habits).ok_or(Skip::NoEntry)?;
-    let clock = Clock::read(line.words.get(1..).unwrap_or_default()).ok_or(Skip::NoDate)?;
+    let clock = Clock::read_eastern(line.words.get(1..).unwrap_or_default()).ok_or(Skip::NoDate)?;
     let at = 1 + clock.words;
     let facts = Facts { mtime: clock.on(midnight(date)), ..Facts::default() };
     let column = line.word(at);
@@ -83,8 +83,7 @@ impl Study {
 
 fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Clue)> {
     let word = line.word(0);
-    // Numbers only: months by name are for others.
-    if !word.iter().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'/' | b'.')) {
+    if !word.first()?.is_ascii_digit() {
         return None;
     }
     match Triple::read(word, habits)? {
@@ -252,6 +251,10 @@ mod tests {
         assert_eq!(shown_at_2026(french), ["dir - 2023-11-14T22:13 - sub", "file 1234567 2023-02-01T22:13 - a"]);
         let japanese = "98-07-13  21:06       <DIR>          d/\r\n01-02-03  21:06    9 x\r\n";
         assert_eq!(shown_at_2026(japanese), ["dir - 1998-07-13T21:06 - d", "file 9 2001-02-03T21:06 - x"]);
+        let korean = "2023-11-14  오후 10:13    <DIR>    d\r\n2023-11-14  오전 12:13    1,234 x\r\n";
+        assert_eq!(shown_at_2026(korean), ["dir - 2023-11-14T22:13 - d", "file 1234 2023-11-14T00:13 - x"]);
+        let spanish = "14/11/2023  10:13 p. m.    <DIR>    d\r\n14-nov-2023  10:13    7 x\r\n";
+        assert_eq!(shown_at_2026(spanish), ["dir - 2023-11-14T22:13 - d", "file 7 2023-11-14T10:13 - x"]);
         let american = "01/02/2023  10:13 PM    9 x\r\n12-05-96  17:03         <DIR>          CE\r\n";
         assert_eq!(shown_at_2026(american), ["file 9 2023-01-02T22:13 - x", "dir - 1996-12-05T17:03 - CE"]);
     }

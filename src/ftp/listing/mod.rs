@@ -10,6 +10,7 @@
 
 mod clock;
 mod cms;
+mod columns;
 mod date;
 mod dos;
 mod eplf;
@@ -68,14 +69,17 @@ pub struct Parsed {
 impl Parsed {
     /// Whether every line was understood: a name that cannot be used is none that somebody could ask for.
     pub fn is_whole(&self) -> bool {
-        let nameless = |s: &&Skipped| matches!(s.why, Skip::BadName | Skip::LineBreak | Skip::OtherDirectory);
-        self.skipped.iter().filter(nameless).count() == self.skipped_count
+        self.skipped_are_all(|why| matches!(why, Skip::BadName | Skip::LineBreak | Skip::OtherDirectory))
     }
 
     /// Whether there is something, but nothing that could be read as an entry: an error message in place of a listing
     /// (inetutils ftpd sends those of its ls), or a style that nobody knows.
     pub fn is_gibberish(&self) -> bool {
-        self.entries.is_empty() && !self.is_whole()
+        self.entries.is_empty() && !self.is_whole() && !self.skipped_are_all(|why| why == Skip::Unreadable)
+    }
+
+    fn skipped_are_all(&self, known: impl Fn(Skip) -> bool) -> bool {
+        self.skipped.iter().filter(|skipped| known(skipped.why)).count() == self.skipped_count
     }
 }
 

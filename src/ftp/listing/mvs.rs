@@ -52,6 +52,7 @@ fn dataset(line: &Line<'_>) -> Option<(Kind, Option<Stamp>)> {
         (b"Migrated" | b"MIGRAT", _, 2) => return Some((Kind::File, None)),
         (b"ARCIVE", b"Not", 6) => return Some((Kind::File, None)),
         (b"Pseudo", b"Directory", 3) => return Some((Kind::Dir, None)),
+        (b"Error", b"determining", 4) => return Some((Kind::File, None)),
         _ => {}
     }
     let far = line.words[0].start >= FAR;
@@ -74,9 +75,10 @@ fn dataset(line: &Line<'_>) -> Option<(Kind, Option<Stamp>)> {
         second.len() == 4 && second.iter().all(u8::is_ascii_alphanumeric) && second.iter().any(u8::is_ascii_digit);
     let organisation = line.word(count - 2);
     let referred = line.word(2);
-    let day = slashed(referred);
-    if !is_unit || (day.is_none() && referred != b"**NONE**" && organisation != b"VSAM") || (day.is_some() && count < 5)
-    {
+    // More than 99 extents leave no blank behind the date.
+    let day = slashed(referred).or_else(|| slashed(referred.get(..10)?));
+    let known = ORGANISATIONS.iter().any(|known| organisation.starts_with(known));
+    if !is_unit || !known || (day.is_none() && referred != b"**NONE**" && organisation != b"VSAM") {
         return None;
     }
     let kind = if organisation.starts_with(b"PO") { Kind::Dir } else { Kind::File };
@@ -91,7 +93,13 @@ fn member(line: &Line<'_>) -> Option<Facts> {
     let digits = [major1, major2, minor1, minor2].iter().all(|b| b.is_ascii_digit());
     slashed(line.word(2)).filter(|_| digits)?;
     let clock = Clock::read(line.words.get(4..)?)?;
-    Some(Facts { mtime: clock.on(midnight(slashed(line.word(3))?)), ..Facts::default() })
+    let short = Habits { year_first: true, ..Habits::default() };
+    match Triple::read(line.word(3), short)? {
+        (Triple::Full(year, month, day), _) => {
+            Some(Facts { mtime: clock.on(midnight((year, month, day))), ..Facts::default() })
+        }
+        (Triple::Short(..), _) => None,
+    }
 }
 
 /// `EAGKCPT   000058   000009          00 FO             RN RU            31    ANY`: the size is hexadecimal.
@@ -105,9 +113,14 @@ fn module(line: &Line<'_>) -> Option<Facts> {
     Some(Facts { size: Some(size), ..Facts::default() })
 }
 
-/// `2004/06/23`.
+/// `2004/06/23`, and in members of old systems `99/10/12`, in datasets `12/29/95`.
 fn slashed(word: &[u8]) -> Option<(u16, u8, u8)> {
-    match Triple::read(word, Habits::default()).filter(|_| word.len() == 10 && word[4] == b'/')? {
+    let mark = match word.len() {
+        10 => *word.get(4)?,
+        8 => *word.get(2)?,
+        _ => return None,
+    };
+    match Triple::read(word, Habits::default()).filter(|_| mark == b'/')? {
         (Triple::Full(year, month, day), _) => Some((year, month, day)),
         (Triple::Short(..), _) => None,
     }
@@ -121,6 +134,8 @@ fn last<'a>(line: &Line<'a>) -> &'a [u8] {
     line.words.last().map_or(b"", |word| word.text)
 }
 
+/// What `Dsorg` begins with.
+const ORGANISATIONS: [&[u8]; 9] = [b"PS", b"PO", b"DA", b"IS", b"VS", b"HFS", b"ZFS", b"NONE", b"??"];
 /// Where datasets without a volume stand.
 const FAR: usize = 20;
 
@@ -142,6 +157,8 @@ mod tests {
             ("V43525 Tape                                             T.F", "file - - - T.F"),
             ("Migrated                                                O.D", "file - - - O.D"),
             ("ARCIVE Not Direct Access Device                         A.R", "file - - - A.R"),
+            ("SM6009 3380   2010/03/09123 2415  U    18432 18432  PO  LOADLIB", "dir - 2010-03-09 - LOADLIB"),
+            ("OVH025 3380   12/29/95  1   60  FB      80 23200  PO  M.CLIST", "dir - 1995-12-29 - M.CLIST"),
             ("Pseudo Directory                                        P.D", "dir - - - P.D"),
             ("                                                   GDG  G.V", "other - - - G.V"),
         ];
@@ -157,8 +174,10 @@ mod tests {
         let data = " Name     VV.MM   Created       Changed      Size  Init   Mod   Id\r\n\
             TBSHELF1  01.03 2002/09/12 2002/10/11 09:37    11    11     0 KIL001\r\n\
             NOSTATS                                                             \r\n\
+            OLDSTATS  01.04 99/10/05 99/10/12 10:46    11    11     0 KIL001\r\n\
             not a member\r\n";
-        assert_eq!(shown_at_2026(data), ["file - 2002-10-11T09:37 - TBSHELF1", "file - - - NOSTATS"]);
+        let want = ["file - 2002-10-11T09:37 - TBSHELF1", "file - - - NOSTATS", "file - 1999-10-12T10:46 - OLDSTATS"];
+        assert_eq!(shown_at_2026(data), want);
         let modules = " Name      Size     TTR   Alias-of AC --------- Attributes --------- Amode Rmode\r\n\
             EAGKCPT   000058   000009          00 FO             RN RU            31    ANY\r\n\
             EAGRTPRC  005F48   000011 EAGRTALT 00 FO             RN RU            31    ANY\r\n";

@@ -63,6 +63,11 @@ impl<'a> Reader<'a> {
             return ControlFlow::Continue(());
         }
         let blank_before = std::mem::replace(&mut self.blank_before, false);
+        if self.style == Some(Style::Vms) && self.listed && vms::is_heading(&whole) {
+            self.give_up_begun();
+            self.parsed.skip(text, Skip::OtherDirectory);
+            return ControlFlow::Break(());
+        }
         if self.begins(&line) && self.begun.is_none() {
             self.begun = Some(text);
             return ControlFlow::Continue(());
@@ -126,7 +131,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let own = match style {
-            Style::Vms if vms::is_frame(line.text) => Ok(None),
+            Style::Vms if vms::is_heading(line.text) || vms::is_end(line.text) => Ok(None),
             Style::Vms => vms::parse(line, context).map(|found| found.map(|(entry, version)| (entry, Some(version)))),
             style => parse_line(style, line, context).map(|entry| entry.map(|entry| (entry, None))),
         };
@@ -152,7 +157,9 @@ fn is_total(line: &Line<'_>) -> bool {
     let word = word.text.strip_suffix(b":").unwrap_or(word.text);
     let foreign = !word.is_ascii() && word.iter().all(|b| !b.is_ascii() || b.is_ascii_alphabetic());
     let known = foreign || TOTALS.iter().any(|total| word.eq_ignore_ascii_case(total.as_bytes()));
-    known && (number(sum.text).is_some() || super::sizes::in_units(sum.text).is_some())
+    // Negative where it did not fit into 64 bits.
+    let sum_text = sum.text.strip_prefix(b"-").unwrap_or(sum.text);
+    known && (number(sum_text).is_some() || super::sizes::in_units(sum.text).is_some())
 }
 
 /// `./sub:`, which begins the listing of a directory.
@@ -195,9 +202,18 @@ mod tests {
         let parsed = parse_list(data.as_bytes(), 1_795_176_000);
         assert_eq!(super::super::shown(&parsed), ["file 2626 2026-08-26T08:39 0600 x"]);
         assert_eq!(parsed.skipped, []);
-        for total in
-            ["total 12", "TOTAL 0", "total 1.5M", "insgesamt 4", "итого 4", "合計 4", "총 4", "yhteensä 4", "total: 4"]
-        {
+        for total in [
+            "total 12",
+            "TOTAL 0",
+            "total 1.5M",
+            "insgesamt 4",
+            "итого 4",
+            "合計 4",
+            "총 4",
+            "yhteensä 4",
+            "total: 4",
+            "total -956",
+        ] {
             let parsed = parse_list(format!("{total}\n").as_bytes(), 0);
             assert_eq!((parsed.skipped_count, parsed.entries.len()), (0, 0), "{total}");
         }

@@ -161,7 +161,7 @@ pub(super) fn guess(line: &Line<'_>, context: &Context) -> Option<Style> {
     if mlsd::looks_like(line.text) {
         return Some(Style::Mlsd);
     }
-    if vms::is_name_alone(line) {
+    if vms::is_name_alone(line) || (line.word(0).starts_with(b"*.*;") && vms::is_end(line.text)) {
         return Some(Style::Vms);
     }
     if mvs::is_heading(line) {

@@ -9,12 +9,12 @@
 
 use std::sync::Arc;
 
-use super::super::text::number;
 use super::clock::Clock;
-use super::date::{self, Clue, Date, Form, Habits, Line, Word, is_blank};
+use super::columns::Columns;
+use super::date::{Clue, Form, Habits, Line, is_blank};
 use super::permissions::Permissions;
-use super::sizes::{in_units, size, tail_number};
-use super::time::year;
+use super::sizes::in_units;
+use super::time::{midnight, year};
 use super::{Context, Facts, Shape, Skip, entry};
 use crate::remote::{Entry, Kind};
 
@@ -36,6 +36,9 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     }
     let facts = Facts { size: columns.size, mtime: columns.date.and_then(|date| date.stamp), mode: permissions.mode };
     match permissions.shape {
+        Shape::File if context.unix.starred && is_program(&permissions) => {
+            entry(rest.strip_suffix(b"*").unwrap_or(rest), Kind::File, facts)
+        }
         Shape::File => entry(rest, Kind::File, facts),
         Shape::Dir => entry(rest, Kind::Dir, facts),
         Shape::Link => {
@@ -52,7 +55,9 @@ pub(super) struct Manners {
     /// AIX: `Nov 14 2023  name`, where the year is written to the left of its column.
     filled_year: bool,
     /// No line has a date.
-    dateless: bool,
+    pub(super) dateless: bool,
+    /// `ls -F`: programs end in a star that is not theirs.
+    starred: bool,
     /// Sizes are rounded: `33.5k`.
     pub(super) in_units: bool,
 }
@@ -64,6 +69,10 @@ pub(super) struct Study {
     undated: usize,
     clocks: usize,
     clocks_with_year: usize,
+    /// Times of days that `ls` would have written with a year.
+    old_clocks: usize,
+    /// Years behind times that are not those that the times would be completed with.
+    other_years: usize,
     years: usize,
     years_with_clock: usize,
     narrow_years: usize,
@@ -71,6 +80,10 @@ pub(super) struct Study {
     day_first: usize,
     month_first: usize,
     in_units: bool,
+    dirs: usize,
+    slashed_dirs: usize,
+    programs: usize,
+    starred_programs: usize,
 }
 
 impl Study {
@@ -84,6 +97,17 @@ impl Study {
             return;
         };
         self.dated += 1;
+        match permissions.shape {
+            Shape::Dir => {
+                self.dirs += 1;
+                self.slashed_dirs += usize::from(line.text.ends_with(b"/"));
+            }
+            Shape::File if is_program(&permissions) => {
+                self.programs += 1;
+                self.starred_programs += usize::from(line.text.ends_with(b"*"));
+            }
+            _ => {}
+        }
         let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
         self.in_units |= in_units(before).is_some();
         match date.clue {
@@ -97,8 +121,11 @@ impl Study {
         match date.form {
             Form::Clock => {
                 self.clocks += 1;
-                let is_year = year(line.word(next)).is_some_and(|year| (1970..2100).contains(&year));
-                self.clocks_with_year += usize::from(followed && is_year);
+                let stated = year(line.word(next)).filter(|year| followed && (1970..2100).contains(year));
+                self.clocks_with_year += usize::from(stated.is_some());
+                let secs = date.stamp.map_or(context.now, |stamp| stamp.secs);
+                self.old_clocks += usize::from(context.now.saturating_sub(secs) > LONG_AGO);
+                self.other_years += usize::from(stated.is_some_and(|year| !is_in(secs, year)));
             }
             Form::Year => {
                 self.years += 1;
@@ -113,115 +140,37 @@ impl Study {
         }
     }
 
+    /// Whether what stands behind each time is its year, and not the beginning of `2014 Invoices`: one line alone tells
+    /// nothing, and where all times are recent, those of a plain `ls` would have looked the same.
+    fn year_follows_time(&self) -> bool {
+        let all = self.clocks > 1 && self.clocks == self.clocks_with_year && self.years == 0;
+        all && (self.old_clocks > 0 || self.other_years == 0)
+    }
+
     pub(super) fn conclude(&self) -> (Habits, Manners) {
         let habits = Habits {
             day_first: self.day_first > 0 && self.month_first == 0,
             year_first: false,
-            // One line alone may be of a file named `2014 Invoices`.
-            year_after_time: self.clocks > 1 && self.clocks == self.clocks_with_year && self.years == 0,
+            year_after_time: self.year_follows_time(),
             time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
         };
         let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
-        (habits, Manners { filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units })
-    }
-}
-
-/// What stands between permissions and name.
-#[derive(Clone, Copy)]
-struct Columns {
-    /// None where it is a device's, negative, or too large for anything.
-    size: Option<u64>,
-    /// None where there is none.
-    date: Option<Date>,
-    form: Form,
-    /// Where the name's blank stands.
-    end: usize,
-    /// The first word behind.
-    next: usize,
-    /// Whether a single blank stands before the date's last word.
-    narrow: bool,
-}
-
-impl Columns {
-    /// The first date behind a number; words of owner and group may look like either, but not like both in a row.
-    fn find(line: &Line<'_>, first: usize, context: &Context) -> Option<Self> {
-        let words = &line.words;
-        let dated = |at: usize, size, date: Date| {
-            let last = at + date.words - 1;
-            let narrow = words[last].start == words[last - 1].end + 1;
-            Self { size, date: Some(date), form: date.form, end: words[last].end, next: last + 1, narrow }
-        };
-        let clear = (first + 1..words.len()).find_map(|at| {
-            let size = size(words[at - 1].text)?;
-            let rest = &words[at..];
-            let numbers = || date::read_numbers(rest, context.habits, context.now).filter(|d| d.form == Form::Clock);
-            Some(dated(at, size, date::read(rest, context.habits, context.now).or_else(numbers)?))
-        });
-        let numbers = || {
-            (first + 1..words.len()).find_map(|at| {
-                let size = size(words[at - 1].text)?;
-                Some(dated(at, size, date::read_numbers(&words[at..], context.habits, context.now)?))
-            })
-        };
-        let glued = || {
-            (first + 1..words.len()).find_map(|at| {
-                // Not all of the word: that is a number, and was tried.
-                let size = tail_number(words[at - 1].text)?;
-                Some(dated(at, Some(size), date::read(&words[at..], context.habits, context.now)?))
-            })
-        };
-        let untold = || {
-            // `8192 ? name`: a server that does not know the time.
-            let at =
-                (first + 1..words.len()).find(|&at| words[at].text == b"?" && size(words[at - 1].text).is_some())?;
-            Some(Self::undated(size(words[at - 1].text)?, words[at].end, at + 1))
-        };
-        clear.or_else(numbers).or_else(glued).or_else(|| month_glued(line, first, context)).or_else(untold).or_else(
-            || {
-                let at = dateless(words, first).filter(|_| context.unix.dateless)?;
-                Some(Self::undated(size(words[at].text)?, words[at].end, at + 1))
-            },
+        let slashed = self.dirs > 0 && self.dirs == self.slashed_dirs;
+        let starred = slashed && self.programs > 0 && self.programs == self.starred_programs;
+        (
+            habits,
+            Manners { starred, filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units },
         )
     }
-
-    fn undated(size: Option<u64>, end: usize, next: usize) -> Self {
-        Self { size, date: None, form: Form::Clock, end, next, narrow: false }
-    }
 }
 
-/// `4096Feb 23 10:01`, `/some/pathFeb  8  2007`: the month has lost its blank.
-fn month_glued(line: &Line<'_>, first: usize, context: &Context) -> Option<Columns> {
-    (first..line.words.len()).find_map(|at| {
-        let word = line.words[at];
-        let cut = word.text.len().checked_sub(3).filter(|cut| *cut > 0)?;
-        let (head, month) = word.text.split_at_checked(cut)?;
-        if !month[0].is_ascii_uppercase() || !month.is_ascii() {
-            return None;
-        }
-        let own = number(head);
-        let before = || number(line.words.get(at.checked_sub(1).filter(|at| *at >= first)?)?.text);
-        let size = own.or_else(before)?;
-        let mut words = vec![Word { text: month, start: word.start + cut, end: word.end }];
-        words.extend_from_slice(line.words.get(at + 1..at + 4).unwrap_or_default());
-        let date = date::read(&words, context.habits, context.now)?;
-        let last = date.words - 1;
-        Some(Columns {
-            size: Some(size),
-            date: Some(date),
-            form: date.form,
-            end: words[last].end,
-            next: at + date.words,
-            narrow: false,
-        })
-    })
+fn is_in(secs: i64, year: u16) -> bool {
+    let begin = |year| midnight((year, 1, 1));
+    begin(year).is_some_and(|begin| begin <= secs) && begin(year + 1).is_some_and(|end| secs < end)
 }
 
-/// The size in a line without a date: the last of at most four columns, in front of what cannot be a date.
-fn dateless(words: &[Word<'_>], first: usize) -> Option<usize> {
-    let at = (first + 2..=first + 3).rev().find(|&at| words.get(at).is_some_and(|word| number(word.text).is_some()))?;
-    let name = words.get(at + 1)?.text;
-    let like_date = super::months::month(name).is_some() || date::Triple::read(name, Habits::default()).is_some();
-    (number(words[first].text).is_some() && !like_date).then_some(at)
+fn is_program(permissions: &Permissions) -> bool {
+    permissions.mode.is_some_and(|mode| mode & 0o111 != 0)
 }
 
 pub(super) fn skip_blanks(text: &[u8]) -> &[u8] {
@@ -250,6 +199,8 @@ fn split_link(rest: &[u8], size: Option<u64>) -> (&[u8], Option<Arc<[u8]>>) {
 }
 
 const ARROW: &[u8] = b" -> ";
+/// Half a year and some days: `ls` writes the year in place of the time of what is older.
+const LONG_AGO: i64 = 200 * 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -474,6 +425,12 @@ mod tests {
             ["2026-11-14T22:13 2023 plans", "2026-01-02T22:13 b"]
         );
         assert_eq!(lines(&["Jul 29 02:27 2014 Invoices"]), ["2026-07-29T02:27 2014 Invoices"]);
+        // Folders named by years that were all touched lately, and times that agree with theirs.
+        assert_eq!(
+            lines(&["Jul 29 02:27 2014 Invoices", "Nov 2 02:27 2015 Invoices"]),
+            ["2026-07-29T02:27 2014 Invoices", "2026-11-02T02:27 2015 Invoices"]
+        );
+        assert_eq!(lines(&["Jul 29 02:27 2026 a", "Dec 2 02:27 2025 b"]), ["2026-07-29T02:27 a", "2025-12-02T02:27 b"]);
         // The same for a time behind a year: `ls` writes two blanks before its years.
         assert_eq!(lines(&["Nov 14 2023 22:13 a"]), ["2023-11-14T22:13 a"]);
         assert_eq!(lines(&["Nov 14  2023 22:13 a"]), ["2023-11-14 22:13 a"]);
@@ -487,6 +444,16 @@ mod tests {
         // A line without a date among others is none that can be trusted.
         assert_eq!(lines(&["Aug 22  x", "Nov 14  2023 a"]), ["2023-11-14 a"]);
         assert_eq!(lines(&["Aug 22  x"]), [""; 0]);
+    }
+
+    #[test]
+    fn marks_of_ls_are_not_the_names_own() {
+        let line = |mode: &str, name: &str| format!("{mode} 1 u g 7 Jan 22  2001 {name}\n");
+        let marked = [line("drwxr-xr-x", "sub/"), line("-rwxr-xr-x", "run*"), line("-rw-r--r--", "a*")].concat();
+        let names = ["dir 7 2001-01-22 0755 sub", "file 7 2001-01-22 0755 run", "file 7 2001-01-22 0644 a*"];
+        assert_eq!(shown_at_2026(marked), names);
+        let plain = [line("drwxr-xr-x", "sub"), line("-rwxr-xr-x", "run*")].concat();
+        assert_eq!(shown_at_2026(plain)[1], "file 7 2001-01-22 0755 run*");
     }
 
     #[test]

@@ -56,15 +56,18 @@ pub(super) fn is_name_alone(line: &Line<'_>) -> bool {
     line.words.len() == 1 && !is_blank(line.text[0]) && split_version(line.word(0)).is_some()
 }
 
-/// The head of a listing, or the sum at its end.
-pub(super) fn is_frame(line: &[u8]) -> bool {
+/// The head of a listing: `Directory DISK:[DIR]`, `DISK:[DIR]`, `DISK:`.
+pub(super) fn is_heading(line: &[u8]) -> bool {
     let line = line.trim_ascii();
-    line.starts_with(b"Directory ")
-        || line.starts_with(b"Total of ")
-        || line.starts_with(b"Grand total")
-        || (line.starts_with(b"Total ") && line.ends_with(b"files"))
-        || line.ends_with(b"]") && line.contains(&b'[') && !line.contains(&b' ')
-        || line.ends_with(b":") && !line.contains(&b' ')
+    let device = !line.contains(&b' ') && (line.ends_with(b":") || (line.ends_with(b"]") && line.contains(&b'[')));
+    line.starts_with(b"Directory ") || device
+}
+
+/// The sum at the end of a listing, or what stands for an empty one: `*.*;0   <%RMS-E-FNF, file not found>`.
+pub(super) fn is_end(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    let sum = line.starts_with(b"Total ") && (says(line, "file") || says(line, "block"));
+    sum || line.starts_with(b"Grand total") || (line.starts_with(b"*.*;") && says(line, "file not found"))
 }
 
 /// Keeps of each name the highest version, where its first one stood.
@@ -192,6 +195,12 @@ mod tests {
         let why: Vec<_> = parsed.skipped.iter().map(|skipped| skipped.why).collect();
         assert_eq!(why, [Skip::Unreadable, Skip::Unreadable, Skip::NoEntry]);
         assert!(parsed.rough_sizes);
+        // Nothing is there, and another directory.
+        let none =
+            super::super::parse_list(b"\r\nX:[INCOMING]\r\n\r\n*.*;0              <%RMS-E-FNF, file not found>\r\n", 0);
+        assert_eq!((none.entries.len(), none.is_gibberish()), (0, false));
+        let two = "Directory X:[A]\n\nA.TXT;2   3 25-JAN-2004 07:11\n\nTotal of 1 file.\n\nDirectory X:[A.B]\n\nB.TXT;1 1 25-JAN-2004 07:11\n";
+        assert_eq!(shown_at_2026(two), ["file 1536 2004-01-25T07:11 - A.TXT"]);
         // Names alone, as NLST sends them, are no entries.
         assert_eq!(shown_at_2026("A.TXT;1\r\nB.TXT;1\r\n"), [""; 0]);
     }

@@ -26,6 +26,8 @@ pub struct Tls {
     pub reuse: Reuse,
     /// Sessions can be resumed at all (not so on Pure-FTPd with TLS 1.3).
     pub resumes: bool,
+    /// In TLS 1.3 no tickets are sent, so that nothing can be resumed there.
+    pub no_tickets: bool,
     /// Only clients with a certificate of [`authority`] get in.
     pub client_certificate: bool,
     /// In clear behind the line of the 234, in the same segment: what somebody on the way puts in, hoping that the
@@ -81,6 +83,7 @@ impl Tls {
             versions: Versions::Both,
             reuse: Reuse::Free,
             resumes: true,
+            no_tickets: false,
             client_certificate: false,
             injected: Vec::new(),
             data: DataTls::Encrypted,
@@ -148,6 +151,9 @@ impl Tls {
             (true, Reuse::OfConnection) => Arc::new(Sessions::default()),
             (true, Reuse::Free | Reuse::OfServer) => Arc::<Sessions>::clone(of_server),
         };
+        if self.no_tickets {
+            config.send_tls13_tickets = 0;
+        }
         Arc::new(config)
     }
 }
