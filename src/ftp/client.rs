@@ -73,7 +73,9 @@ impl Client {
         let names = Codec::new(server.listing.encoding);
         let hasty = Ranked::default();
         if let Some(zone) = server.listing.timezone.clone() {
-            dialect.learn_zone(|known| *known = Zone::Given(Given { zone, today: None, mdtm_local: None }));
+            dialect.learn_zone(|known| {
+                *known = Zone::Given(Given { zone, today: None, one_for_all: None, mdtm_local: None });
+            });
         }
         let Server { timeout, connect_timeout, data, .. } = server;
         let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
@@ -310,11 +312,12 @@ impl Remote for Client {
                 if missing { self.list(path, deadline, each) } else { Err(error) }
             }
             Fetched::Lines { lines, machine, complete } => {
-                let parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
+                let mut parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
                 let complete = complete && parsed.is_whole();
                 if parsed.is_gibberish() {
                     return Err(unreadable(&parsed));
                 }
+                self.leave_out_lost(path, &mut parsed, deadline)?;
                 self.tell_skipped(&parsed, path);
                 hand_out(parsed, self.names, each);
                 Ok(Listed { complete })

@@ -17,7 +17,7 @@ use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
 use super::tls::Security;
 use crate::base::{Clock, Deadline};
-use crate::config::{Listing, Server, TlsMode};
+use crate::config::{Server, TlsMode};
 use crate::remote::{Error, ErrorKind, RemotePath, Result};
 
 /// Makes control connections to one server.
@@ -103,9 +103,13 @@ impl Connector {
     }
 
     fn login(&self) -> Login<'_> {
-        let Server { user, password, account, tls, listing, .. } = &self.server;
+        let Server { user, password, account, tls, .. } = &self.server;
         let (account, tls) = (account.as_ref(), tls.mode);
-        Login { user, password, account, tls, listing, dialect: &self.dialect, door: &self.door }
+        Login { user, password, account, tls, names: self.names(), dialect: &self.dialect, door: &self.door }
+    }
+
+    fn names(&self) -> Codec {
+        Codec::new(self.server.listing.encoding)
     }
 
     fn dial(&self, deadline: Deadline) -> Result<Control> {
@@ -191,17 +195,14 @@ impl Connector {
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
             debug!("features: {features:?}");
-            asked = options(&features, &self.server.listing);
+            asked = options(&features, self.names());
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);
         } else {
             self.dialect.learn_features(None, Software::from_greeting(greeting));
         }
         let pwd = self.first_burst(control, asked, deadline)?;
-        let home = parse_pwd(&pwd).and_then(|path| {
-            let names = Codec::new(self.server.listing.encoding);
-            RemotePath::new(&names.show_path(&path))
-        });
+        let home = parse_pwd(&pwd).and_then(|path| RemotePath::new(&self.names().show_path(&path)));
         if home.is_none() {
             info!("no login directory in \"{}\": paths begin at /", pwd.text());
         }
@@ -243,11 +244,10 @@ impl Connector {
 const BURST_SHARE: u32 = 3;
 
 /// What to ask for at the beginning of each connection, known from `FEAT`.
-pub(super) fn options(features: &Features, listing: &Listing) -> Vec<Command<'static>> {
+pub(super) fn options(features: &Features, names: Codec) -> Vec<Command<'static>> {
     // With a code page of the user's choice the server must not convert: FileZilla Server and ProFTPD with a
     // UseEncoding do so by default, IIS only after ON.
-    let code_page = Codec::new(listing.encoding).is_code_page();
-    let utf8 = features.utf8.then_some(Command::Opts(if code_page { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
+    let utf8 = features.utf8.then_some(Command::Opts(if names.is_code_page() { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
     let facts = features.opts_mlst_wanted();
     utf8.into_iter().chain(facts).collect()
 }

@@ -11,9 +11,10 @@ use super::connect::{Refusal, options};
 use super::control::Control;
 use super::dialect::{Can, Dialect};
 use super::door::{Closed, Door, Knock};
+use super::encoding::Codec;
 use super::reply::{Class, Reply};
 use crate::base::{Deadline, Secret};
-use crate::config::{Listing, TlsMode};
+use crate::config::TlsMode;
 use crate::remote::{Error, ErrorKind, Retry};
 
 /// Who wants to log in, and what is known of how.
@@ -23,7 +24,8 @@ pub(super) struct Login<'a> {
     /// For servers that ask for one by 332 (RFC 959 5.4).
     pub(super) account: Option<&'a Secret>,
     pub(super) tls: TlsMode,
-    pub(super) listing: &'a Listing,
+    /// How names are sent.
+    pub(super) names: Codec,
     pub(super) dialect: &'a Dialect,
     pub(super) door: &'a Door,
 }
@@ -42,7 +44,7 @@ impl Login<'_> {
         let features = self.dialect.features();
         let mut rest = control.protection();
         rest.push(Command::TypeImage);
-        rest.extend(features.iter().flat_map(|f| options(f, self.listing)));
+        rest.extend(features.iter().flat_map(|f| options(f, self.names)));
         let mut knock = self.door.knock(deadline)?;
         let in_one_burst = self.dialect.ever_connected() && self.dialect.burst() != Can::No;
         let answered = if in_one_burst {
@@ -248,13 +250,13 @@ mod tests {
             let socket = Socket::new(stream).expect("a socket");
             let mut control = Control::new(socket, Arc::clone(dialect), 1).expect("a control connection");
             let door = Door::new(Arc::new(SystemClock));
-            let (tls, listing) = (TlsMode::Off, Listing::default());
+            let tls = TlsMode::Off;
             let login = Login {
                 user: b"u",
                 password: &password,
                 account: account.as_ref(),
                 tls,
-                listing: &listing,
+                names: Codec::default(),
                 dialect,
                 door: &door,
             };

@@ -21,7 +21,7 @@ use super::listing::{Parsed, Reading, Style, parse_list_as};
 use super::pool::Claim;
 use super::reply::Reply;
 use super::transfer::known;
-use super::zone::{Given, Sample, Zone, is_mdtm_local, measure, offset};
+use super::zone::{Given, Sample, Zone, is_mdtm_local, is_one_for_all, measure, offset};
 use crate::base::Deadline;
 use crate::remote::{Entry, Kind, Name, Precision, RemotePath, Result};
 
@@ -192,24 +192,25 @@ impl Client {
 
     /// The user has named the zone; whether the server's clock there follows the seasons, and `MDTM` that clock, is left.
     fn follow(&self, given: &Given, dir: &RemotePath, parsed: &Parsed, deadline: Deadline) {
-        // vsftpd asks for the offset once in a session, and Windows has but one.
         let now = self.now();
-        let one_for_all = self.dialect.software() == Software::Vsftpd || parsed.style == Some(Style::Dos);
-        let today = one_for_all.then(|| offset(&given.zone, now));
+        let (mut local, mut one_for_all) = (None, None);
         let untold = given.mdtm_local.is_none() && self.dialect.can(Skill::Mdtm) != Can::No;
         let files = files(&parsed.entries, &[Precision::Day, Precision::Minute, Precision::Second]);
-        let mdtm_local = if untold && !files.is_empty() && self.hasty.lock().failures < MOST_FAILURES {
+        if untold && !files.is_empty() && self.hasty.lock().failures < MOST_FAILURES {
             let samples = self.samples(dir, &files, deadline).unwrap_or_default();
-            let local = is_mdtm_local(&samples, &given.zone, now);
+            local = is_mdtm_local(&samples, &given.zone, now);
+            one_for_all = is_one_for_all(&samples, &given.zone, now);
             self.hasty.lock().failures += u32::from(local.is_none());
-            local
-        } else {
-            None
-        };
+        }
+        let software = self.dialect.software();
         self.dialect.learn_zone(|known| {
             if let Zone::Given(known) = known {
-                known.today = today;
-                known.mdtm_local = known.mdtm_local.or(mdtm_local);
+                known.mdtm_local = known.mdtm_local.or(local);
+                known.one_for_all = known.one_for_all.or(one_for_all);
+                // Windows has one offset at a time; vsftpd and Pure-FTPd look at it once in a session.
+                let likely =
+                    matches!(software, Software::Vsftpd | Software::PureFtpd) || parsed.style == Some(Style::Dos);
+                known.today = known.one_for_all.unwrap_or(likely).then(|| offset(&known.zone, now));
             }
         });
     }
