@@ -52,9 +52,9 @@ fn line_ends_of_either_kind_tell_the_same() {
 #[test]
 fn a_listing_cut_short_makes_up_no_entries() {
     for case in cases() {
-        let whole: BTreeSet<String> = parse_list(&case.data, NOW).entries.iter().map(|e| name(e)).collect();
+        let whole: BTreeSet<String> = parse_list(&case.data, NOW).entries.iter().map(name).collect();
         for end in 0..case.data.len() {
-            let mut names: Vec<String> = parse_list(&case.data[..end], NOW).entries.iter().map(|e| name(e)).collect();
+            let mut names: Vec<String> = parse_list(&case.data[..end], NOW).entries.iter().map(name).collect();
             names.pop();
             let strange = names.iter().find(|name| !whole.contains(*name));
             assert_eq!(strange, None, "{} cut after {end} bytes", case.name);
