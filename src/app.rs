@@ -1,5 +1,6 @@
 //! Wires server, filesystem and kernel together: log in, mount, serve until the end.
 
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -28,7 +29,7 @@ pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let server = &config.server;
     let dialer = Box::new(Network { family: server.family });
-    let client = Arc::new(Client::new(server, dialer, Arc::clone(&clock)));
+    let client = Arc::new(Client::new(server, dialer, Arc::clone(&clock))?);
     let root = client.enter(&server.path, Deadline::after(server.timeout)).map_err(|e| no_server(server, &e))?;
     let remote: Arc<dyn Remote> = client;
     let vfs = Vfs::new(remote, root.clone(), &config.files, server.timeout, clock).map_err(|e| e.to_string())?;
@@ -111,8 +112,14 @@ fn no_server(server: &Server, error: &remote::Error) -> String {
     let Server { host, port, .. } = server;
     let path = String::from_utf8_lossy(&server.path);
     match error.kind {
-        ErrorKind::LoginRefused => format!("cannot log in to {host}:{port}: {error}"),
-        ErrorKind::NotFound | ErrorKind::NotDir | ErrorKind::Denied => format!("cannot mount {path:?}: {error}"),
+        ErrorKind::LoginRefused | ErrorKind::TlsRequired => format!("cannot log in to {host}:{port}: {error}"),
+        ErrorKind::TlsRefused => {
+            let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            format!("no safe connection to {host}:{port}: {why}")
+        }
+        ErrorKind::NotFound | ErrorKind::NotDir | ErrorKind::Denied | ErrorKind::NotPermitted | ErrorKind::Loop => {
+            format!("cannot mount {path:?}: {error}")
+        }
         _ => format!("cannot reach {host}:{port}: {error}"),
     }
 }

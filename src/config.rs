@@ -1,7 +1,12 @@
 //! What a mount is to do, typed: no strings left to parse, no clap.
 
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use encoding_rs::Encoding;
+use jiff::tz::TimeZone;
 
 use crate::base::Secret;
 
@@ -27,6 +32,8 @@ pub struct Server {
     pub user: Vec<u8>,
     /// What `PASS` sends.
     pub password: Secret,
+    /// What `ACCT` sends to a server that asks for an account (RFC 959 4.1.1).
+    pub account: Option<Secret>,
     /// Directory to mount, decoded: relative to the login directory, unless it begins with `/`.
     pub path: Vec<u8>,
     /// Which addresses may be used.
@@ -43,6 +50,138 @@ pub struct Server {
     pub disable_epsv: bool,
     /// Never send `MLSD` and `MLST`.
     pub disable_mlsd: bool,
+    /// Whether and how connections are encrypted.
+    pub tls: Tls,
+    /// How data connections come about.
+    pub data: Data,
+    /// How names and listings are read.
+    pub listing: Listing,
+}
+
+/// Whether and how connections are encrypted (RFC 4217).
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// When.
+    pub mode: TlsMode,
+    /// The control connection alone is encrypted: `PROT C`.
+    pub clear_data: bool,
+    /// PEM file with the authorities to believe, in place of the system's.
+    pub cacert: Option<PathBuf>,
+    /// Directory of PEM files with authorities to believe, in place of the system's.
+    pub capath: Option<PathBuf>,
+    /// PEM file with the certificate that we show to the server, and perhaps its key.
+    pub cert: Option<PathBuf>,
+    /// PEM file with the key of `cert`, where it has a file of its own.
+    pub key: Option<PathBuf>,
+    /// SHA-256 fingerprints of certificates to accept, whoever signed them; no other one is accepted then.
+    pub pins: Vec<[u8; 32]>,
+    /// The certificate must name the host that was asked for.
+    pub verify_name: bool,
+    /// The certificate must come from an authority that we believe, and be valid today.
+    pub verify_peer: bool,
+    /// Which versions of TLS may be spoken.
+    pub versions: TlsVersions,
+}
+
+/// When connections are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Never.
+    Off,
+    /// Where the server can: `AUTH TLS` is asked for, and only its refusal leads to clear text.
+    Try,
+    /// Always, from `AUTH TLS` on.
+    Require,
+    /// Always, from the first byte on, as on port 990.
+    Implicit,
+}
+
+/// Versions of TLS that may be spoken; older ones are unsafe and unknown here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersions {
+    /// TLS 1.2 (RFC 5246) or 1.3 (RFC 8446).
+    Any,
+    /// Only TLS 1.2.
+    Only12,
+    /// Only TLS 1.3.
+    Only13,
+}
+
+/// How data connections come about.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// Who connects to whom.
+    pub mode: DataMode,
+    /// The address that `EPRT` and `PORT` tell the server.
+    pub advertise: Advertise,
+    /// The ports to listen on; any that the system gives where None.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// Never send `EPRT`, always `PORT`.
+    pub disable_eprt: bool,
+    /// Connect to the address in a 227; otherwise always to the control connection's peer.
+    pub trust_pasv_address: bool,
+}
+
+/// Who connects to whom for data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataMode {
+    /// We to the server by `EPSV` or `PASV`; the server to us where it refuses both.
+    Auto,
+    /// Always we to the server.
+    Passive,
+    /// Always the server to us.
+    Active,
+}
+
+/// Which address of ours the server is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advertise {
+    /// The one that the control connection comes from.
+    Own,
+    /// This one: ours, or that of the router that passes connections on.
+    Address(IpAddr),
+    /// That of this network interface or host name.
+    Named(String),
+}
+
+/// How names and listings are read.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The encoding of names; found out where None.
+    pub encoding: Option<&'static Encoding>,
+    /// The time zone of LIST; found out where None.
+    pub timezone: Option<TimeZone>,
+    /// What to send in place of `LIST -a`.
+    pub command: Option<Vec<u8>>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            mode: TlsMode::Try,
+            clear_data: false,
+            cacert: None,
+            capath: None,
+            cert: None,
+            key: None,
+            pins: Vec::new(),
+            verify_name: true,
+            verify_peer: true,
+            versions: TlsVersions::Any,
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            mode: DataMode::Auto,
+            advertise: Advertise::Own,
+            ports: None,
+            disable_eprt: false,
+            trust_pasv_address: false,
+        }
+    }
 }
 
 /// Address families to try.

@@ -152,7 +152,32 @@ impl Stamp {
     pub fn exact(secs: i64) -> Self {
         Self { secs, nanos: 0, precision: Precision::Second }
     }
+
+    /// Whether both may be the same moment, in the coarser precision of the two.
+    ///
+    /// A coarse one is of a `LIST`, and that is in a zone of its own where that could not be found out. So of a coarse
+    /// and a fine one only the minutes within a quarter of an hour are compared, or nearly the day.
+    fn may_be(self, other: Self) -> bool {
+        let (coarse, fine) = if self.precision < other.precision { (self, other) } else { (other, self) };
+        let apart = fine.secs.saturating_sub(coarse.secs);
+        match coarse.precision {
+            Precision::Second => apart == 0,
+            precision if precision == fine.precision => {
+                let unit = if precision == Precision::Day { DAY } else { 60 };
+                coarse.secs.div_euclid(unit) == fine.secs.div_euclid(unit)
+            }
+            Precision::Minute => {
+                apart.rem_euclid(15 * 60) < 60 && (-FARTHEST_ZONE..FARTHEST_ZONE + 60).contains(&apart)
+            }
+            Precision::Day => (-FARTHEST_ZONE..FARTHEST_ZONE + DAY).contains(&apart),
+        }
+    }
 }
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+/// Seconds that clocks are away from UTC at most, with an hour for summer.
+const FARTHEST_ZONE: i64 = 15 * 3_600;
 
 /// The finest unit that a time was given in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,19 +244,9 @@ pub struct Version {
 impl Version {
     /// Whether both may be the same content: sizes are equal and nothing that both know differs.
     ///
-    /// Times are compared in the coarser precision of the two, `unique` only where both have it.
+    /// Times are compared as far as both are known, `unique` only where both have it.
     pub fn agrees(&self, other: &Self) -> bool {
-        let times = match (self.mtime, other.mtime) {
-            (Some(a), Some(b)) => {
-                let unit = match a.precision.min(b.precision) {
-                    Precision::Second => 1,
-                    Precision::Minute => 60,
-                    Precision::Day => 86_400,
-                };
-                a.secs.div_euclid(unit) == b.secs.div_euclid(unit)
-            }
-            _ => true,
-        };
+        let times = self.mtime.zip(other.mtime).is_none_or(|(a, b)| a.may_be(b));
         let uniques = match (&self.unique, &other.unique) {
             (Some(a), Some(b)) => a == b,
             _ => true,
@@ -409,11 +424,31 @@ pub enum ErrorKind {
     NotDir,
     /// A file operation on a directory.
     IsDir,
+    /// What was to be made is there already.
+    Exists,
+    /// A directory that was to be removed or replaced has something in it.
+    NotEmpty,
     /// The server refuses.
     Denied,
-    /// This mount does not write.
+    /// The server refuses because of who asks: an owner's business, or a right that this user has not.
+    NotPermitted,
+    /// This mount does not write, or the server's disk does not.
     ReadOnly,
-    /// The name cannot be sent: CR, LF, NUL, `/`.
+    /// The server's disk is full.
+    NoSpace,
+    /// The user's share of the server's disk is used up.
+    Quota,
+    /// The file would be larger than the server takes.
+    TooLarge,
+    /// A rename to another filesystem of the server.
+    CrossDevice,
+    /// Links that lead in a circle, or a link that the server does not follow.
+    Loop,
+    /// A program that runs on the server.
+    TextBusy,
+    /// What was asked for makes no sense: a directory moved below itself, a time before 1970.
+    Invalid,
+    /// The name cannot be sent: CR, LF, NUL, `/`; or the server does not take it.
     NameInvalid,
     /// The name or path is longer than the server or the protocol takes.
     NameTooLong,
@@ -429,6 +464,10 @@ pub enum ErrorKind {
     Unreachable,
     /// User or password refused.
     LoginRefused,
+    /// No encrypted connection, where there must be one.
+    TlsRefused,
+    /// The server wants TLS, and there is none.
+    TlsRequired,
     /// The server broke the protocol.
     Protocol,
     /// The mount is ending.
@@ -441,8 +480,18 @@ impl fmt::Display for ErrorKind {
             Self::NotFound => "no such file or directory",
             Self::NotDir => "not a directory",
             Self::IsDir => "is a directory",
+            Self::Exists => "exists already",
+            Self::NotEmpty => "directory not empty",
             Self::Denied => "permission denied",
+            Self::NotPermitted => "operation not permitted",
             Self::ReadOnly => "read-only file system",
+            Self::NoSpace => "no space left on the server",
+            Self::Quota => "quota exceeded",
+            Self::TooLarge => "file too large",
+            Self::CrossDevice => "on another filesystem of the server",
+            Self::Loop => "too many levels of symbolic links",
+            Self::TextBusy => "the file is being executed",
+            Self::Invalid => "invalid argument",
             Self::NameInvalid => "name cannot be sent over FTP",
             Self::NameTooLong => "name too long",
             Self::Unsupported => "not supported",
@@ -450,7 +499,9 @@ impl fmt::Display for ErrorKind {
             Self::Busy => "busy",
             Self::TimedOut => "timed out",
             Self::Unreachable => "connection failed",
+            Self::TlsRefused => "no safe connection",
             Self::LoginRefused => "login refused",
+            Self::TlsRequired => "the server wants TLS",
             Self::Protocol => "unexpected answer",
             Self::Cancelled => "the mount is ending",
         })
@@ -512,7 +563,16 @@ mod tests {
         let at = |secs, precision| Version { size: 1, mtime: Some(Stamp { secs, nanos: 0, precision }), unique: None };
         assert!(at(119, Precision::Second).agrees(&at(60, Precision::Minute)));
         assert!(!at(121, Precision::Second).agrees(&at(60, Precision::Minute)));
+        assert!(!at(60, Precision::Minute).agrees(&at(121, Precision::Second)));
         assert!(!at(1, Precision::Second).agrees(&at(2, Precision::Second)));
+        // Listed in Tokyo, in Newfoundland and in Nepal, by servers whose zone nobody knows.
+        for zone in [9 * 3_600, -12_600, 20_700] {
+            assert!(at(86_400 + zone, Precision::Minute).agrees(&at(86_459, Precision::Second)));
+            assert!(!at(86_460 + zone, Precision::Minute).agrees(&at(86_459, Precision::Second)));
+            assert!(!at(86_400 + zone, Precision::Minute).agrees(&at(86_460 + zone, Precision::Minute)));
+        }
+        assert!(at(86_400, Precision::Day).agrees(&at(86_399 - 8 * 3_600, Precision::Second)));
+        assert!(!at(86_400, Precision::Day).agrees(&at(4 * 86_400, Precision::Second)));
         assert!(!Version { size: 2, ..at(1, Precision::Second) }.agrees(&at(1, Precision::Second)));
     }
 }

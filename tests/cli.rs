@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use ftpfs::cli::options;
-use ftpfs::cli::table::{Group, TABLE};
+use ftpfs::cli::table::{self, Group};
 use support::process::wait_until;
 use tempfile::TempDir;
 
@@ -91,8 +91,7 @@ fn a_command_line_without_sense_is_status_2() {
         (&["-o", "allow_root", "--allow-other", "h", &on], "options 'allow_other' and 'allow_root' exclude each other"),
         (&["--syslog", "--log-file=x", "h", &on], "options 'log_file' and 'syslog' exclude each other"),
         (&["", &on], "bad URL: the host is missing"),
-        (&["http://u:hunter2@h", &on], "bad URL: the scheme is 'http', not ftp"),
-        (&["ftps://u:hunter2@h", &on], "FTPS is not supported yet"),
+        (&["http://u:hunter2@h", &on], "bad URL: the scheme is 'http', not ftp, ftps or ftpes"),
         (&["u:hunter2%0d%0aDELE x@h", &on], "bad URL: the password holds a line break or a NUL"),
         (
             &["ftp://u:hunter2/x@h", &on],
@@ -309,14 +308,14 @@ fn manual() -> String {
 fn manual_tag(help: &str) -> String {
     let long = help.split(", ").last().unwrap_or_default();
     let (name, value) = long.split_once(' ').map_or((long, ""), |(name, value)| (name, value));
-    let Some(setting) = TABLE.iter().find(|s| format!("--{}", s.long()) == name) else { return help.to_string() };
+    let Some(setting) = table::all().find(|s| format!("--{}", s.long()) == name) else { return help.to_string() };
     let equals = if value.is_empty() { "" } else { "=" };
     format!("{help}, -o {}{equals}{value}", setting.name)
 }
 
 #[test]
 fn help_and_manual_know_the_same_options() {
-    let only_list = TABLE.iter().filter(|s| s.group == Group::List).map(|s| format!("-o {}", s.name));
+    let only_list = table::all().filter(|s| s.group == Group::List).map(|s| format!("-o {}", s.name));
     let mut want: BTreeSet<String> = only_list.collect();
     want.extend(help_entries().keys().map(|tag| manual_tag(tag)));
     let lists = |tag: &str| tag.starts_with("-o ");
@@ -325,7 +324,7 @@ fn help_and_manual_know_the_same_options() {
         .flat_map(|tag| if lists(&tag) { tag.split(", ").map(str::to_string).collect() } else { vec![tag] })
         .collect();
     assert_eq!(found, want);
-    let shown = TABLE.iter().filter(|s| s.group != Group::List).count();
+    let shown = table::all().filter(|s| s.group != Group::List).count();
     assert_eq!(help_entries().len(), shown + 5, "-o, -s, -n, -h and -V besides the table");
 }
 
@@ -348,7 +347,7 @@ fn help_and_manual_agree_on_defaults_and_ranges() {
 #[test]
 fn the_manual_names_every_word_of_the_list() {
     let page = manual();
-    let aliases = TABLE.iter().flat_map(|s| s.aliases).copied();
+    let aliases = table::all().flat_map(|s| s.aliases).copied();
     for word in aliases.chain(options::IGNORED.iter().copied()).chain(options::NOTED.iter().copied()) {
         let stands = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|w| w == word);
         assert!(stands, "{word} is missing in the manual");

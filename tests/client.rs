@@ -331,7 +331,7 @@ fn a_server_that_refuses_the_user_is_not_sent_the_password() {
     let server = FakeServer::start(Personality::mlsd(), tree());
     server.fault(Fault::reply("USER", "530 Non-anonymous sessions must use encryption."));
     let error = client_with(&config(&server)).enter(b"", soon()).expect_err("it is refused");
-    assert_eq!(error.kind, ErrorKind::LoginRefused);
+    assert_eq!(error.kind, ErrorKind::TlsRequired);
     assert_eq!(server.log().verb("PASS"), 0, "{}", server.log());
 }
 
@@ -352,7 +352,7 @@ fn an_error_message_in_place_of_a_listing_is_no_empty_directory() {
     let empty = || FakeServer::start(Personality::unix_list(), Tree::new().dir("e"));
     for (line, kind) in [
         (&b"ls: cannot open directory '.': Permission denied\r\n"[..], ErrorKind::Denied),
-        (b"+i8388621.48594,m825718503,r,s280,\tdjb.html\r\n", ErrorKind::Protocol),
+        (b"djb.html: 280 bytes, a style that nobody knows\r\n", ErrorKind::Protocol),
     ] {
         let server = empty();
         server.fault(Fault::listing_line(line.to_vec()));
@@ -372,4 +372,33 @@ fn a_reply_that_belongs_to_another_command_ends_the_connection() {
     assert_eq!(times, [Some(Stamp::exact(DEFAULT_MTIME))]);
     assert_eq!(server.max_seen_connections(), 1);
     assert_eq!(server.log().verb("USER"), 2, "the one out of step was given up");
+}
+
+#[test]
+fn a_verb_that_feat_promised_in_vain_is_sent_once() {
+    for verb in ["MLST", "MLSD"] {
+        let server = FakeServer::start(Personality::mlsd(), tree());
+        server.fault(Fault::reply("MLST", "500 MLST not understood"));
+        server.fault(Fault::reply("MLSD", "500 MLSD not understood"));
+        let client = client(&server);
+        for _ in 0..2 {
+            if verb == "MLST" {
+                assert_eq!(client.stat(&path("/d"), soon()).expect("the parent's listing tells").kind, Kind::Dir);
+            } else {
+                assert_eq!(names(&client, "/d"), ["a.txt"]);
+            }
+        }
+        assert_eq!(server.log().verb(verb), 1, "{}", server.log());
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_does_not_cost_the_verb() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    server.fault(Fault::reply("MLST", "500 Command too long.").times(1));
+    let client = client(&server);
+    let error = client.stat(&path("/d"), soon()).expect_err("it is too long");
+    assert_eq!(error.kind, ErrorKind::NameTooLong);
+    client.stat(&path("/d"), soon()).expect("this one is not");
+    assert_eq!(server.log().verb("MLST"), 2, "{}", server.log());
 }

@@ -138,6 +138,20 @@ fn silence_while_reading_is_an_error_and_the_rest_goes_on() {
     });
 }
 
+/// pyftpdlib 2.2.0 in active mode, under load: `125`, an established connection, and never a byte.
+#[test]
+fn a_transfer_that_never_brings_a_byte_is_begun_anew_unseen() {
+    limited(|| {
+        let server = FakeServer::start(Personality::proftpd(), tree());
+        let mount = Mount::new(&server.url("/"), &["--timeout", "6"]);
+        server.fault(Fault::stall(Stage::Data(0)).times(1));
+        assert_eq!(fs::read(mount.path().join("d/big")).expect("the second transfer brings it"), pattern(7, SIZE));
+        let retrievals = server.log().verb("RETR");
+        assert!(retrievals >= 2, "{retrievals}");
+        mount.unmount();
+    });
+}
+
 #[test]
 fn silence_while_listing_is_an_error_and_the_rest_goes_on() {
     let stages = [

@@ -63,7 +63,7 @@ fn serve(fill: &dyn Fn(&Path)) -> Scene {
     // The lines know no modes, and no seconds, which MDTM tells for files alone.
     let tells = What { content: true, dir_times: false, modes: false, links: Links::Followed };
     let (disk, url) = (truth.path().to_owned(), server.url(""));
-    Scene { mount, disk, tells, url, server: Box::new((server, truth)) }
+    Scene { mount, disk, tells, url, arguments: Vec::new(), server: Box::new((server, truth)) }
 }
 
 /// The files below `dir` as the server holds them. Large ones are given a content that needs no memory, on disk too.

@@ -11,6 +11,8 @@ mod reading;
 #[path = "semantics/refusals.rs"]
 mod refusals;
 mod support;
+#[path = "semantics/wire.rs"]
+mod wire;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -120,6 +122,7 @@ fn every_statement_has_its_test() {
         include_str!("semantics/looks.rs"),
         include_str!("semantics/reading.rs"),
         include_str!("semantics/refusals.rs"),
+        include_str!("semantics/wire.rs"),
     ];
     let tests = files.iter().flat_map(|file| file.split("#[test]\nfn ").skip(1).map(until_parenthesis));
     let tests: Vec<&str> = tests.collect();

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Mounts (`mount(2)`): `source` of type `kind` at `target`, with `MS_` flags and the options of that filesystem.
 ///
@@ -130,6 +130,46 @@ pub enum StandardStream {
     Output = 1,
     /// Standard error.
     Error = 2,
+}
+
+/// What is waited for at a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Bytes, the end, an error, or a connection to accept.
+    Read,
+    /// Room for bytes, or an error.
+    Write,
+}
+
+/// Waits (`poll(2)`) until one of `wanted` is ready, at most for `limit`; false where the time is up.
+///
+/// # Errors
+/// What the kernel answers; never `EINTR`.
+pub fn wait_ready(wanted: &[(BorrowedFd<'_>, Ready)], limit: Duration) -> io::Result<bool> {
+    let event = |ready| match ready {
+        Ready::Read => libc::POLLIN,
+        Ready::Write => libc::POLLOUT,
+    };
+    let mut polled: Vec<_> = wanted
+        .iter()
+        .map(|(fd, ready)| libc::pollfd { fd: fd.as_raw_fd(), events: event(*ready), revents: 0 })
+        .collect();
+    let end = Instant::now() + limit;
+    loop {
+        // Rounded up: a wait of zero would be none at all.
+        let left = end.saturating_duration_since(Instant::now()).as_millis() + 1;
+        let left = libc::c_int::try_from(left).unwrap_or(libc::c_int::MAX);
+        // SAFETY: `polled` is initialised, as long as said, and outlives the call; the descriptors are borrowed.
+        match unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, left) } {
+            -1 => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+            0 if Instant::now() >= end => return Ok(false),
+            0 => {}
+            _ => return Ok(true),
+        }
+    }
 }
 
 /// Keeps `signals` from being delivered to this thread and to all that it starts: they wait for [`wait_signal`].

@@ -96,6 +96,10 @@ fn in_argument(before: &[u8], arg: &[u8]) -> Vec<Range<usize>> {
         after_colon(arg)
     } else if let Some(value) = arg.strip_prefix(b"--user=") {
         shift(b"--user=".len(), after_colon(value))
+    } else if before == b"--account" {
+        std::iter::once(0..arg.len()).collect()
+    } else if arg.starts_with(b"--account=") {
+        after(b'=', arg)
     } else if before == b"--options" || (is_cluster(before) && before.ends_with(b"o")) {
         in_list(arg)
     } else if let Some(list) = arg.strip_prefix(b"--options=") {
@@ -110,16 +114,24 @@ fn in_argument(before: &[u8], arg: &[u8]) -> Vec<Range<usize>> {
 }
 
 fn in_list(list: &[u8]) -> Vec<Range<usize>> {
-    let users = options::split(list).into_iter().filter(|word| word.name == b"user");
-    users
-        .flat_map(|w| {
-            after_colon(&list[w.range.clone()]).into_iter().map(move |r| w.range.start + r.start..w.range.end)
-        })
-        .collect()
+    let secret = |word: &options::Word| {
+        let text = &list[word.range.clone()];
+        match &word.name[..] {
+            b"user" => after_colon(text),
+            b"account" => after(b'=', text),
+            _ => Vec::new(),
+        }
+    };
+    let words = options::split(list);
+    words.iter().flat_map(|w| secret(w).into_iter().map(|r| w.range.start + r.start..w.range.end)).collect()
 }
 
 fn after_colon(text: &[u8]) -> Vec<Range<usize>> {
-    text.iter().position(|&b| b == b':').map(|colon| colon + 1..text.len()).into_iter().collect()
+    after(b':', text)
+}
+
+fn after(mark: u8, text: &[u8]) -> Vec<Range<usize>> {
+    text.iter().position(|&b| b == mark).map(|at| at + 1..text.len()).into_iter().collect()
 }
 
 fn in_environment(block: &[u8]) -> Vec<Range<usize>> {
@@ -159,6 +171,10 @@ mod tests {
             (&["ftpfs", "-fo", "user=bob:pw", "h"], "ftpfs -fo user=bob:** h"),
             (&["ftpfs", "--options=user=bob:pw", "h"], "ftpfs --options=user=bob:** h"),
             (&["ftpfs", "ftps://bob:pw@h", "-d"], "ftpfs ftps://bob:**@h -d"),
+            (
+                &["ftpfs", "--account", "a b", "--account=x", "-oaccount=yz"],
+                "ftpfs --account *** --account=* -oaccount=**",
+            ),
             (&["ftpfs", "--user", "bob", "ftp://bob@h", "/a:b@c"], "ftpfs --user bob ftp://bob@h /a:b@c"),
         ] {
             assert_eq!(starred(args), want);

@@ -23,10 +23,10 @@ use log::{Level, LevelFilter};
 
 use self::credentials::{Environment, Login, Prompt, Sources};
 use self::options::Meaning;
-use self::table::{Draft, Group, Setting, TABLE};
-use self::url::Url;
+use self::table::{Draft, Group, Setting};
+use self::url::{Scheme, Url};
 use crate::base::sys;
-use crate::config::{Config, Files, Mount, Server};
+use crate::config::{Config, Files, Mount, Server, Tls, TlsMode};
 use crate::logging;
 
 /// What the command line asks for.
@@ -87,7 +87,10 @@ pub fn parse(args: Vec<OsString>, environment: &Environment, prompt: &mut Prompt
     let (url, directory) = (place(URL), place(MOUNTPOINT));
     let url = url::parse(url.as_bytes()).map_err(Failure::usage)?;
     check_combinations(&draft).map_err(Failure::usage)?;
-    finish(draft, url, Path::new(directory), environment, prompt).map(|s| Cli::Run(Box::new(s))).map_err(Failure::other)
+    let tls = Tls { mode: tls_mode(&draft, url.scheme).map_err(Failure::usage)?, ..draft.tls.clone() };
+    finish(draft, url, tls, Path::new(directory), environment, prompt)
+        .map(|s| Cli::Run(Box::new(s)))
+        .map_err(Failure::other)
 }
 
 /// The definition for clap, made of the table.
@@ -107,11 +110,14 @@ pub fn command() -> Command {
         .about("Mounts a directory of an FTP server")
         .override_usage("ftpfs [OPTIONS] URL MOUNTPOINT")
         .after_help(after_help())
-        .arg(place(URL, "ftp://[USER[:PASSWORD]@]HOST[:PORT][/PATH]; the path begins at the login directory"))
+        .arg(place(
+            URL,
+            "ftp[es]://[USER[:PASSWORD]@]HOST[:PORT][/PATH], or ftps://; the path begins at the login directory",
+        ))
         .arg(place(MOUNTPOINT, "The directory to mount on"))
         .arg(list)
         .args(['s', 'n'].map(ignored))
-        .args(TABLE.iter().filter(|s| s.group != Group::List).map(argument))
+        .args(table::all().filter(|s| s.group != Group::List).map(argument))
 }
 
 /// A flag that mount(8) or scripts written for curlftpfs pass.
@@ -149,7 +155,7 @@ fn argument(setting: &'static Setting) -> Arg {
 }
 
 fn after_help() -> String {
-    let words = |group: Group| TABLE.iter().filter(move |s| s.group == group).map(|s| s.name).collect::<Vec<_>>();
+    let words = |group: Group| table::all().filter(move |s| s.group == group).map(|s| s.name).collect::<Vec<_>>();
     format!(
         "Every long option can be written in -o as well: --max-connections 4 is -o max_connections=4.\n\
          Only in -o: {}.\n\
@@ -162,7 +168,7 @@ fn after_help() -> String {
 /// Applies all settings in the order of the command line.
 fn read_settings(matches: &ArgMatches) -> Result<Draft, String> {
     let mut found: Vec<(usize, &'static Setting, Option<Vec<u8>>)> = Vec::new();
-    for setting in TABLE.iter().filter(|s| s.group != Group::List) {
+    for setting in table::all().filter(|s| s.group != Group::List) {
         for (index, value) in occurrences(matches, setting.name) {
             found.push((index, setting, setting.value.map(|_| value)));
         }
@@ -204,11 +210,25 @@ fn check_combinations(draft: &Draft) -> Result<(), String> {
     Ok(())
 }
 
+/// When to encrypt: what the options say, but never less than the URL does.
+fn tls_mode(draft: &Draft, scheme: Scheme) -> Result<TlsMode, String> {
+    match (scheme, draft.tls_mode) {
+        (Scheme::Ftp, mode) => Ok(mode.unwrap_or(TlsMode::Try)),
+        (Scheme::Ftpes | Scheme::Ftps, Some(TlsMode::Off)) => {
+            Err("the URL asks for TLS, and tls=off forbids it".into())
+        }
+        (Scheme::Ftpes, Some(TlsMode::Implicit)) => Err("ftpes:// and 'implicit' exclude each other".into()),
+        (Scheme::Ftpes, _) => Ok(TlsMode::Require),
+        (Scheme::Ftps, _) => Ok(TlsMode::Implicit),
+    }
+}
+
 /// Looks at the machine: directory, files with passwords, terminal. The terminal last, so that nobody types a password
 /// for nothing.
 fn finish(
     draft: Draft,
     url: Url,
+    tls: Tls,
     directory: &Path,
     environment: &Environment,
     prompt: &mut Prompt<'_>,
@@ -226,9 +246,10 @@ fn finish(
     let (user, password) = credentials::resolve(sources, environment, prompt)?;
     let server = Server {
         host: url.host,
-        port: url.port,
+        port: url.port.unwrap_or(if tls.mode == TlsMode::Implicit { IMPLICIT_PORT } else { PORT }),
         user,
         password,
+        account: draft.account.clone(),
         path: url.path,
         family: draft.family,
         timeout: draft.timeout,
@@ -237,6 +258,9 @@ fn finish(
         idle_timeout: draft.idle_timeout,
         disable_epsv: draft.disable_epsv,
         disable_mlsd: draft.disable_mlsd,
+        tls,
+        data: draft.data.clone(),
+        listing: draft.listing.clone(),
     };
     let config = Config { server, files: files(&draft), mount: mount(&draft, mountpoint, source) };
     Ok(Settings { config, foreground: draft.foreground || draft.debug, log, notes: draft.notes })
@@ -322,6 +346,9 @@ fn explain(error: &clap::Error) -> String {
     }
 }
 
+const PORT: u16 = 21;
+const IMPLICIT_PORT: u16 = 990;
+
 const URL: &str = "URL";
 const MOUNTPOINT: &str = "MOUNTPOINT";
 const OPTIONS: &str = "options";
@@ -381,6 +408,36 @@ mod tests {
         assert_eq!((plain.config.files.uid, plain.config.files.gid), sys::caller());
         assert_eq!(plain.config.mount.source, "ftp://h");
         assert_eq!(settings("--timeout 4").map(|s| s.config.server.connect_timeout), Ok(Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn encryption_is_what_url_and_options_ask_for() {
+        let mode = |url: &str, list: &str| {
+            let words = ["ftpfs", url, "/", "-o", list].map(OsString::from).to_vec();
+            match parse(words, &Environment::default(), &mut |_| Ok(String::new()))? {
+                Cli::Run(s) => Ok((s.config.server.tls.mode, s.config.server.port)),
+                Cli::Print(text) => panic!("asked for no text: {text}"),
+            }
+        };
+        use TlsMode::{Implicit, Off, Require, Try};
+        for (url, list, want) in [
+            ("ftp://h", "ro", (Try, 21)),
+            ("ftp://h", "ssl", (Require, 21)),
+            ("ftp://h", "ssl,tls=off", (Off, 21)),
+            ("ftp://h", "implicit", (Implicit, 990)),
+            ("ftp://h:2121", "implicit", (Implicit, 2121)),
+            ("ftpes://h", "ro", (Require, 21)),
+            ("ftpes://h", "tls=try", (Require, 21)),
+            ("ftps://h", "ssl", (Implicit, 990)),
+            ("ftps://h:21", "ro", (Implicit, 21)),
+        ] {
+            assert_eq!(mode(url, list), Ok(want), "{url} {list}");
+        }
+        assert!(
+            mode("ftps://h", "tls=off")
+                .is_err_and(|e: Failure| e.text == "the URL asks for TLS, and tls=off forbids it")
+        );
+        assert!(mode("ftpes://h", "implicit").is_err_and(|e: Failure| e.text.contains("exclude each other")));
     }
 
     #[test]

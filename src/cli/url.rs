@@ -1,4 +1,4 @@
-//! The URL of a mount: `ftp://user:password@host:port/path`, percent-decoded to bytes.
+//! The URL of a mount: `ftp://user:password@host:port/path`, or `ftps://`, `ftpes://`; percent-decoded to bytes.
 //!
 //! This is a parser of its own and not the `url` crate, because that one follows the rules of browsers: it turns `\`
 //! into `/`, drops tabs and line ends, resolves `..` and insists on UTF-8. On an FTP server each of these is a file
@@ -15,16 +15,40 @@ use crate::base::Secret;
 /// A parsed URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
+    /// What stands before `://`.
+    pub scheme: Scheme,
     /// User name, if there is an `@` before the path. May be empty.
     pub user: Option<Vec<u8>>,
     /// Password, if there is a `:` in the user information. May be empty.
     pub password: Option<Secret>,
     /// Host name or address, without brackets.
     pub host: String,
-    /// Port, 21 unless given.
-    pub port: u16,
+    /// Port, if one is given.
+    pub port: Option<u16>,
     /// Directory, relative to the login directory unless it begins with `/`.
     pub path: Vec<u8>,
+}
+
+/// The schemes that mean FTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `ftp`, or no scheme: whether it is encrypted is a matter of options.
+    Ftp,
+    /// `ftpes`: `AUTH TLS` on the port of FTP (RFC 4217).
+    Ftpes,
+    /// `ftps` or `ftpis`: TLS from the first byte on, port 990.
+    Ftps,
+}
+
+impl Scheme {
+    /// What stands before `://`.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ftp => "ftp",
+            Self::Ftpes => "ftpes",
+            Self::Ftps => "ftps",
+        }
+    }
 }
 
 /// Parses `text`; without a scheme it is taken as `ftp://`.
@@ -33,7 +57,7 @@ pub struct Url {
 /// One sentence for the user, without user name and password.
 pub fn parse(text: &[u8]) -> Result<Url, String> {
     let (scheme, rest) = split_scheme(text);
-    check_scheme(scheme)?;
+    let known = read_scheme(scheme)?;
     let (authority, path) = split_at_first(rest, b'/');
     let path = decode(path.strip_prefix(b"/").unwrap_or(path), "path")?;
     // The last @: people forget to write %40 for an @ in a password or in a user name that is a mail address.
@@ -50,7 +74,7 @@ pub fn parse(text: &[u8]) -> Result<Url, String> {
         }
     };
     let (host, port) = parse_place(place, scheme.is_some())?;
-    Ok(Url { user, password, host, port, path })
+    Ok(Url { scheme: known, user, password, host, port, path })
 }
 
 /// Where the password stands in `text`, as it is written there: what must not be seen in `ps`.
@@ -66,7 +90,7 @@ pub(super) fn password_range(text: &[u8]) -> Option<Range<usize>> {
 /// The URL without its password, and with nothing that has a meaning in a list of mount options.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ftp://")?;
+        write!(f, "{}://", self.scheme.word())?;
         if let Some(user) = self.user.as_deref().filter(|user| !user.is_empty()) {
             write!(f, "{}@", percent_encode(user, ESCAPED))?;
         }
@@ -75,8 +99,8 @@ impl fmt::Display for Url {
         } else {
             write!(f, "{}", percent_encode(self.host.as_bytes(), ESCAPED))?;
         }
-        if self.port != DEFAULT_PORT {
-            write!(f, ":{}", self.port)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
         }
         if self.path.is_empty() {
             return Ok(());
@@ -102,11 +126,12 @@ fn split_scheme(text: &[u8]) -> (Option<&[u8]>, &[u8]) {
     }
 }
 
-fn check_scheme(scheme: Option<&[u8]>) -> Result<(), String> {
+fn read_scheme(scheme: Option<&[u8]>) -> Result<Scheme, String> {
     match scheme.map(<[u8]>::to_ascii_lowercase).as_deref() {
-        None | Some(b"ftp") => Ok(()),
-        Some(b"ftps" | b"ftpes" | b"ftpis") => Err("FTPS is not supported yet".into()),
-        Some(other) => Err(format!("bad URL: the scheme is '{}', not ftp", other.escape_ascii())),
+        None | Some(b"ftp") => Ok(Scheme::Ftp),
+        Some(b"ftpes") => Ok(Scheme::Ftpes),
+        Some(b"ftps" | b"ftpis") => Ok(Scheme::Ftps),
+        Some(other) => Err(format!("bad URL: the scheme is '{}', not ftp, ftps or ftpes", other.escape_ascii())),
     }
 }
 
@@ -124,7 +149,7 @@ fn decode(text: &[u8], what: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn parse_place(place: &[u8], has_scheme: bool) -> Result<(String, u16), String> {
+fn parse_place(place: &[u8], has_scheme: bool) -> Result<(String, Option<u16>), String> {
     let (host, port) = if let Some(inner) = place.strip_prefix(b"[") {
         let end = inner.iter().position(|&b| b == b']').ok_or("bad URL: the ] after the IPv6 address is missing")?;
         let port = match &inner[end + 1..] {
@@ -138,10 +163,10 @@ fn parse_place(place: &[u8], has_scheme: bool) -> Result<(String, u16), String> 
         (parse_name(host)?, port.strip_prefix(b":"))
     };
     match port {
-        None => Ok((host, DEFAULT_PORT)),
+        None => Ok((host, None)),
         // RFC 3986 3.2.3 allows an empty port; without a scheme "ftp:" is rather a slip.
-        Some([]) if has_scheme => Ok((host, DEFAULT_PORT)),
-        Some(port) => Ok((host, parse_port(port)?)),
+        Some([]) if has_scheme => Ok((host, None)),
+        Some(port) => Ok((host, Some(parse_port(port)?))),
     }
 }
 
@@ -176,8 +201,6 @@ fn parse_port(text: &[u8]) -> Result<u16, String> {
         .ok_or_else(|| "bad URL: the port is not a number from 1 to 65535 (in a password write / as %2F)".into())
 }
 
-const DEFAULT_PORT: u16 = 21;
-
 /// RFC 3986 2.3: all but the unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const ESCAPED_PATH: &AsciiSet = &ESCAPED.remove(b'/');
@@ -190,10 +213,11 @@ mod tests {
 
     fn url(user: Option<&str>, password: Option<&str>, host: &str, port: u16, path: &str) -> Url {
         Url {
+            scheme: Scheme::Ftp,
             user: user.map(|u| u.as_bytes().to_vec()),
             password: password.map(|p| Secret::new(p.as_bytes().to_vec())),
             host: host.into(),
-            port,
+            port: (port != 21).then_some(port),
             path: path.as_bytes().to_vec(),
         }
     }
@@ -237,9 +261,8 @@ mod tests {
             ("ftp://u:hunter2/x@h/", "the port is not a number from 1 to 65535"),
             ("ftp:h", "the port is not a number"),
             ("ftp:/h", "the port is not a number"),
-            ("ftps://u:hunter2@h", "FTPS is not supported yet"),
-            ("FTPES://u:hunter2@h", "FTPS is not supported yet"),
-            ("http://u:hunter2@h", "the scheme is 'http', not ftp"),
+            ("ftps://u:hunter2@", "host is missing"),
+            ("http://u:hunter2@h", "the scheme is 'http', not ftp, ftps or ftpes"),
             ("ftp://u:hunter2%0d%0aDELE@h", "the password holds a line break or a NUL"),
             ("ftp://u%00:hunter2@h", "the user name holds a line break or a NUL"),
             ("ftp://u:hunter2@h/a%0Ab", "the path holds a line break or a NUL"),
@@ -275,6 +298,9 @@ mod tests {
         let shown = |text: &str| parse(text.as_bytes()).map(|url| url.to_string());
         assert_eq!(shown("ftp://bob:hunter2@h:2121//a,b c/"), Ok("ftp://bob@h:2121/%2Fa%2Cb%20c/".into()));
         assert_eq!(shown("[fe80::1%25eth0]"), Ok("ftp://[fe80::1%25eth0]".into()));
+        assert_eq!(shown("FTPS://u:p@h:21/a"), Ok("ftps://u@h:21/a".into()));
+        assert_eq!(shown("ftpis://h"), Ok("ftps://h".into()));
+        assert_eq!(shown("ftpes://h"), Ok("ftpes://h".into()));
     }
 
     fn line_safe(b: &u8) -> bool {
@@ -310,7 +336,7 @@ mod tests {
             let url = parse(text.as_bytes()).expect("a rendered URL is well-formed");
             prop_assert_eq!(url.user.as_ref(), Some(&user));
             prop_assert_eq!(url.password.as_ref().map(Secret::reveal), password.as_deref());
-            prop_assert_eq!((url.port, &url.path), (port, &path));
+            prop_assert_eq!((url.port, &url.path), (Some(port), &path));
             let again = parse(url.to_string().as_bytes()).expect("the shown form is well-formed");
             prop_assert_eq!((again.host, again.port, again.path), (url.host, url.port, url.path));
         }

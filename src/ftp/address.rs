@@ -1,7 +1,34 @@
-//! Where the next data connection goes: the answers to EPSV (RFC 2428) and PASV (RFC 959).
+//! Where the next data connection goes: the answers to EPSV (RFC 2428) and PASV (RFC 959), and the arguments of EPRT and
+//! PORT.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
 use super::reply::Reply;
 use super::text::number;
+
+/// The argument of EPRT: `|1|192.0.2.7|6275|`, or `|2|` and an IPv6 address.
+///
+/// An address of IPv4 in the clothes of IPv6 (`::ffff:192.0.2.7`) is one of IPv4; a zone means nothing to the server.
+pub fn eprt(address: &SocketAddr) -> String {
+    let ip = address.ip().to_canonical();
+    let protocol = if ip.is_ipv4() { 1 } else { 2 };
+    format!("|{protocol}|{ip}|{}|", address.port())
+}
+
+/// The argument of PORT: `192,0,2,7,24,131`.
+pub fn port(address: &SocketAddrV4) -> String {
+    let [a, b, c, d] = address.ip().octets();
+    let [high, low] = address.port().to_be_bytes();
+    format!("{a},{b},{c},{d},{high},{low}")
+}
+
+/// The address that PORT can name, if it can.
+pub fn for_port(address: &SocketAddr) -> Option<SocketAddrV4> {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => Some(SocketAddrV4::new(ip, address.port())),
+        IpAddr::V6(_) => None,
+    }
+}
 
 /// The port in `229 Entering Extended Passive Mode (|||port|)`; the delimiter may be any printable character but a digit.
 pub fn parse_epsv(reply: &Reply) -> Option<u16> {

@@ -8,21 +8,26 @@ use std::time::Duration;
 use log::debug;
 use lru::LruCache;
 
-use super::classify::{Verdict, classify, refusal};
+use super::classify::{Found, Look, Question, Verdict, classify, refusal};
 use super::command::{Arg, Command};
 use super::connect::Connector;
+use super::data::Opener;
 use super::dialect::{Can, Dialect, Skill};
+use super::encoding::Codec;
 use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
-use super::listing::time::{parse_mdtm, parse_size};
-use super::listing::{parse_list, parse_mlsd};
+use super::listing::parse_mlsd;
+use super::listing::time::parse_size;
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
+use super::times::Hasty;
+use super::tls::Security;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
+use super::zone::{Given, Zone};
 use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
-use crate::config::Server;
+use crate::config::{Data, Server};
 use crate::remote::{
     Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Remote, RemotePath, Result, Retry, Stamp, Version,
 };
@@ -34,26 +39,50 @@ pub struct Client {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Duration,
     connect_timeout: Duration,
+    data: Data,
+    /// Between the server's names and those of the mount, which alone are seen outside of this storey.
+    pub(super) names: Codec,
+    /// What the user wants sent in place of `LIST`.
+    pub(super) custom_list: Option<Arg<'static>>,
+    /// What is known of times that were shown before the server's zone was known.
+    pub(super) hasty: Ranked<Hasty, 66>,
     /// Directories of which the log has heard that something was left out.
     pub(super) told: Ranked<LruCache<RemotePath, ()>, 65>,
 }
 
 impl Client {
     /// A client for `server`; nothing is sent yet.
-    pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> Self {
+    ///
+    /// # Errors
+    /// One line for the user, where the files for TLS cannot be used.
+    pub fn new(server: &Server, dialer: Box<dyn Dialer>, clock: Arc<dyn Clock>) -> std::result::Result<Self, String> {
+        let security = Security::new(&server.tls, &server.host)?;
         let dialect = Arc::new(Dialect::default());
-        for (off, skill) in [(server.disable_epsv, Skill::Epsv), (server.disable_mlsd, Skill::Mlst)] {
+        let custom_list = server.listing.command.clone().and_then(|line| Arg::new(line).ok());
+        let no_mlsd = server.disable_mlsd || custom_list.is_some();
+        // Only a 227 names an address that could be trusted.
+        let no_epsv = server.disable_epsv || server.data.trust_pasv_address;
+        for (off, skill) in [(no_epsv, Skill::Epsv), (no_mlsd, Skill::Mlst)] {
             if off {
                 dialect.forbid(skill);
             }
         }
-        let connector = Connector::new(server.clone(), dialer, Arc::clone(&dialect));
+        let connector = Connector::new(server.clone(), dialer, security, Arc::clone(&dialect), Arc::clone(&clock));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
         let told = Ranked::new(LruCache::new(MOST_TOLD));
-        Self { pool, dialect, clock, timeout: server.timeout, connect_timeout: server.connect_timeout, told }
+        let names = Codec::new(server.listing.encoding);
+        let hasty = Ranked::default();
+        if let Some(zone) = server.listing.timezone.clone() {
+            dialect.learn_zone(|known| *known = Zone::Given(Given { zone, today: None, mdtm_local: None }));
+        }
+        let Server { timeout, connect_timeout, data, .. } = server;
+        let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
+        Ok(Self { pool, dialect, clock, timeout, connect_timeout, data, names, custom_list, hasty, told })
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
+    ///
+    /// `path` is UTF-8, or else as the server spells it.
     ///
     /// # Errors
     /// Whatever keeps it from being mounted, first of all [`ErrorKind::LoginRefused`] and [`ErrorKind::NotDir`].
@@ -61,14 +90,12 @@ impl Client {
         self.meet(deadline)?;
         let home = self.dialect.home().unwrap_or_else(RemotePath::root);
         let mut whole = if path.starts_with(b"/") { Vec::new() } else { [home.as_bytes(), b"/"].concat() };
-        whole.extend_from_slice(path);
+        whole.extend_from_slice(&self.names.show_typed(path));
         let root = RemotePath::new(&whole).ok_or_else(|| Error::new(ErrorKind::NameInvalid, "CWD"))?;
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Cwd(Arg::from(&root)), deadline)
-        })?;
+        let reply = self.ask(&root, deadline, Command::Cwd)?;
         match reply.code.class() {
             Class::Completion => Ok(root),
-            _ => Err(self.refusal("CWD", &reply, &root, Wanted::Dir, deadline)),
+            _ => Err(self.refusal("CWD", &reply, &root, deadline)),
         }
     }
 
@@ -112,17 +139,23 @@ impl Client {
         }
     }
 
-    pub(super) fn connect_deadline(&self) -> Deadline {
-        Deadline::after(self.connect_timeout)
+    pub(super) fn opener(&self) -> Opener<'_> {
+        Opener { dialer: self.pool.connector().dialer(), settings: &self.data, patience: self.connect_timeout }
     }
 
-    pub(super) fn dialer(&self) -> &dyn Dialer {
-        self.pool.connector().dialer()
+    /// Looks where `question` points, and says what it means.
+    fn explain(&self, question: Question, path: &RemotePath, deadline: Deadline) -> ErrorKind {
+        let found = match question.look {
+            Look::Parent | Look::Target => self.find(path, deadline),
+            // Asked by verbs that write.
+            Look::Inside | Look::Space => Ok(Found::Unknown),
+        };
+        found.map_or_else(|e| e.kind, |found| question.settle(found))
     }
 
-    /// What the listing of the parent says where a reply leaves open what is wrong with `path`.
-    fn explain(&self, path: &RemotePath, wanted: Wanted, deadline: Deadline) -> ErrorKind {
-        let Some((parent, name)) = path.split() else { return ErrorKind::Denied };
+    /// What the listing of the parent says of `path`.
+    fn find(&self, path: &RemotePath, deadline: Deadline) -> Result<Found> {
+        let Some((parent, name)) = path.split() else { return Ok(Found::Unknown) };
         let mut found = None;
         let listed = self.list(&parent, deadline, &mut |entry| {
             if entry.name == name {
@@ -131,46 +164,44 @@ impl Client {
             }
             ControlFlow::Continue(())
         });
-        match (listed, found, wanted) {
-            (Err(e), _, _) => e.kind,
-            (Ok(Listed { complete: true }), None, _) => ErrorKind::NotFound,
-            // A truncated listing proves nothing by itself; but whoever may list the parent may ask for any name in it,
-            // so that only a missing one is refused.
-            (Ok(_), None, Wanted::Any) => ErrorKind::NotFound,
-            (Ok(_), Some(Kind::Dir), Wanted::File) => ErrorKind::IsDir,
-            (Ok(_), Some(Kind::File | Kind::Other), Wanted::Dir) => ErrorKind::NotDir,
-            (Ok(_), _, _) => ErrorKind::Denied,
+        match (listed, found) {
+            (_, Some(Kind::File)) => Ok(Found::File),
+            (_, Some(Kind::Dir)) => Ok(Found::Dir),
+            (_, Some(Kind::Symlink { .. })) => Ok(Found::Link),
+            (_, Some(Kind::Other)) => Ok(Found::Other),
+            (Ok(Listed { complete: true }), None) => Ok(Found::Absent),
+            (Ok(_), None) => Ok(Found::Unlisted),
+            (Err(e), None) => match e.kind {
+                ErrorKind::NotFound => Ok(Found::ParentAbsent),
+                ErrorKind::NotDir => Ok(Found::ParentNotDir),
+                ErrorKind::Denied => Ok(Found::Unknown),
+                _ => Err(e),
+            },
         }
     }
 
-    /// An error for `reply`; looks at the parent's listing where the server's words leave it open.
-    fn refusal(
-        &self,
-        verb: &'static str,
-        reply: &Reply,
-        path: &RemotePath,
-        wanted: Wanted,
-        deadline: Deadline,
-    ) -> Error {
-        let kind = match classify(verb, reply, path.as_bytes()) {
+    /// An error for `reply`; takes a look where the server's words leave it open.
+    fn refusal(&self, verb: &'static str, reply: &Reply, path: &RemotePath, deadline: Deadline) -> Error {
+        self.dialect.hear(verb, reply);
+        // Replies speak of the path as it was sent.
+        let sent = self.names.send(path).unwrap_or_default();
+        let kind = match classify(verb, reply, &sent) {
             Verdict::Sure(kind) => kind,
-            Verdict::Ambiguous => self.explain(path, wanted, deadline),
+            Verdict::Ask(question) => self.explain(question, path, deadline),
         };
         refusal(verb, reply, kind)
     }
 
     /// `MLST`, one flight.
     fn stat_mlst(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Mlst(Arg::from(path)), deadline)
-        })?;
+        let reply = self.ask(path, deadline, Command::Mlst)?;
         if let Some(meta) = parse_mlst(&reply) {
             return Ok(meta);
         }
         if reply.code.class() == Class::Completion {
             return Err(refusal("MLST", &reply, ErrorKind::Protocol));
         }
-        Err(self.refusal("MLST", &reply, path, Wanted::Any, deadline))
+        Err(self.refusal("MLST", &reply, path, deadline))
     }
 
     /// The line of the parent's listing, with an exact time.
@@ -208,20 +239,24 @@ impl Client {
         if let Some(size) = self.size(path, deadline)? {
             return Ok(meta(Kind::File, Some(size)));
         }
-        let reply = self.with_lease(&Claim::Metadata, deadline, |lease| {
-            lease.control_mut().transact(&Command::Cwd(Arg::from(path)), deadline)
-        })?;
-        match reply.class() {
-            Class::Completion => Ok(meta(Kind::Dir, None)),
-            _ => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
+        let reply = self.ask(path, deadline, Command::Cwd)?;
+        if reply.class() == Class::Completion {
+            return Ok(meta(Kind::Dir, None));
+        }
+        match classify("CWD", &reply, &self.names.send(path).unwrap_or_default()) {
+            // Neither file nor directory, and yet there.
+            Verdict::Sure(ErrorKind::NotDir) => Ok(meta(Kind::Other, None)),
+            Verdict::Sure(kind) => Err(refusal("CWD", &reply, kind)),
+            Verdict::Ask(_) => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
         }
     }
 
     fn size(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<u64>> {
+        let way = self.way(path)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let command = Command::Size(Arg::from(path));
-            if !known(control, Skill::Size, &command, deadline)? {
+            let command = Command::Size(way.arg().clone());
+            if way.walk(control, deadline)?.is_some() || !known(control, Skill::Size, &command, deadline)? {
                 return Ok(None);
             }
             Ok(parse_size(&control.transact(&command, deadline)?))
@@ -233,23 +268,30 @@ impl Remote for Client {
     fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
         self.meet(deadline)?;
         if self.dialect.can(Skill::Mlst) == Can::Yes {
-            self.stat_mlst(path, deadline)
-        } else {
-            self.stat_listed(path, deadline)
+            let told = self.stat_mlst(path, deadline);
+            if told.is_ok() || self.dialect.can(Skill::Mlst) == Can::Yes {
+                return told;
+            }
+            // FEAT had promised it.
         }
+        self.stat_listed(path, deadline)
     }
 
     fn version(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<Version>> {
+        let way = self.way(path)?;
         let (asked, replies) = self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let asked = version_commands(control, &Arg::from(path), deadline)?;
+            if let Some(refused) = way.walk(control, deadline)? {
+                return Ok((vec![Command::Cwd(way.arg().clone())], vec![refused]));
+            }
+            let asked = version_commands(control, way.arg(), deadline)?;
             let replies = control.pipeline(&asked, deadline)?;
             Ok((asked, replies))
         })?;
         let refused = replies.iter().find(|r| r.code.class() != Class::Completion);
-        match (read_version(&asked, &replies), refused) {
+        match (read_version(&self.dialect, &asked, &replies), refused) {
             (Some(version), _) => Ok(Some(version)),
-            (None, Some(reply)) => Err(self.refusal(asked[0].verb(), reply, path, Wanted::File, deadline)),
+            (None, Some(reply)) => Err(self.refusal(asked[0].verb(), reply, path, deadline)),
             (None, None) => Ok(None),
         }
     }
@@ -261,44 +303,37 @@ impl Remote for Client {
         each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<Listed> {
         match self.lines(path, deadline)? {
-            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, path, Wanted::Dir, deadline)),
+            Fetched::Refused { verb, reply } => {
+                let error = self.refusal(verb, &reply, path, deadline);
+                // FEAT had promised it; LIST is always there.
+                let missing = verb == "MLSD" && self.dialect.can(Skill::Mlst) == Can::No;
+                if missing { self.list(path, deadline, each) } else { Err(error) }
+            }
             Fetched::Lines { lines, complete } => {
                 let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
-                let parsed = if machine { parse_mlsd(&lines) } else { parse_list(&lines, self.now()) };
+                let parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
                 let complete = complete && parsed.is_whole();
                 if parsed.is_gibberish() {
                     return Err(unreadable(&parsed));
                 }
                 self.tell_skipped(&parsed, path);
-                hand_out(parsed, each);
+                hand_out(parsed, self.names, each);
                 Ok(Listed { complete })
             }
         }
     }
 
     fn times(&self, dir: &RemotePath, names: &[Name], deadline: Deadline) -> Result<Vec<Option<Stamp>>> {
-        if self.dialect.can(Skill::Mdtm) == Can::No || names.is_empty() {
-            return Ok(vec![None; names.len()]);
-        }
-        let paths: Vec<_> = names.iter().map(|name| dir.join(name)).collect();
-        self.with_lease(&Claim::Metadata, deadline, |lease| {
-            let control = lease.control_mut();
-            let commands = paths.iter().map(|p| Command::Mdtm(Arg::from(p))).collect::<Vec<_>>();
-            if !known(control, Skill::Mdtm, &commands[0], deadline)? {
-                return Ok(vec![None; names.len()]);
-            }
-            let replies = control.pipeline(&commands, deadline)?;
-            Ok(replies.iter().map(parse_mdtm).collect())
-        })
+        Ok(self.mdtms(dir, names, deadline)?.iter().map(|reply| self.dialect.mdtm(reply.as_ref()?)).collect())
     }
 
     fn links(&self, dir: &RemotePath, deadline: Deadline, each: &mut dyn FnMut(Name, &[u8])) -> Result<()> {
         // MLSD does not tell where links lead (ProFTPD, Pure-FTPd), the lines of LIST do.
         let all = self.dialect.can(Skill::ListAll) != Can::No;
         match self.list_cwd(dir, all, deadline)? {
-            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, Wanted::Dir, deadline)),
+            Fetched::Refused { verb, reply } => Err(self.refusal(verb, &reply, dir, deadline)),
             Fetched::Lines { lines, .. } => {
-                hand_out(parse_list(&lines, self.now()), &mut |entry| {
+                hand_out(self.parse_list(&lines, &self.dialect.zone()), self.names, &mut |entry| {
                     if let Kind::Symlink { target: Some(target) } = &entry.meta.kind {
                         each(entry.name, target);
                     }
@@ -317,16 +352,25 @@ impl Remote for Client {
         deadline: Deadline,
     ) -> Result<Box<dyn Download>> {
         let claim = Claim::Data(Arc::clone(recall));
+        let way = self.way(path)?;
         let mut fresh_failures = 0;
         loop {
-            let lease = self.pool.acquire(&claim, deadline)?;
+            let mut lease = self.pool.acquire(&claim, deadline)?;
             let reused = lease.reused;
-            match retrieve(lease, self.dialer(), path, from, deadline, self.connect_deadline()) {
+            let begun = match way.walk(lease.control_mut(), deadline) {
+                Ok(None) => retrieve(lease, &self.opener(), way.arg(), from, deadline),
+                Ok(Some(reply)) => {
+                    lease.put_back();
+                    Err(Failed::Said(reply))
+                }
+                Err(e) => Err(Failed::Error(e)),
+            };
+            match begun {
                 Ok(download) => return Ok(download),
                 Err(Failed::Said(reply)) if reply.code.get() == 554 => {
                     return Err(refusal("REST", &reply, ErrorKind::Changed));
                 }
-                Err(Failed::Said(reply)) => return Err(self.refusal("RETR", &reply, path, Wanted::File, deadline)),
+                Err(Failed::Said(reply)) => return Err(self.refusal("RETR", &reply, path, deadline)),
                 Err(Failed::Error(e)) => {
                     fresh_failures += u32::from(!reused);
                     if reused && e.kind == ErrorKind::Unreachable {
@@ -348,14 +392,6 @@ impl Remote for Client {
     fn shut_down(&self) {
         self.pool.shut_down();
     }
-}
-
-/// What somebody hoped to find at a path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Any,
-    Dir,
-    File,
 }
 
 /// Whether a failed request is worth another connection: any number of stale ones, but only a few fresh ones.

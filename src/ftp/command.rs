@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::net::{SocketAddr, SocketAddrV4};
 
+use super::address::{eprt, port};
 use super::text::printable;
 use crate::base::Secret;
-use crate::remote::{Name, RemotePath};
 
 /// What may follow a verb: any bytes but CR, LF and NUL.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,6 +19,11 @@ pub struct Arg<'a>(Cow<'a, [u8]>);
 impl<'a> Arg<'a> {
     /// `OPTS UTF8 ON`: IIS lists names in UTF-8 only after it.
     pub const UTF8_ON: Arg<'static> = Arg(Cow::Borrowed(b"UTF8 ON"));
+
+    /// `OPTS UTF8 OFF`: names are in a code page of the user's choice, and the server is not to convert them.
+    pub const UTF8_OFF: Arg<'static> = Arg(Cow::Borrowed(b"UTF8 OFF"));
+    /// The current directory.
+    pub const HERE: Arg<'static> = Arg(Cow::Borrowed(b"."));
 
     /// Takes `bytes` if they cannot end the command line.
     ///
@@ -32,18 +38,6 @@ impl<'a> Arg<'a> {
     /// The bytes, as they are before [`Iac`] doubling.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-}
-
-impl<'a> From<&'a RemotePath> for Arg<'a> {
-    fn from(path: &'a RemotePath) -> Self {
-        Self(path.as_bytes().into())
-    }
-}
-
-impl<'a> From<&'a Name> for Arg<'a> {
-    fn from(name: &'a Name) -> Self {
-        Self(name.as_bytes().into())
     }
 }
 
@@ -102,6 +96,8 @@ pub enum Command<'a> {
     User(Arg<'a>),
     /// And the proof of it.
     Pass(Password<'a>),
+    /// An account, where a server asks for one by 332 (RFC 959 4.1.1).
+    Acct(Password<'a>),
     /// `TYPE I`: bytes as they are.
     TypeImage,
     /// The current directory.
@@ -112,6 +108,19 @@ pub enum Command<'a> {
     Opts(Arg<'a>),
     /// Changes the current directory.
     Cwd(Arg<'a>),
+    /// `AUTH TLS`: the rest of the connection in TLS (RFC 4217 4).
+    AuthTls,
+    /// `PBSZ 0`, which has to stand before `PROT` (RFC 4217 8).
+    Pbsz,
+    /// Whether data connections are encrypted (RFC 4217 9).
+    Prot {
+        /// `P`, not `C`.
+        private: bool,
+    },
+    /// Our address for the next data connection (RFC 2428).
+    Eprt(SocketAddr),
+    /// The same, IPv4 only (RFC 959).
+    Port(SocketAddrV4),
     /// A port for the next data connection (RFC 2428).
     Epsv,
     /// Address and port for the next data connection, IPv4 only.
@@ -125,6 +134,8 @@ pub enum Command<'a> {
         /// `-a`: names that begin with a dot as well.
         all: bool,
     },
+    /// Lists the current directory in the user's own words, verb included; for all that follows it is a `LIST`.
+    Custom(Arg<'a>),
     /// Lists a directory for machines (RFC 3659).
     Mlsd(Arg<'a>),
     /// Says the facts of one name (RFC 3659).
@@ -145,16 +156,22 @@ impl Command<'_> {
         match self {
             Self::User(_) => "USER",
             Self::Pass(_) => "PASS",
+            Self::Acct(_) => "ACCT",
             Self::TypeImage => "TYPE",
             Self::Pwd => "PWD",
             Self::Feat => "FEAT",
             Self::Opts(_) => "OPTS",
             Self::Cwd(_) => "CWD",
+            Self::AuthTls => "AUTH",
+            Self::Pbsz => "PBSZ",
+            Self::Prot { .. } => "PROT",
+            Self::Eprt(_) => "EPRT",
+            Self::Port(_) => "PORT",
             Self::Epsv => "EPSV",
             Self::Pasv => "PASV",
             Self::Rest(_) => "REST",
             Self::Retr(_) => "RETR",
-            Self::List { .. } => "LIST",
+            Self::List { .. } | Self::Custom(_) => "LIST",
             Self::Mlsd(_) => "MLSD",
             Self::Mlst(_) => "MLST",
             Self::Size(_) => "SIZE",
@@ -164,11 +181,11 @@ impl Command<'_> {
         }
     }
 
-    /// Appends the line with its CR LF to `out`. After a PASS, `out` holds the password.
+    /// Appends the line with its CR LF to `out`. After a PASS or ACCT, `out` holds a secret.
     pub fn encode(&self, iac: Iac, out: &mut Vec<u8>) {
         // All at once: growing would leave copies of a password behind.
         out.reserve(self.encoded_len(iac));
-        out.extend_from_slice(self.verb().as_bytes());
+        out.extend_from_slice(self.head());
         if let Some(argument) = self.argument() {
             out.push(b' ');
             for &b in &*argument {
@@ -187,10 +204,15 @@ impl Command<'_> {
             let doubled = argument.iter().filter(|b| **b == IAC && iac == Iac::Doubled).count();
             1 + argument.len() + doubled
         });
-        self.verb().len() + argument + 2
+        self.head().len() + argument + 2
     }
 
-    /// What follows the verb and a blank. Secret for PASS.
+    /// What the line begins with: the verb, as a rule.
+    fn head(&self) -> &[u8] {
+        if let Self::Custom(line) = self { line.as_bytes() } else { self.verb().as_bytes() }
+    }
+
+    /// What follows the verb and a blank. Secret for PASS and ACCT.
     fn argument(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::User(arg)
@@ -201,23 +223,34 @@ impl Command<'_> {
             | Self::Mlst(arg)
             | Self::Size(arg)
             | Self::Mdtm(arg) => Some(Cow::Borrowed(arg.as_bytes())),
-            Self::Pass(password) => Some(Cow::Borrowed(password.0.reveal())),
+            Self::Pass(password) | Self::Acct(password) => Some(Cow::Borrowed(password.0.reveal())),
             Self::TypeImage => Some(Cow::Borrowed(b"I")),
+            Self::AuthTls => Some(Cow::Borrowed(b"TLS")),
+            Self::Pbsz => Some(Cow::Borrowed(b"0")),
+            Self::Prot { private: true } => Some(Cow::Borrowed(b"P")),
+            Self::Prot { private: false } => Some(Cow::Borrowed(b"C")),
+            Self::Eprt(address) => Some(Cow::Owned(eprt(address).into_bytes())),
+            Self::Port(address) => Some(Cow::Owned(port(address).into_bytes())),
             Self::Rest(at) => Some(Cow::Owned(at.to_string().into_bytes())),
             Self::List { all: true } => Some(Cow::Borrowed(b"-a")),
-            Self::List { all: false } | Self::Pwd | Self::Feat | Self::Epsv | Self::Pasv | Self::Noop | Self::Quit => {
-                None
-            }
+            Self::List { all: false }
+            | Self::Custom(_)
+            | Self::Pwd
+            | Self::Feat
+            | Self::Epsv
+            | Self::Pasv
+            | Self::Noop
+            | Self::Quit => None,
         }
     }
 }
 
-/// The line for the log: control bytes escaped, `PASS ***`.
+/// The line for the log: control bytes escaped, `PASS ***`, `ACCT ***`.
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.verb())?;
+        f.write_str(&printable(self.head(), LOG_LIMIT))?;
         match (self, self.argument()) {
-            (Self::Pass(_), _) => f.write_str(" ***"),
+            (Self::Pass(_) | Self::Acct(_), _) => f.write_str(" ***"),
             (_, Some(argument)) => write!(f, " {}", printable(&argument, LOG_LIMIT)),
             (_, None) => Ok(()),
         }
@@ -257,7 +290,6 @@ mod tests {
 
     #[test]
     fn lines_as_they_go_out() {
-        let path = RemotePath::new(b"/a b/-x").expect("valid");
         let secret = Secret::new(b"hunter2".to_vec());
         let table: &[(Command<'_>, &[u8])] = &[
             (Command::User(arg(b"anna")), b"USER anna\r\n"),
@@ -265,9 +297,10 @@ mod tests {
             (Command::TypeImage, b"TYPE I\r\n"),
             (Command::Opts(Arg::UTF8_ON), b"OPTS UTF8 ON\r\n"),
             (Command::Rest(6_442_450_944), b"REST 6442450944\r\n"),
-            (Command::Retr((&path).into()), b"RETR /a b/-x\r\n"),
+            (Command::Retr(arg(b"/a b/-x")), b"RETR /a b/-x\r\n"),
             (Command::List { all: true }, b"LIST -a\r\n"),
             (Command::List { all: false }, b"LIST\r\n"),
+            (Command::Custom(arg(b"LIST -lA")), b"LIST -lA\r\n"),
             (Command::Epsv, b"EPSV\r\n"),
         ];
         for (command, want) in table {
@@ -287,6 +320,7 @@ mod tests {
         let secret = Secret::new(b"hunter2".to_vec());
         let pass = Command::Pass(Password::new(&secret).expect("valid"));
         assert_eq!(pass.to_string(), "PASS ***");
+        assert_eq!(Command::Acct(Password::new(&secret).expect("valid")).to_string(), "ACCT ***");
         assert!(!format!("{pass:?}").contains("hunter2"));
         assert_eq!(Command::Mlsd(arg(b"/\x1b[2J")).to_string(), "MLSD /\\u{1b}[2J");
         assert_eq!(Command::Quit.to_string(), "QUIT");

@@ -1,27 +1,32 @@
-//! From nothing to a logged-in control connection: resolve, dial, greeting, one burst, and once per server `FEAT`.
+//! From nothing to a logged-in control connection: resolve, dial, greeting, TLS, login, and once per server `FEAT`.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
-use super::classify::{GREETING, Verdict, classify};
-use super::command::{Arg, Command, Password};
+use super::command::{Arg, Command};
 use super::control::Control;
-use super::dialect::{Can, Dialect};
+use super::dialect::{Can, Dialect, Skill};
+use super::door::Door;
+use super::encoding::Codec;
 use super::features::{Features, Software};
+use super::login::{Login, greet};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
-use crate::base::Deadline;
-use crate::config::Server;
-use crate::remote::{Error, ErrorKind, RemotePath, Result, Retry};
+use super::tls::Security;
+use crate::base::{Clock, Deadline};
+use crate::config::{Listing, Server, TlsMode};
+use crate::remote::{Error, ErrorKind, RemotePath, Result};
 
 /// Makes control connections to one server.
 pub(crate) struct Connector {
     server: Server,
     dialer: Box<dyn Dialer>,
+    security: Security,
     dialect: Arc<Dialect>,
+    door: Door,
     ids: AtomicU64,
 }
 
@@ -30,6 +35,8 @@ pub(crate) struct Connector {
 pub(crate) enum Refusal {
     /// The server has as many of us as it wants: not an error as long as another connection lives.
     TooMany(Error),
+    /// The server has refused the password before, and it is not time to try again: it was not asked.
+    Known(Error),
     /// Everything else.
     Failed(Error),
 }
@@ -41,8 +48,14 @@ impl From<Error> for Refusal {
 }
 
 impl Connector {
-    pub(crate) fn new(server: Server, dialer: Box<dyn Dialer>, dialect: Arc<Dialect>) -> Self {
-        Self { server, dialer, dialect, ids: AtomicU64::new(1) }
+    pub(crate) fn new(
+        server: Server,
+        dialer: Box<dyn Dialer>,
+        security: Security,
+        dialect: Arc<Dialect>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { server, dialer, security, dialect, door: Door::new(clock), ids: AtomicU64::new(1) }
     }
 
     pub(crate) fn dialer(&self) -> &dyn Dialer {
@@ -59,19 +72,37 @@ impl Connector {
                 self.dialect.learn_burst(Can::No);
                 self.attempt(deadline)
             }
+            Err(Refusal::Failed(e)) if self.may_be_clear() && e.verb == "AUTH" && hung_up(&e) => {
+                self.without_tls(deadline)
+            }
             done => done,
         }
     }
 
     fn attempt(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
+        self.door.check().map_err(Refusal::Known)?;
         let mut control = self.dial(deadline)?;
+        if self.security.mode() == TlsMode::Implicit {
+            control = self.encrypt(control, deadline)?;
+        }
         let greeting = greet(&mut control, deadline)?;
-        self.log_in(&mut control, deadline)?;
+        let mut control = match self.security.mode() {
+            TlsMode::Require => self.negotiate(control, deadline)?,
+            TlsMode::Try if self.dialect.can(Skill::Tls) != Can::No => self.negotiate(control, deadline)?,
+            TlsMode::Try | TlsMode::Off | TlsMode::Implicit => control,
+        };
+        self.login().run(&mut control, deadline)?;
         if self.dialect.features().is_none() {
             self.learn(&mut control, &greeting, deadline)?;
         }
         self.dialect.learn_connected();
         Ok(control)
+    }
+
+    fn login(&self) -> Login<'_> {
+        let Server { user, password, account, tls, listing, .. } = &self.server;
+        let (account, tls) = (account.as_ref(), tls.mode);
+        Login { user, password, account, tls, listing, dialect: &self.dialect, door: &self.door }
     }
 
     fn dial(&self, deadline: Deadline) -> Result<Control> {
@@ -97,41 +128,57 @@ impl Connector {
         Err(Error::io("connect", last))
     }
 
-    /// `USER`, `PASS`, `TYPE I` and what is known to be wanted, in one segment.
-    ///
-    /// The first login goes line by line: a server that wants TLS refuses the user before the password has been sent in
-    /// the clear for nothing, and a wrong password is answered by the words that belong to it (pyftpdlib answers what
-    /// follows first).
-    fn log_in(&self, control: &mut Control, deadline: Deadline) -> std::result::Result<(), Refusal> {
-        let bad = |what| Error::new(ErrorKind::LoginRefused, what).with_reply("it holds a line break");
-        let user = Command::User(Arg::new(&self.server.user[..]).map_err(|_| bad("USER"))?);
-        let pass = Command::Pass(Password::new(&self.server.password).map_err(|_| bad("PASS"))?);
-        let features = self.dialect.features();
-        let mut rest = vec![Command::TypeImage];
-        rest.extend(features.iter().flat_map(|f| options(f)));
-        if self.dialect.ever_connected() && self.dialect.burst() != Can::No {
-            let burst: Vec<_> = [user, pass].into_iter().chain(rest.iter().cloned()).collect();
-            control.send(&burst, deadline)?;
-            let user = control.reply("USER", deadline).map_err(refused_or_failed)?;
-            let pass = control.reply("PASS", deadline).map_err(refused_or_failed)?;
-            check_login(&user, Some(&pass))?;
-            self.dialect.learn_burst(Can::Yes);
-        } else {
-            let user = control.transact(&user, deadline).map_err(refused_or_failed)?;
-            let pass = match user.class() {
-                Class::Intermediate => Some(control.transact(&pass, deadline).map_err(refused_or_failed)?),
-                _ => None,
-            };
-            check_login(&user, pass.as_ref())?;
-            control.send(&rest, deadline)?;
-        }
-        for command in &rest {
-            let reply = control.reply(command.verb(), deadline)?;
-            if matches!(command, Command::TypeImage) && reply.class() != Class::Completion {
-                return Err(Error::new(ErrorKind::Protocol, "TYPE").with_reply(reply.text()).into());
+    /// `AUTH TLS` (RFC 4217 4): an encrypted connection, or the one that came where the user accepts that.
+    fn negotiate(&self, mut control: Control, deadline: Deadline) -> Result<Control> {
+        let reply = control.transact(&Command::AuthTls, deadline)?;
+        match reply.class() {
+            // 334 asks for more, which TLS never does.
+            Class::Completion => self.encrypt(control, deadline),
+            Class::Permanent if self.may_be_clear() => {
+                warn!("the server has no TLS ({}): passwords and files cross the network in the clear", reply.text());
+                self.dialect.learn(Skill::Tls, Can::No);
+                Ok(control)
             }
+            _ => Err(self.no_tls(&reply)),
         }
-        Ok(())
+    }
+
+    fn encrypt(&self, control: Control, deadline: Deadline) -> Result<Control> {
+        let old = self.dialect.can(Skill::Tls13) == Can::No;
+        let session = self.security.session(old).map_err(|text| {
+            Error::new(ErrorKind::TlsRefused, "TLS").because(io::Error::new(io::ErrorKind::InvalidInput, text))
+        })?;
+        let mut control = control.start_tls(session, deadline)?;
+        self.dialect.learn(Skill::Tls, Can::Yes);
+        control.protect_data(!self.security.clear_data());
+        Ok(control)
+    }
+
+    /// Whether nothing has been promised yet: the user takes what there is, and the server has never agreed to TLS.
+    ///
+    /// One that agreed once and refuses now has somebody else in front of it, or answers in its place.
+    fn may_be_clear(&self) -> bool {
+        self.security.mode() == TlsMode::Try && self.dialect.can(Skill::Tls) == Can::Unknown
+    }
+
+    /// A server that hangs up at `AUTH`, twice: some know so few verbs that they leave at the first strange one.
+    fn without_tls(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
+        match self.attempt(deadline) {
+            Err(Refusal::Failed(e)) if e.verb == "AUTH" && hung_up(&e) => {
+                warn!("the server hangs up at AUTH TLS: passwords and files cross the network in the clear");
+                self.dialect.learn(Skill::Tls, Can::No);
+                self.attempt(deadline)
+            }
+            done => done,
+        }
+    }
+
+    fn no_tls(&self, reply: &Reply) -> Error {
+        let text = match self.security.mode() {
+            TlsMode::Try => format!("the server agreed to TLS before, and now says: {}", reply.text()),
+            _ => format!("the server has no TLS: {} (tls=try or tls=off would accept it)", reply.text()),
+        };
+        Error::new(ErrorKind::TlsRefused, "AUTH").because(io::Error::new(io::ErrorKind::ConnectionRefused, text))
     }
 
     /// Once per server: what it can do, and where a login begins.
@@ -140,7 +187,7 @@ impl Connector {
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
             debug!("features: {features:?}");
-            let asked: Vec<_> = options(&features);
+            let asked: Vec<_> = options(&features, &self.server.listing);
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);
             // Refusals do no harm: each server keeps the facts it knows.
@@ -149,7 +196,10 @@ impl Connector {
             self.dialect.learn_features(None, Software::from_greeting(greeting));
         }
         let pwd = control.transact(&Command::Pwd, deadline)?;
-        let home = parse_pwd(&pwd).and_then(|path| RemotePath::new(&path));
+        let home = parse_pwd(&pwd).and_then(|path| {
+            let names = Codec::new(self.server.listing.encoding);
+            RemotePath::new(&names.show_path(&path))
+        });
         if home.is_none() {
             info!("no login directory in \"{}\": paths begin at /", pwd.text());
         }
@@ -158,58 +208,18 @@ impl Connector {
     }
 }
 
-/// Reads the greeting; 120 promises another one (RFC 959 5.4).
-fn greet(control: &mut Control, deadline: Deadline) -> std::result::Result<Reply, Refusal> {
-    loop {
-        let reply = control.reply(GREETING, deadline).map_err(refused_or_failed)?;
-        match reply.code.class() {
-            Class::Preliminary => {}
-            Class::Completion => return Ok(reply),
-            Class::Intermediate | Class::Transient | Class::Permanent => {
-                return Err(refused(GREETING, GREETING, &reply));
-            }
-        }
-    }
-}
-
-/// While logging in, a 421 may speak of the number of connections; [`Control::reply`] has made an error of it.
-fn refused_or_failed(error: Error) -> Refusal {
-    if error.kind == ErrorKind::Busy {
-        Refusal::TooMany(Error { kind: ErrorKind::Unreachable, ..error.with_retry(Retry::Never) })
-    } else {
-        Refusal::Failed(error)
-    }
-}
-
-/// Judges the replies to `USER` and `PASS`: 230 to `USER` needs no password, and what `PASS` says then is of no account.
-fn check_login(user: &Reply, pass: Option<&Reply>) -> std::result::Result<(), Refusal> {
-    let judged = match (user.code.class(), pass) {
-        (Class::Completion, _) => return Ok(()),
-        (Class::Intermediate, Some(pass)) => pass,
-        _ => user,
-    };
-    if judged.code.class() == Class::Completion {
-        return Ok(());
-    }
-    let verb = if judged == user { "USER" } else { "PASS" };
-    Err(refused(verb, "login", judged))
-}
-
-/// What the refusal of `verb` means while logging in, told as one of `what`.
-fn refused(verb: &str, what: &'static str, reply: &Reply) -> Refusal {
-    let error = |kind| Error::new(kind, what).with_reply(reply.text());
-    match classify(verb, reply, b"") {
-        Verdict::Sure(ErrorKind::Busy) => Refusal::TooMany(error(ErrorKind::Unreachable)),
-        Verdict::Sure(kind) => Refusal::Failed(error(kind)),
-        Verdict::Ambiguous => Refusal::Failed(error(ErrorKind::Protocol)),
-    }
-}
-
 /// What to ask for at the beginning of each connection, known from `FEAT`.
-fn options(features: &Features) -> Vec<Command<'static>> {
-    let utf8 = features.utf8.then_some(Command::Opts(Arg::UTF8_ON));
+pub(super) fn options(features: &Features, listing: &Listing) -> Vec<Command<'static>> {
+    // With a code page of the user's choice the server must not convert: FileZilla Server and ProFTPD with a
+    // UseEncoding do so by default, IIS only after ON.
+    let code_page = Codec::new(listing.encoding).is_code_page();
+    let utf8 = features.utf8.then_some(Command::Opts(if code_page { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
     let facts = features.opts_mlst_wanted();
     utf8.into_iter().chain(facts).collect()
+}
+
+fn hung_up(error: &Error) -> bool {
+    error.kind == ErrorKind::Unreachable && error.reply.is_none()
 }
 
 fn broke(error: &Error) -> bool {

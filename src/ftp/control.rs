@@ -3,11 +3,13 @@
 //! A [`Control`] is owned by one request at a time. Whoever sees an error from it drops it: after one lost or extra
 //! reply nobody knows any more which reply belongs to which command.
 
+use std::io;
 use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-use log::debug;
+use log::{debug, warn};
 use zeroize::Zeroizing;
 
 use super::classify::{Verdict, classify, refusal};
@@ -15,6 +17,7 @@ use super::command::Command;
 use super::dialect::Dialect;
 use super::reply::{Reply, ReplyParser};
 use super::socket::Socket;
+use super::tls::{Session, Trouble};
 use crate::base::Deadline;
 use crate::remote::{Error, ErrorKind, Result, Retry};
 
@@ -30,6 +33,10 @@ pub(crate) struct Control {
     id: u64,
     /// Where the other end is: data connections go nowhere else.
     peer: IpAddr,
+    /// The tickets of this connection, once it is encrypted.
+    session: Option<Session>,
+    /// Whether data connections are to be encrypted.
+    private: bool,
     /// It has been idle, and nothing has been heard of it since: a NAT may have forgotten it without a word.
     doubtful: bool,
     /// When it was last given back to the pool.
@@ -46,6 +53,8 @@ impl Control {
             dialect,
             id,
             peer,
+            session: None,
+            private: false,
             doubtful: false,
             idle_since: Instant::now(),
         })
@@ -61,8 +70,45 @@ impl Control {
         self.peer
     }
 
+    /// Our own address on this connection.
+    pub(crate) fn local(&self) -> Result<IpAddr> {
+        self.socket.local().map(|address| address.ip()).map_err(|e| Error::io("connect", e))
+    }
+
+    /// Encrypts the connection from here on.
+    ///
+    /// What has arrived in the clear since the last reply is thrown away: somebody on the way may have put it there, to
+    /// be taken for an answer of the server's to what is asked in confidence later (CVE-2011-0411 and its like).
+    pub(crate) fn start_tls(self, session: Session, deadline: Deadline) -> Result<Self> {
+        if !self.received.is_empty() {
+            warn!("[{}] {} bytes in the clear before the handshake are ignored", self.id, self.received.len());
+        }
+        let tls = session.connection().map_err(|e| refused(&e))?;
+        let socket = self.socket.start_tls(tls, deadline).map_err(|e| failed("TLS", e))?;
+        debug!("[{}] encrypted", self.id);
+        Ok(Self { socket, received: Vec::new(), parser: ReplyParser::default(), session: Some(session), ..self })
+    }
+
+    /// Encrypts data connections, too.
+    pub(crate) fn protect_data(&mut self, private: bool) {
+        self.private = private;
+    }
+
+    /// The session that data connections take up again; None where they are not encrypted.
+    pub(crate) fn data_session(&self) -> Option<&Session> {
+        self.session.as_ref().filter(|_| self.private)
+    }
+
+    /// What is to be said about data connections on an encrypted connection (RFC 4217 8, 9).
+    pub(crate) fn protection(&self) -> Vec<Command<'static>> {
+        if self.session.is_none() {
+            return Vec::new();
+        }
+        vec![Command::Pbsz, Command::Prot { private: self.private }]
+    }
+
     /// Whether something arrived that nobody asked for: a 421, a late reply, the end. Such a connection is not used.
-    pub(crate) fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&mut self) -> bool {
         !self.received.is_empty() || self.socket.has_news()
     }
 
@@ -84,7 +130,7 @@ impl Control {
             debug!("[{}] > {command}", self.id);
             command.encode(software.iac(), &mut line);
         }
-        self.socket.write_all(&line, deadline).map_err(|e| Error::io(verb, e).with_retry(Retry::IfReused))
+        self.socket.write_all(&line, deadline).map_err(|e| failed(verb, e))
     }
 
     /// Reads one reply to `verb`, preliminary ones included. A 421 means that the server is about to hang up.
@@ -107,37 +153,60 @@ impl Control {
 
     fn next_reply(&mut self, verb: &'static str, deadline: Deadline) -> Result<Reply> {
         loop {
-            match self.parser.advance(&self.received) {
-                Ok(Some((reply, used))) => {
-                    self.received.drain(..used);
-                    debug!("[{}] < {reply}", self.id);
-                    if !fits(verb, reply.code.get()) {
-                        // One reply too many or too few: whatever comes next would be taken for another one.
-                        return Err(refusal(verb, &reply, ErrorKind::Protocol).with_retry(Retry::IfReused));
-                    }
-                    if reply.code.get() == 421 {
-                        let kind = match classify(verb, &reply, b"") {
-                            Verdict::Sure(kind) => kind,
-                            Verdict::Ambiguous => ErrorKind::Unreachable,
-                        };
-                        let retry = if kind == ErrorKind::Unreachable { Retry::IfReused } else { Retry::Never };
-                        return Err(refusal(verb, &reply, kind).with_retry(retry));
-                    }
-                    return Ok(reply);
-                }
-                Ok(None) => {}
-                Err(bad) => return Err(Error::new(ErrorKind::Protocol, verb).with_reply(bad.to_string())),
+            if let Some(reply) = self.parsed(verb)? {
+                return Ok(reply);
             }
             let mut buf = [0; 4096];
-            match self.socket.read(&mut buf, deadline) {
-                Ok(0) => {
-                    let error = std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "the server hung up");
-                    return Err(Error::io(verb, error).with_retry(Retry::IfReused));
-                }
-                Ok(n) => self.received.extend_from_slice(&buf[..n]),
-                Err(e) => return Err(Error::io(verb, e).with_retry(Retry::IfReused)),
+            let got = self.socket.read(&mut buf, deadline).map_err(|e| failed(verb, e))?;
+            self.take_in(verb, &buf[..got])?;
+        }
+    }
+
+    /// A reply to `verb` if one has arrived already.
+    pub(crate) fn reply_now(&mut self, verb: &'static str) -> Result<Option<Reply>> {
+        loop {
+            if let Some(reply) = self.parsed(verb)? {
+                return Ok(Some(reply));
+            }
+            let mut buf = [0; 4096];
+            match self.socket.read_now(&mut buf).map_err(|e| failed(verb, e))? {
+                Some(got) => self.take_in(verb, &buf[..got])?,
+                None => return Ok(None),
             }
         }
+    }
+
+    fn take_in(&mut self, verb: &'static str, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the server hung up");
+            return Err(Error::io(verb, error).with_retry(Retry::IfReused));
+        }
+        self.received.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Takes a whole reply from what has been received.
+    fn parsed(&mut self, verb: &'static str) -> Result<Option<Reply>> {
+        let (reply, used) = match self.parser.advance(&self.received) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(None),
+            Err(bad) => return Err(Error::new(ErrorKind::Protocol, verb).with_reply(bad.to_string())),
+        };
+        self.received.drain(..used);
+        debug!("[{}] < {reply}", self.id);
+        if !fits(verb, reply.code.get()) {
+            // One reply too many or too few: whatever comes next would be taken for another one.
+            return Err(refusal(verb, &reply, ErrorKind::Protocol).with_retry(Retry::IfReused));
+        }
+        if reply.code.get() == 421 {
+            let kind = match classify(verb, &reply, b"") {
+                Verdict::Sure(kind) => kind,
+                Verdict::Ask(_) => ErrorKind::Unreachable,
+            };
+            let retry = if kind == ErrorKind::Unreachable { Retry::IfReused } else { Retry::Never };
+            return Err(refusal(verb, &reply, kind).with_retry(retry));
+        }
+        Ok(Some(reply))
     }
 
     /// Sends one command and reads its reply.
@@ -167,6 +236,24 @@ impl Control {
             self.socket.close();
         }
     }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// A failure of the socket while doing `verb`: TLS that cannot work between these two is told as such.
+pub(crate) fn failed(verb: &'static str, error: io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Trouble>()) {
+        Some(trouble) if trouble.is_ours() => refused(trouble),
+        _ => Error::io(verb, error).with_retry(Retry::IfReused),
+    }
+}
+
+fn refused(trouble: &Trouble) -> Error {
+    Error::new(ErrorKind::TlsRefused, "TLS").because(trouble.clone())
 }
 
 /// Whether `code` can be the answer to `verb`: what succeeds has a code of its own with these (RFC 959 5.4, RFC 2428,

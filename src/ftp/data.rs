@@ -1,101 +1,206 @@
-//! Data channels: a port by `EPSV` or `PASV`, and the TCP connection to it.
+//! Data channels: who connects to whom, and at which address and port.
+//!
+//! `EPSV`, else `PASV`; and where the server can do neither, or where the user wants it, the server connects to us
+//! (`EPRT`, else `PORT`). What works is remembered in the dialect.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use log::{debug, info};
 
-use super::address::{parse_epsv, parse_pasv};
+use super::address::{for_port, parse_epsv, parse_pasv};
+use super::channel::Channel;
 use super::classify::{Verdict, classify, refusal};
 use super::command::Command;
 use super::control::Control;
 use super::dialect::{Can, Skill};
 use super::reply::{Class, Reply};
-use super::socket::{Dialer, Socket};
+use super::socket::Dialer;
 use crate::base::Deadline;
+use crate::config::{Advertise, Data, DataMode};
 use crate::remote::{Error, ErrorKind, Result, Retry};
 
-/// A data channel that is connected and has carried nothing yet, and the replies to the commands sent with `EPSV`.
+/// A data channel that has carried nothing yet, and the replies to the commands sent together with `EPSV`.
 pub(crate) struct Opened {
-    pub(crate) data: Socket,
+    pub(crate) channel: Channel,
     pub(crate) replies: Vec<Reply>,
 }
 
-/// Sends `before` and `EPSV` (or `PASV`) in one segment and connects.
-///
-/// The channel goes to the control connection's own peer, whatever address a 227 names: that is right behind NAT, and a
-/// hostile server cannot send us elsewhere. `before` holds only commands that need no data channel.
-pub(crate) fn open(
-    control: &mut Control,
-    dialer: &dyn Dialer,
-    before: &[Command<'_>],
-    deadline: Deadline,
-    connect: Deadline,
-) -> Result<Opened> {
-    if control.dialect().can(Skill::Epsv) == Can::No {
-        let (reply, replies) = ask(control, before, Command::Pasv, deadline)?;
-        let data = dial(control, dialer, passive_port(&reply)?, deadline.min(connect))?;
-        return Ok(Opened { data, replies });
-    }
-    let (reply, replies) = ask(control, before, Command::Epsv, deadline)?;
-    if reply.code.class() == Class::Completion {
-        let port = parse_epsv(&reply).ok_or_else(|| unreadable("EPSV", &reply))?;
-        match dial(control, dialer, port, deadline.min(connect)) {
-            Ok(data) => {
-                control.dialect().learn(Skill::Epsv, Can::Yes);
-                return Ok(Opened { data, replies });
+/// How to open data channels.
+pub(crate) struct Opener<'a> {
+    pub(crate) dialer: &'a dyn Dialer,
+    pub(crate) settings: &'a Data,
+    /// How long a connection may take to come about.
+    pub(crate) patience: Duration,
+}
+
+impl Opener<'_> {
+    /// Sends `before` and `EPSV` (or what takes its place) in one segment and opens a channel.
+    ///
+    /// A passive channel goes to the control connection's own peer, whatever address a 227 names: that is right behind
+    /// NAT, and a hostile server cannot send us elsewhere. `before` holds only commands that need no data channel.
+    pub(crate) fn open(&self, control: &mut Control, before: &[Command<'_>], deadline: Deadline) -> Result<Opened> {
+        let mut asked = Asked { before: before.to_vec(), replies: Vec::new() };
+        let channel = match self.settings.mode {
+            DataMode::Active => self.active(control, &mut asked, deadline)?,
+            DataMode::Passive => self.passive(control, &mut asked, deadline)?,
+            DataMode::Auto if control.dialect().can(Skill::Passive) == Can::No => {
+                self.active(control, &mut asked, deadline)?
             }
-            // Some firewalls open only the ports that they read in a 227.
-            Err(e) if control.dialect().can(Skill::Epsv) == Can::Unknown && !deadline.passed() => {
-                info!("the port of EPSV cannot be reached ({e}): trying PASV");
+            DataMode::Auto => match self.passive(control, &mut asked, deadline) {
+                Err(error) if may_be_active(control, &error) && !deadline.passed() => {
+                    info!("no passive data connection ({error}): the server is asked to connect to us");
+                    let channel = self.active(control, &mut asked, deadline).map_err(|_| error)?;
+                    control.dialect().learn(Skill::Passive, Can::No);
+                    channel
+                }
+                done => done?,
+            },
+        };
+        Ok(Opened { channel, replies: asked.replies })
+    }
+
+    fn passive(&self, control: &mut Control, asked: &mut Asked<'_>, deadline: Deadline) -> Result<Channel> {
+        let connect = deadline.min_after(self.patience);
+        if control.dialect().can(Skill::Epsv) != Can::No {
+            let reply = asked.ask(control, Command::Epsv, deadline)?;
+            if reply.class() == Class::Completion {
+                let port = parse_epsv(&reply).ok_or_else(|| unreadable("EPSV", &reply))?;
+                match self.dial(control, SocketAddr::new(control.peer(), port), connect) {
+                    Ok(channel) => {
+                        control.dialect().learn(Skill::Epsv, Can::Yes);
+                        control.dialect().learn(Skill::Passive, Can::Yes);
+                        return Ok(channel);
+                    }
+                    // Some firewalls open only the ports that they read in a 227.
+                    Err(e) if control.dialect().can(Skill::Epsv) == Can::Unknown && !deadline.passed() => {
+                        info!("the port of EPSV cannot be reached ({e}): trying PASV");
+                    }
+                    Err(e) => return Err(e),
+                }
+            } else {
+                debug!("no EPSV here");
             }
-            Err(e) => return Err(e),
+            let for_good = reply.class() != Class::Transient;
+            let channel = self.pasv(control, asked, deadline)?;
+            if for_good {
+                control.dialect().learn(Skill::Epsv, Can::No);
+            }
+            return Ok(channel);
         }
-    } else {
-        debug!("no EPSV here");
+        self.pasv(control, asked, deadline)
     }
-    let for_good = !matches!(reply.class(), Class::Transient);
-    let (reply, _) = ask(control, &[], Command::Pasv, deadline)?;
-    let data = dial(control, dialer, passive_port(&reply)?, deadline.min(connect))?;
-    if for_good {
-        control.dialect().learn(Skill::Epsv, Can::No);
-    }
-    Ok(Opened { data, replies })
-}
 
-fn ask(
-    control: &mut Control,
-    before: &[Command<'_>],
-    passive: Command<'_>,
-    deadline: Deadline,
-) -> Result<(Reply, Vec<Reply>)> {
-    let mut commands = before.to_vec();
-    commands.push(passive);
-    let mut replies = control.pipeline(&commands, deadline)?;
-    let reply = replies.pop().expect("one reply for each command, and at least one was sent");
-    Ok((reply, replies))
-}
-
-fn passive_port(reply: &Reply) -> Result<u16> {
-    match reply.code.class() {
-        Class::Completion => match parse_pasv(reply) {
-            Some((_, port)) => Ok(port),
-            None => Err(unreadable("PASV", reply)),
-        },
-        _ => {
-            let kind = match classify("PASV", reply, b"") {
-                Verdict::Sure(kind) => kind,
-                Verdict::Ambiguous => ErrorKind::Protocol,
-            };
-            Err(refusal("PASV", reply, kind))
+    fn pasv(&self, control: &mut Control, asked: &mut Asked<'_>, deadline: Deadline) -> Result<Channel> {
+        let reply = asked.ask(control, Command::Pasv, deadline)?;
+        if reply.class() != Class::Completion {
+            return Err(refused("PASV", &reply));
         }
+        let (named, port) = parse_pasv(&reply).ok_or_else(|| unreadable("PASV", &reply))?;
+        let host = if self.settings.trust_pasv_address { IpAddr::from(named) } else { control.peer() };
+        let channel = self.dial(control, SocketAddr::new(host, port), deadline.min_after(self.patience))?;
+        control.dialect().learn(Skill::Passive, Can::Yes);
+        Ok(channel)
+    }
+
+    fn dial(&self, control: &Control, to: SocketAddr, deadline: Deadline) -> Result<Channel> {
+        let socket =
+            self.dialer.dial(to, deadline).map_err(|e| Error::io("data connection", e).with_retry(Retry::IfReused))?;
+        Ok(Channel::connected(socket, control))
+    }
+
+    /// Lets the server connect to us.
+    fn active(&self, control: &mut Control, asked: &mut Asked<'_>, deadline: Deadline) -> Result<Channel> {
+        let own = control.local()?;
+        let told = self.advertised(own, deadline)?;
+        let ports = self.settings.ports.as_ref();
+        // The address that the server is told may be a router's, which is none of ours to listen at.
+        let listener = self
+            .dialer
+            .listen(told, ports)
+            .or_else(
+                |e| if e.kind() == io::ErrorKind::AddrNotAvailable { self.dialer.listen(own, ports) } else { Err(e) },
+            )
+            .map_err(|e| Error::io("listen", e))?;
+        let port = listener.local_addr().map_err(|e| Error::io("listen", e))?.port();
+        let address = SocketAddr::new(told, port);
+        let plain = for_port(&address);
+        let eprt = !self.settings.disable_eprt && control.dialect().can(Skill::Eprt) != Can::No;
+        if eprt || plain.is_none() {
+            let reply = asked.ask(control, Command::Eprt(address), deadline)?;
+            if reply.class() == Class::Completion {
+                return Ok(Channel::listening(listener, control, self.patience));
+            }
+            if plain.is_none() {
+                return Err(refused("EPRT", &reply));
+            }
+            debug!("no EPRT here");
+            if reply.class() == Class::Permanent {
+                control.dialect().learn(Skill::Eprt, Can::No);
+            }
+        }
+        let plain = plain.expect("looked at above");
+        let reply = asked.ask(control, Command::Port(plain), deadline)?;
+        if reply.class() != Class::Completion {
+            return Err(refused("PORT", &reply));
+        }
+        Ok(Channel::listening(listener, control, self.patience))
+    }
+
+    /// The address that the server is told.
+    fn advertised(&self, own: IpAddr, deadline: Deadline) -> Result<IpAddr> {
+        let name = match &self.settings.advertise {
+            Advertise::Own => return Ok(own),
+            Advertise::Address(address) => return Ok(*address),
+            Advertise::Named(name) => name,
+        };
+        let mut found: Vec<IpAddr> =
+            if_addrs::get_if_addrs().into_iter().flatten().filter(|i| i.name == *name).map(|i| i.ip()).collect();
+        if found.is_empty() {
+            let resolved = self.dialer.resolve(name, 0, deadline.min_after(self.patience));
+            found = resolved.map_err(|e| Error::io("ftp_port", e))?.into_iter().map(|a| a.ip()).collect();
+        }
+        let fits = |ip: &IpAddr| ip.is_ipv4() == own.to_canonical().is_ipv4();
+        found.into_iter().find(fits).ok_or_else(|| {
+            let text = format!("'{name}' has no address of the kind that the server is reached by");
+            Error::io("ftp_port", io::Error::new(io::ErrorKind::AddrNotAvailable, text))
+        })
     }
 }
 
-fn dial(control: &Control, dialer: &dyn Dialer, port: u16, deadline: Deadline) -> Result<Socket> {
-    let peer: IpAddr = control.peer();
-    dialer
-        .dial(SocketAddr::new(peer, port), deadline)
-        .map_err(|e| Error::io("data connection", e).with_retry(Retry::IfReused))
+/// The commands that go out with the first question, and their replies.
+struct Asked<'a> {
+    before: Vec<Command<'a>>,
+    replies: Vec<Reply>,
+}
+
+impl Asked<'_> {
+    fn ask(&mut self, control: &mut Control, question: Command<'_>, deadline: Deadline) -> Result<Reply> {
+        let mut commands: Vec<Command<'_>> = std::mem::take(&mut self.before);
+        commands.push(question);
+        let mut replies = control.pipeline(&commands, deadline)?;
+        let reply = replies.pop().expect("one reply for each command, and at least one was sent");
+        self.replies.append(&mut replies);
+        Ok(reply)
+    }
+}
+
+/// Whether a failed passive channel says that there will never be one: the server knows no verb for it, or no port of its
+/// was ever reached.
+fn may_be_active(control: &Control, error: &Error) -> bool {
+    let never = control.dialect().can(Skill::Passive) == Can::Unknown;
+    let no_way = matches!(error.kind, ErrorKind::Unsupported)
+        || (error.verb == "data connection" && matches!(error.kind, ErrorKind::Unreachable | ErrorKind::TimedOut));
+    never && no_way
+}
+
+fn refused(verb: &'static str, reply: &Reply) -> Error {
+    let kind = match classify(verb, reply, b"") {
+        Verdict::Sure(kind) => kind,
+        Verdict::Ask(_) => ErrorKind::Protocol,
+    };
+    refusal(verb, reply, kind)
 }
 
 fn unreadable(verb: &'static str, reply: &Reply) -> Error {

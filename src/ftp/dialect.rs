@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
+use log::info;
+
+use super::classify::knows;
 use super::features::{Features, Software};
+use super::listing::Style;
+use super::listing::time::parse_mdtm;
+use super::reply::Reply;
+use super::zone::Zone;
 use crate::base::sync::Ranked;
-use crate::remote::RemotePath;
+use crate::remote::{RemotePath, Stamp};
 
 /// What was learned of one server so far. Everything in it may grow, nothing is ever guessed for good.
 #[derive(Debug, Default)]
 pub(crate) struct Dialect {
     learned: Ranked<Learned, 70>,
+    zone: Ranked<Zone, 71>,
 }
 
 /// Whether a server can do something.
@@ -27,19 +35,23 @@ struct Learned {
     features: Option<Arc<Features>>,
     software: Option<Software>,
     home: Option<RemotePath>,
-    epsv: Can,
-    mlst: Can,
-    mdtm: Can,
-    size: Can,
-    rest: Can,
-    list_all: Can,
+    style: Option<Style>,
+    skills: [Can; SKILLS],
     burst: Can,
     ever_connected: bool,
 }
 
-/// What a [`Can`] is about.
+/// What a [`Can`] is about. One more is a line here, one in [`Skill::of`] where a verb stands for it, and [`SKILLS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Skill {
+    /// A port of the server's can be reached, by `EPSV` or `PASV`.
+    Passive,
+    /// `EPRT` is known (RFC 2428).
+    Eprt,
+    /// `AUTH TLS` leads to an encrypted connection (RFC 4217).
+    Tls,
+    /// Sessions of TLS 1.3 can be resumed, as far as the server demands that.
+    Tls13,
     /// `EPSV` gives a port that can be reached (RFC 2428).
     Epsv,
     /// `MLSD` and `MLST` (RFC 3659 7).
@@ -52,6 +64,23 @@ pub(crate) enum Skill {
     Rest,
     /// `LIST -a` shows hidden files and is not taken for a file called `-a`.
     ListAll,
+}
+
+/// How many there are.
+const SKILLS: usize = Skill::ListAll as usize + 1;
+
+impl Skill {
+    /// The skill that a server shows by knowing `verb`.
+    pub(crate) fn of(verb: &str) -> Option<Self> {
+        match verb {
+            "EPSV" => Some(Self::Epsv),
+            "MLSD" | "MLST" => Some(Self::Mlst),
+            "MDTM" => Some(Self::Mdtm),
+            "SIZE" => Some(Self::Size),
+            "REST" => Some(Self::Rest),
+            _ => None,
+        }
+    }
 }
 
 impl Dialect {
@@ -68,6 +97,15 @@ impl Dialect {
         *self.learned.lock().skill(skill) = can;
     }
 
+    /// Remembers that the server has not got `verb`, if that is what its `reply` says.
+    pub(crate) fn hear(&self, verb: &str, reply: &Reply) {
+        let Some(skill) = Skill::of(verb).filter(|_| knows(verb, reply) == Some(false)) else { return };
+        if self.can(skill) != Can::No {
+            info!("the server does not know {verb}: {reply}");
+            self.learn(skill, Can::No);
+        }
+    }
+
     /// Keeps the answer to `FEAT`; an empty one where the server does not know the verb.
     pub(crate) fn learn_features(&self, features: Option<Features>, software: Software) {
         let mut learned = self.learned.lock();
@@ -78,15 +116,17 @@ impl Dialect {
                 // Not in FEAT: RFC 2389 wants extensions listed, but old servers list only some.
                 (was, false) => was,
             };
-            learned.mlst = match (learned.mlst, f.mlst.is_some()) {
+            let mlst = match (*learned.skill(Skill::Mlst), f.mlst.is_some()) {
                 (Can::No, _) | (_, false) => Can::No,
                 (_, true) => Can::Yes,
             };
-            learned.mdtm = told(f.mdtm, learned.mdtm);
-            learned.size = told(f.size, learned.size);
-            learned.rest = told(f.rest_stream, learned.rest);
+            *learned.skill(Skill::Mlst) = mlst;
+            for (skill, has) in [(Skill::Mdtm, f.mdtm), (Skill::Size, f.size), (Skill::Rest, f.rest_stream)] {
+                let can = learned.skill(skill);
+                *can = told(has, *can);
+            }
         } else {
-            learned.mlst = Can::No;
+            *learned.skill(Skill::Mlst) = Can::No;
         }
         learned.features = Some(Arc::new(features.unwrap_or_default()));
         learned.software = Some(software);
@@ -111,6 +151,30 @@ impl Dialect {
         self.learned.lock().home = Some(home);
     }
 
+    /// How the lines of its listings are written, once a listing has made it clear.
+    pub(crate) fn style(&self) -> Option<Style> {
+        self.learned.lock().style
+    }
+
+    pub(crate) fn learn_style(&self, style: Style) {
+        self.learned.lock().style = Some(style);
+    }
+
+    /// The zone of its listings.
+    pub(crate) fn zone(&self) -> Zone {
+        self.zone.lock().clone()
+    }
+
+    /// Changes what is known of its zone.
+    pub(crate) fn learn_zone(&self, learn: impl FnOnce(&mut Zone)) {
+        learn(&mut self.zone.lock());
+    }
+
+    /// The time in the answer to `MDTM`, in UTC.
+    pub(crate) fn mdtm(&self, reply: &Reply) -> Option<Stamp> {
+        parse_mdtm(reply).map(|told| self.zone.lock().mdtm(told))
+    }
+
     /// Whether a login can be sent in one burst.
     pub(crate) fn burst(&self) -> Can {
         self.learned.lock().burst
@@ -132,13 +196,6 @@ impl Dialect {
 
 impl Learned {
     fn skill(&mut self, skill: Skill) -> &mut Can {
-        match skill {
-            Skill::Epsv => &mut self.epsv,
-            Skill::Mlst => &mut self.mlst,
-            Skill::Mdtm => &mut self.mdtm,
-            Skill::Size => &mut self.size,
-            Skill::Rest => &mut self.rest,
-            Skill::ListAll => &mut self.list_all,
-        }
+        &mut self.skills[skill as usize]
     }
 }

@@ -5,56 +5,64 @@ use std::time::SystemTime;
 
 use log::{Level, info, log};
 
+use super::channel::{Begun, Channel};
 use super::classify::{listing_truncated, refusal};
 use super::client::Client;
-use super::command::{Arg, Command};
-use super::data;
+use super::command::Command;
 use super::dialect::{Can, Skill};
-use super::listing::Parsed;
+use super::encoding::Codec;
+use super::listing::{Parsed, parse_list};
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
-use super::socket::Socket;
+use super::transfer::{unresumable, wants_resumption};
 use crate::base::Deadline;
-use crate::remote::{Entry, Error, ErrorKind, RemotePath, Result, Retry};
+use crate::remote::{Entry, Error, ErrorKind, Kind, RemotePath, Result, Retry};
 
 impl Client {
     /// Lists by `MLSD` (RFC 3659 7): two flights.
     fn mlsd(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
+        let way = self.way(path)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let opened = data::open(control, self.dialer(), &[], deadline, self.connect_deadline())?;
-            control.send(&[Command::Mlsd(Arg::from(path))], deadline)?;
-            self.collect(lease, opened.data, "MLSD", deadline)
+            if let Some(reply) = way.walk(control, deadline)? {
+                return Ok(Fetched::Refused { verb: "CWD", reply });
+            }
+            let opened = self.opener().open(control, &[], deadline)?;
+            control.send(&[Command::Mlsd(way.arg().clone())], deadline)?;
+            self.collect(lease, opened.channel, "MLSD", deadline)
         })
     }
 
     /// Lists by `CWD` and `LIST`: the path never stands beside `LIST`, where servers glob it, split it at blanks and
     /// take it for options, and only `CWD` tells that a directory is missing.
     pub(super) fn list_cwd(&self, path: &RemotePath, all: bool, deadline: Deadline) -> Result<Fetched> {
+        let way = self.way(path)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
             let control = lease.control_mut();
-            let cwd = [Command::Cwd(Arg::from(path))];
-            let opened = data::open(control, self.dialer(), &cwd, deadline, self.connect_deadline())?;
+            if let Some(reply) = way.walk(control, deadline)? {
+                return Ok(Fetched::Refused { verb: "CWD", reply });
+            }
+            let cwd = [Command::Cwd(way.arg().clone())];
+            let opened = self.opener().open(control, &cwd, deadline)?;
             let reply = opened.replies.into_iter().next().expect("one command was sent before EPSV");
             if reply.code.class() != Class::Completion {
                 return Ok(Fetched::Refused { verb: "CWD", reply });
             }
-            control.send(&[Command::List { all }], deadline)?;
-            self.collect(lease, opened.data, "LIST", deadline)
+            let list = self.custom_list.clone().map_or(Command::List { all }, Command::Custom);
+            control.send(&[list], deadline)?;
+            self.collect(lease, opened.channel, "LIST", deadline)
         })
     }
 
     /// Takes in all that a listing command sends.
-    fn collect(&self, lease: &mut Lease, mut data: Socket, verb: &'static str, deadline: Deadline) -> Result<Fetched> {
+    fn collect(&self, lease: &mut Lease, channel: Channel, verb: &'static str, deadline: Deadline) -> Result<Fetched> {
         let control = lease.control_mut();
-        let reply = control.reply(verb, deadline)?;
+        let Begun { reply, data, .. } = channel.begin(control, &[verb], deadline)?;
         if reply.code.class() == Class::Completion {
             // Nothing to send at all.
             return Ok(Fetched::Lines { lines: Vec::new(), complete: !listing_truncated(&reply) });
         }
-        if reply.code.class() != Class::Preliminary {
-            return refused(verb, reply);
-        }
+        let Some(mut data) = data else { return refused(verb, reply) };
         let mut lines = Vec::new();
         let mut buf = vec![0; LISTING_PIECE];
         // A long listing may take its time, a silent server may not, and nobody for ever.
@@ -70,11 +78,13 @@ impl Client {
                 return Err(Error::new(ErrorKind::Protocol, verb).with_reply("the listing has no end"));
             }
         }
+        let unresumed = data.is_encrypted() && !data.is_resumed();
         drop(data);
         loop {
             let reply = control.reply(verb, self.stall().min(end))?;
             match reply.code.class() {
                 Class::Preliminary => {}
+                _ if unresumed && wants_resumption(&reply) => return Err(unresumable(control, verb, &reply)),
                 Class::Completion => return Ok(Fetched::Lines { lines, complete: !listing_truncated(&reply) }),
                 _ => return refused(verb, reply),
             }
@@ -112,25 +122,26 @@ impl Client {
             return self.mlsd(path, deadline);
         }
         match self.dialect.can(Skill::ListAll) {
+            _ if self.custom_list.is_some() => self.list_cwd(path, false, deadline),
             Can::Yes => self.list_cwd(path, true, deadline),
             Can::No => self.list_cwd(path, false, deadline),
             Can::Unknown => self.probe_list_all(path, deadline),
         }
     }
 
-    /// Servers that do not know `-a` take it for a name and list nothing, or refuse.
+    /// Servers that do not know `-a` take it for a name: they refuse, list nothing, put an error message in the place of
+    /// the listing, or list the one file that is called so. A plain `LIST` that shows more settles it.
     fn probe_list_all(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
         let all = self.list_cwd(path, true, deadline)?;
-        match &all {
-            Fetched::Refused { verb: "CWD", .. } => return Ok(all),
-            Fetched::Lines { lines, .. } if !lines.is_empty() => {
-                self.dialect.learn(Skill::ListAll, Can::Yes);
-                return Ok(all);
-            }
-            Fetched::Lines { .. } | Fetched::Refused { .. } => {}
+        if matches!(&all, Fetched::Refused { verb: "CWD", .. }) {
+            return Ok(all);
+        }
+        if shows_a_directory(&all, self.now()) {
+            self.dialect.learn(Skill::ListAll, Can::Yes);
+            return Ok(all);
         }
         let plain = self.list_cwd(path, false, deadline)?;
-        if matches!(&plain, Fetched::Lines { lines, .. } if !lines.is_empty()) {
+        if shows_a_directory(&plain, self.now()) {
             info!("the server does not know LIST -a: hidden files stay hidden");
             self.dialect.learn(Skill::ListAll, Can::No);
         }
@@ -142,6 +153,18 @@ impl Client {
 pub(super) enum Fetched {
     Lines { lines: Vec<u8>, complete: bool },
     Refused { verb: &'static str, reply: Reply },
+}
+
+/// Whether there is something that only the listing of a directory has: entries other than one called `-a`, the directory
+/// itself and its parent, or a sum of blocks.
+fn shows_a_directory(fetched: &Fetched, now: i64) -> bool {
+    let Fetched::Lines { lines, .. } = fetched else { return false };
+    let parsed = parse_list(lines, now);
+    match &parsed.entries[..] {
+        [] => parsed.is_whole() && !lines.is_empty(),
+        [one] => one.name.as_bytes() != b"-a",
+        _ => true,
+    }
 }
 
 fn refused(verb: &'static str, reply: Reply) -> Result<Fetched> {
@@ -158,9 +181,13 @@ pub(super) fn unreadable(parsed: &Parsed) -> Error {
     Error::new(kind, "LIST").with_reply(line)
 }
 
-/// Passes entries on.
-pub(super) fn hand_out(parsed: Parsed, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
-    for entry in parsed.entries {
+/// Passes entries on, under the names that the mount shows.
+pub(super) fn hand_out(parsed: Parsed, names: Codec, each: &mut dyn FnMut(Entry) -> ControlFlow<()>) {
+    for mut entry in parsed.entries {
+        entry.name = names.show(&entry.name);
+        if let Kind::Symlink { target: Some(target) } = &mut entry.meta.kind {
+            *target = names.show_path(target).into();
+        }
         if each(entry).is_break() {
             break;
         }
@@ -177,3 +204,18 @@ const LISTING_LIMIT: usize = 128 << 20;
 const LONGEST_LISTING: u32 = 10;
 
 const LOGGED_LINES: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_listing_of_a_directory_shows() {
+        let shows = |lines: &str| shows_a_directory(&Fetched::Lines { lines: lines.into(), complete: true }, 0);
+        let entry = |name: &str| format!("-rw-r--r-- 1 u g 1 Nov 15  2023 {name}\r\n");
+        assert!(shows(&entry("a")) && shows(&(entry("-a") + &entry("b"))));
+        assert!(shows("total 0\r\n") && shows("drwxr-xr-x 2 u g 1 Nov 15  2023 .\r\n"));
+        // Servers that take -a for a name.
+        assert!(!shows(&entry("-a")) && !shows("") && !shows("-a: No such file or directory\r\n"));
+    }
+}

@@ -5,11 +5,12 @@
 //! means. Whatever a server sends, they neither panic nor do more work than a fixed multiple of its length.
 //!
 //! The other half does it: [`socket`] puts a deadline on every wait, `control` keeps commands and replies in step,
-//! `connect` logs in, `pool` hands connections out, `data` opens data channels, `list` fetches directories, `transfer` is
+//! `connect` dials, `login` logs in, `pool` hands connections out, `data` opens data channels, `list` fetches directories, `transfer` is
 //! a `RETR` under way, `dialect` remembers what this server does, and [`Client`] answers
 //! [`Remote`](crate::remote::Remote) with short recipes of all of these.
 
 pub mod address;
+mod channel;
 pub mod classify;
 mod client;
 pub mod command;
@@ -17,13 +18,20 @@ mod connect;
 mod control;
 mod data;
 mod dialect;
+mod door;
+pub mod encoding;
 pub mod features;
 mod list;
 pub mod listing;
+mod login;
 mod pool;
 pub mod reply;
 pub mod socket;
 mod text;
+mod times;
+mod tls;
 mod transfer;
+mod way;
+pub mod zone;
 
 pub use client::Client;

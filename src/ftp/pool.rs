@@ -121,7 +121,7 @@ impl Pool {
                 Turn::Take(control) => {
                     let mut lease = self.lease(*control, ticket, true);
                     lease.control_mut().doubt();
-                    if lease.control().has_news() {
+                    if lease.control_mut().has_news() {
                         debug!("an idle connection has gone stale");
                         drop(lease);
                         self.inner.lock().queue(claim).insert(0, ticket);
@@ -169,6 +169,8 @@ impl Pool {
                 drop(place);
                 let (lower, error) = match refusal {
                     Refusal::TooMany(error) => (true, error),
+                    // Nothing was sent: no reason to wait, nor to hope.
+                    Refusal::Known(error) => return Err(error),
                     // A firewall that drops what is one too many says nothing at all.
                     Refusal::Failed(error) => (error.kind == ErrorKind::TimedOut && error.verb == "connect", error),
                 };
@@ -192,7 +194,7 @@ impl Pool {
     /// Whether one who was refused may still get a connection before its deadline.
     fn worth_waiting(&self, error: &Error) -> bool {
         match error.kind {
-            ErrorKind::LoginRefused | ErrorKind::Cancelled => false,
+            ErrorKind::LoginRefused | ErrorKind::TlsRefused | ErrorKind::TlsRequired | ErrorKind::Cancelled => false,
             // Before the first login nothing is known to be right: say at once what is wrong.
             _ => self.dialect.ever_connected(),
         }
@@ -410,11 +412,6 @@ impl Drop for Place<'_> {
 }
 
 impl Lease {
-    /// The connection.
-    pub(crate) fn control(&self) -> &Control {
-        self.control.as_ref().expect("a lease holds its connection until it is given back")
-    }
-
     /// The connection, to talk.
     pub(crate) fn control_mut(&mut self) -> &mut Control {
         self.control.as_mut().expect("a lease holds its connection until it is given back")

@@ -1,13 +1,18 @@
-//! TCP with a deadline on every wait.
+//! TCP with a deadline on every wait, and TLS on top of it.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::ops::RangeInclusive;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use rustls::ClientConnection;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::tls::layer::{Layer, Shake};
+use crate::base::sys::{self, Ready};
 use crate::base::{Deadline, sync};
 use crate::config::Family;
 
@@ -24,6 +29,12 @@ pub trait Dialer: Send + Sync {
     /// # Errors
     /// What `connect(2)` says, or `TimedOut`.
     fn dial(&self, to: SocketAddr, deadline: Deadline) -> io::Result<Socket>;
+
+    /// Listens at `at` on one of `ports`, or on any where None. The listener does not block.
+    ///
+    /// # Errors
+    /// What `bind(2)` says of the last port that was tried.
+    fn listen(&self, at: IpAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener>;
 }
 
 /// The machine's own network.
@@ -51,6 +62,20 @@ impl Dialer for Network {
         sync::assert_unlocked();
         Socket::new(TcpStream::connect_timeout(&to, deadline.left()?)?)
     }
+
+    fn listen(&self, at: IpAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener> {
+        let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+        for port in ports.cloned().unwrap_or(0..=0) {
+            match TcpListener::bind((at, port)) {
+                Ok(listener) => {
+                    listener.set_nonblocking(true)?;
+                    return Ok(listener);
+                }
+                Err(e) => last = e,
+            }
+        }
+        Err(last)
+    }
 }
 
 /// `getaddrinfo(3)` knows no deadline: a thread of its own asks, and is left behind if it takes too long.
@@ -65,12 +90,13 @@ fn lookup(host: String, port: u16, deadline: Deadline) -> io::Result<Vec<SocketA
     hear.recv_timeout(deadline.left()?).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// A connected TCP socket.
+/// A connected TCP socket, with or without TLS on it.
 #[derive(Debug)]
 pub struct Socket {
     stream: TcpStream,
     /// The read timeout that is set.
     patience: Duration,
+    tls: Option<Box<Layer>>,
 }
 
 impl Socket {
@@ -82,19 +108,98 @@ impl Socket {
         stream.set_nodelay(true)?;
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-        Ok(Self { stream, patience: Duration::ZERO })
+        Ok(Self { stream, patience: Duration::ZERO, tls: None })
     }
 
-    /// Reads what there is, waiting for the first byte until `deadline`; 0 at the end.
+    /// Encrypts everything from here on.
     ///
     /// # Errors
-    /// `TimedOut`, or what the connection died of.
+    /// `TimedOut`, a [`Trouble`](super::tls::Trouble), or what the connection died of.
+    pub(super) fn start_tls(self, tls: ClientConnection, deadline: Deadline) -> io::Result<Self> {
+        let mut shaking = Shaking::new(self, tls)?;
+        loop {
+            match shaking.go_on()? {
+                Shake::Done => return shaking.finish(),
+                step => drop(shaking.wait(step, &[], deadline)?),
+            }
+        }
+    }
+
+    /// Whether TLS took up the session of an earlier connection again.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_resumed())
+    }
+
+    /// Whether it is encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Reads what there is, waiting for the first byte until `deadline`; 0 at the end, which TLS has to announce.
+    ///
+    /// # Errors
+    /// `TimedOut`, or what the connection died of; `UnexpectedEof` where TLS ends without a close_notify.
     pub fn read(&mut self, buf: &mut [u8], deadline: Deadline) -> io::Result<usize> {
         sync::assert_unlocked();
         loop {
-            self.be_patient(at_least_a_millisecond(deadline.left()?))?;
-            match self.stream.read(buf) {
+            if let Some(tls) = &mut self.tls
+                && let Some(n) = tls.take(buf)?
+            {
+                return Ok(n);
+            }
+            let left = at_least_a_millisecond(deadline.left()?);
+            self.be_patient(left)?;
+            let done = match &mut self.tls {
+                None => self.stream.read(buf),
+                Some(tls) => {
+                    let fed = tls.feed(&mut self.stream);
+                    if tls.wants_write() {
+                        // A new key of the other side's, or an alert that tells it why we leave.
+                        self.stream.set_write_timeout(Some(left))?;
+                        tls.push(&mut self.stream)?;
+                    }
+                    match fed {
+                        Ok(_) => continue,
+                        Err(e) => Err(e),
+                    }
+                }
+            };
+            match done {
                 Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Reads what is there already; None where that is nothing.
+    ///
+    /// # Errors
+    /// What the connection died of.
+    pub(super) fn read_now(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        self.stream.set_nonblocking(true)?;
+        let got = self.read_without_waiting(buf);
+        self.stream.set_nonblocking(false)?;
+        match got {
+            Ok(n) => Ok(Some(n)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn read_without_waiting(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let done = match &mut self.tls {
+                None => self.stream.read(buf),
+                Some(tls) => match tls.take(buf)? {
+                    Some(n) => return Ok(n),
+                    None => match tls.feed(&mut self.stream) {
+                        Ok(_) => continue,
+                        Err(e) => Err(e),
+                    },
+                },
+            };
+            match done {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
             }
         }
@@ -117,7 +222,16 @@ impl Socket {
         sync::assert_unlocked();
         while !buf.is_empty() {
             self.stream.set_write_timeout(Some(at_least_a_millisecond(deadline.left()?)))?;
-            match self.stream.write(buf) {
+            let done = match &mut self.tls {
+                None => self.stream.write(buf),
+                Some(tls) => {
+                    let taken = tls.put(buf)?;
+                    buf = &buf[taken..];
+                    self.push(deadline)?;
+                    continue;
+                }
+            };
+            match done {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => buf = &buf[n..],
                 Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
@@ -125,6 +239,31 @@ impl Socket {
             }
         }
         Ok(())
+    }
+
+    /// Sends all records that wait; one that has left in part goes on where it stopped.
+    fn push(&mut self, deadline: Deadline) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        while tls.wants_write() {
+            self.stream.set_write_timeout(Some(at_least_a_millisecond(deadline.left()?)))?;
+            match tls.push(&mut self.stream) {
+                Err(e) if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the other end that everything has been written: close_notify under TLS, and the end of the stream.
+    ///
+    /// # Errors
+    /// `TimedOut`, or what the connection died of.
+    pub fn end_writing(&mut self, deadline: Deadline) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            tls.put_close();
+            self.push(deadline)?;
+        }
+        self.stream.shutdown(Shutdown::Write)
     }
 
     /// The other end.
@@ -135,18 +274,77 @@ impl Socket {
         self.stream.peer_addr()
     }
 
-    /// Whether anything can be read right now: bytes, the end, or an error. An idle control connection has none.
-    pub fn has_news(&self) -> bool {
+    /// This end.
+    ///
+    /// # Errors
+    /// If the connection is gone.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
+    /// Whether something has arrived: bytes, the end, or an error. An idle control connection has none, but TLS may have
+    /// sent tickets for later sessions, which are taken in.
+    pub fn has_news(&mut self) -> bool {
         let mut byte = [0];
+        if self.tls.is_some() {
+            return !matches!(self.read_now(&mut byte), Ok(None));
+        }
         let peeked = self.stream.set_nonblocking(true).and_then(|()| self.stream.peek(&mut byte));
         let blocking = self.stream.set_nonblocking(false);
         blocking.is_err() || !matches!(peeked, Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Ends both directions; a peer that still sends gets a reset.
-    pub fn close(self) {
-        // The only failure is that the connection is gone already.
+    pub fn close(mut self) {
+        // Neither failure matters to anybody: the connection is gone already, or its buffers are full.
+        if let Some(tls) = &mut self.tls
+            && self.stream.set_nonblocking(true).is_ok()
+        {
+            tls.put_close();
+            let _ = tls.push(&mut self.stream);
+        }
         let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+/// A socket that is being encrypted; its stream does not block meanwhile, so that others can be watched as well.
+#[derive(Debug)]
+pub(super) struct Shaking {
+    socket: Socket,
+    layer: Box<Layer>,
+}
+
+impl Shaking {
+    pub(super) fn new(socket: Socket, tls: ClientConnection) -> io::Result<Self> {
+        socket.stream.set_nonblocking(true)?;
+        Ok(Self { socket, layer: Box::new(Layer::new(tls)) })
+    }
+
+    /// Goes as far as it can without waiting.
+    pub(super) fn go_on(&mut self) -> io::Result<Shake> {
+        self.layer.shake(&mut self.socket.stream)
+    }
+
+    /// Waits for what `step` needs, or until one of `others` can be read.
+    pub(super) fn wait(&self, step: Shake, others: &[BorrowedFd<'_>], deadline: Deadline) -> io::Result<()> {
+        sync::assert_unlocked();
+        let ready = if step == Shake::Writes { Ready::Write } else { Ready::Read };
+        let mut wanted = vec![(self.socket.as_fd(), ready)];
+        wanted.extend(others.iter().map(|fd| (*fd, Ready::Read)));
+        if sys::wait_ready(&wanted, deadline.left()?)? { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+    }
+
+    /// The socket, once the handshake is done.
+    pub(super) fn finish(mut self) -> io::Result<Socket> {
+        self.socket.stream.set_nonblocking(false)?;
+        self.socket.tls = Some(self.layer);
+        Ok(self.socket)
     }
 }
 

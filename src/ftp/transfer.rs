@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use log::{debug, info};
 
-use super::classify::{Verdict, classify, refusal};
+use super::channel::Begun;
+use super::classify::{Verdict, classify, knows, refusal};
 use super::command::{Arg, Command};
 use super::control::Control;
-use super::data;
-use super::dialect::{Can, Skill};
+use super::data::Opener;
+use super::dialect::{Can, Dialect, Skill};
 use super::listing::mlsd::parse_mlst;
-use super::listing::time::{parse_mdtm, parse_size};
+use super::listing::time::parse_size;
 use super::pool::Lease;
 use super::reply::{Class, Reply};
-use super::socket::{Dialer, Socket};
+use super::socket::Socket;
 use crate::base::Deadline;
-use crate::remote::{Download, Error, ErrorKind, Meta, RemotePath, Result, Retry, Version};
+use crate::remote::{Download, Error, ErrorKind, Meta, Result, Retry, Version};
 
 /// A file on its way here: owns its control connection until the final reply.
 pub(crate) struct Retr {
@@ -25,6 +26,8 @@ pub(crate) struct Retr {
     state: State,
     /// Bytes still to be thrown away, where the server cannot start in the middle.
     skip: u64,
+    /// The data was encrypted, but not in the control connection's session.
+    unresumed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,51 +39,50 @@ enum State {
     Done,
 }
 
-/// Begins to send `path` from byte `from`: two flights, `[version] EPSV` and `REST` + `RETR`.
+/// Begins to send the file `arg` from byte `from`: two flights, `[version] EPSV` and `REST` + `RETR`.
 pub(crate) fn retrieve(
     mut lease: Lease,
-    dialer: &dyn Dialer,
-    path: &RemotePath,
+    opener: &Opener<'_>,
+    arg: &Arg<'_>,
     from: u64,
     deadline: Deadline,
-    connect: Deadline,
 ) -> std::result::Result<Box<dyn Download>, Failed> {
     let control = lease.control_mut();
-    let arg = Arg::from(path);
-    let asks = version_commands(control, &arg, deadline)?;
-    let opened = data::open(control, dialer, &asks, deadline, connect)?;
-    let version = read_version(&asks, &opened.replies);
+    let asks = version_commands(control, arg, deadline)?;
+    let opened = opener.open(control, &asks, deadline)?;
+    let version = read_version(control.dialect(), &asks, &opened.replies);
     let rest = from > 0 && control.dialect().can(Skill::Rest) != Can::No;
     let mut commands = Vec::with_capacity(2);
     if rest {
         commands.push(Command::Rest(from));
     }
-    commands.push(Command::Retr(arg));
+    commands.push(Command::Retr(arg.clone()));
     control.send(&commands, deadline)?;
-    let moved = rest && {
-        let reply = control.reply("REST", deadline)?;
+    let verbs: &[_] = if rest { &["REST", "RETR"] } else { &["RETR"] };
+    let Begun { before, reply, data } = opened.channel.begin(control, verbs, deadline)?;
+    let moved = if let Some(reply) = before.first() {
         let moved = reply.code.class() == Class::Intermediate;
         if !moved && !matches!(reply.code.get(), 500 | 502 | 504) {
             // Not for ever, perhaps: the transfer that now begins at the wrong place is given up.
-            let error = refusal("REST", &reply, ErrorKind::Unreachable);
+            let error = refusal("REST", reply, ErrorKind::Unreachable);
             return Err(Failed::Error(error.with_retry(Retry::Safe)));
         }
         if !moved {
-            info!("the server cannot restart a transfer ({}): reading from the beginning", reply.text());
-            control.dialect().learn(Skill::Rest, Can::No);
+            debug!("the server cannot restart a transfer ({}): reading from the beginning", reply.text());
+            control.dialect().hear("REST", &reply);
         }
         moved
+    } else {
+        false
     };
-    let reply = control.reply("RETR", deadline)?;
     let state = match reply.code.class() {
         Class::Preliminary => State::Flowing,
         // Pure-FTPd: `226 Nothing left to download`.
         Class::Completion => State::Done,
         _ => return Err(Failed::said(lease, reply, moved)),
     };
-    let data = (state == State::Flowing).then_some(opened.data);
     let skip = if moved { 0 } else { from };
-    Ok(Box::new(Retr { lease, data, version, state, skip }))
+    Ok(Box::new(Retr { lease, data, version, state, skip, unresumed: false }))
 }
 
 /// Why a transfer did not begin.
@@ -123,6 +125,7 @@ impl Download for Retr {
             let Some(data) = &mut self.data else { return Ok(0) };
             let got = data.read(buf, deadline).map_err(|e| Error::io("RETR", e).with_retry(Retry::Safe))?;
             if got == 0 {
+                self.unresumed = data.is_encrypted() && !data.is_resumed();
                 // ProFTPD sends its 226 only after we have closed our end.
                 self.data = None;
                 self.state = State::Ended;
@@ -159,6 +162,9 @@ impl Download for Retr {
                 return Ok(());
             }
         };
+        if ended && self.unresumed && wants_resumption(&reply) {
+            return Err(unresumable(self.lease.control_mut(), "RETR", &reply));
+        }
         // 425: the server let go of its data channel in a way that may have spoiled the connection, too.
         if reply.code.get() != 425 {
             self.lease.put_back();
@@ -166,7 +172,7 @@ impl Download for Retr {
         if ended && reply.code.class() != Class::Completion && !reply.is_final_measured() {
             let kind = match classify("RETR", &reply, b"") {
                 Verdict::Sure(kind) => kind,
-                Verdict::Ambiguous => ErrorKind::Unreachable,
+                Verdict::Ask(_) => ErrorKind::Unreachable,
             };
             return Err(refusal("RETR", &reply, kind).with_retry(Retry::Safe));
         }
@@ -183,6 +189,24 @@ fn final_reply(control: &mut Control, deadline: Deadline) -> Result<Reply> {
             return Ok(reply);
         }
     }
+}
+
+/// Whether this is how a server says that it sent nothing because the data connection had no part in the control
+/// connection's TLS session: vsftpd `522`, ProFTPD and FileZilla Server `425`, after an empty stream that ends cleanly.
+pub(super) fn wants_resumption(reply: &Reply) -> bool {
+    matches!(reply.code.get(), 425 | 522) || (reply.code.get() == 426 && reply.says("session"))
+}
+
+/// The error for that; the next connection speaks TLS 1.2, whose sessions can be resumed more than once and without
+/// tickets.
+pub(super) fn unresumable(control: &Control, verb: &'static str, reply: &Reply) -> Error {
+    let dialect = control.dialect();
+    if dialect.can(Skill::Tls13) == Can::No {
+        return refusal(verb, reply, ErrorKind::TlsRefused).with_retry(Retry::Never);
+    }
+    info!("the server demands TLS sessions to be resumed and hands out none ({}): TLS 1.2 from now on", reply.text());
+    dialect.learn(Skill::Tls13, Can::No);
+    refusal(verb, reply, ErrorKind::Unreachable).with_retry(Retry::Safe)
 }
 
 /// The commands that tell the version of a file, of those the server is known to have. Probes alone what is unknown.
@@ -207,14 +231,15 @@ pub(crate) fn version_commands<'a>(
 pub(crate) fn known(control: &mut Control, skill: Skill, command: &Command<'_>, deadline: Deadline) -> Result<bool> {
     if control.dialect().can(skill) == Can::Unknown {
         let reply = control.transact(command, deadline)?;
-        let missing = matches!(reply.code.get(), 500 | 502 | 504);
-        control.dialect().learn(skill, if missing { Can::No } else { Can::Yes });
+        if let Some(has) = knows(command.verb(), &reply) {
+            control.dialect().learn(skill, if has { Can::Yes } else { Can::No });
+        }
     }
     Ok(control.dialect().can(skill) == Can::Yes)
 }
 
 /// What the replies to [`version_commands`] say.
-pub(crate) fn read_version(asked: &[Command<'_>], replies: &[Reply]) -> Option<Version> {
+pub(crate) fn read_version(dialect: &Dialect, asked: &[Command<'_>], replies: &[Reply]) -> Option<Version> {
     let mut version = Version { size: 0, mtime: None, unique: None };
     let mut sized = false;
     for (command, reply) in asked.iter().zip(replies) {
@@ -228,7 +253,7 @@ pub(crate) fn read_version(asked: &[Command<'_>], replies: &[Reply]) -> Option<V
                 version.size = parse_size(reply)?;
                 sized = true;
             }
-            Command::Mdtm(_) => version.mtime = parse_mdtm(reply),
+            Command::Mdtm(_) => version.mtime = dialect.mdtm(reply),
             _ => {}
         }
     }

@@ -339,9 +339,14 @@ fn shielded(f: impl FnOnce()) {
 /// Logs a failure as loudly as it deserves and makes a number of it.
 fn told(what: &str, e: &Error) -> Errno {
     match e.fault {
-        Fault::Remote(ErrorKind::TimedOut | ErrorKind::Unreachable | ErrorKind::LoginRefused | ErrorKind::Protocol) => {
-            warn!("{what}: {e}");
-        }
+        Fault::Remote(
+            ErrorKind::TimedOut
+            | ErrorKind::Unreachable
+            | ErrorKind::LoginRefused
+            | ErrorKind::TlsRefused
+            | ErrorKind::TlsRequired
+            | ErrorKind::Protocol,
+        ) => warn!("{what}: {e}"),
         // What the server says of a file is the program's affair; a transfer that broke has been told of already.
         _ => debug!("{what}: {e}"),
     }

@@ -22,9 +22,18 @@ fn remote(kind: ErrorKind) -> Errno {
         ErrorKind::NotFound => Errno::ENOENT,
         ErrorKind::NotDir => Errno::ENOTDIR,
         ErrorKind::IsDir => Errno::EISDIR,
+        ErrorKind::Exists => Errno::EEXIST,
+        ErrorKind::NotEmpty => Errno::ENOTEMPTY,
         ErrorKind::Denied => Errno::EACCES,
+        ErrorKind::NotPermitted => Errno::EPERM,
         ErrorKind::ReadOnly => Errno::EROFS,
-        ErrorKind::NameInvalid => Errno::EINVAL,
+        ErrorKind::NoSpace => Errno::ENOSPC,
+        ErrorKind::Quota => Errno::EDQUOT,
+        ErrorKind::TooLarge => Errno::EFBIG,
+        ErrorKind::CrossDevice => Errno::EXDEV,
+        ErrorKind::Loop => Errno::ELOOP,
+        ErrorKind::TextBusy => Errno::ETXTBSY,
+        ErrorKind::Invalid | ErrorKind::NameInvalid => Errno::EINVAL,
         ErrorKind::NameTooLong => Errno::ENAMETOOLONG,
         // Never ENOSYS: the kernel would remember it for every file of the mount.
         ErrorKind::Unsupported => Errno::EOPNOTSUPP,
@@ -34,6 +43,7 @@ fn remote(kind: ErrorKind) -> Errno {
         ErrorKind::Unreachable => Errno::EHOSTUNREACH,
         // A password that was changed while mounted: the server denies, nothing is broken.
         ErrorKind::LoginRefused => Errno::EACCES,
-        ErrorKind::Protocol | ErrorKind::Cancelled => Errno::EIO,
+        // No TLS where there must be some is no refusal of a file: the mount needs another option.
+        ErrorKind::TlsRefused | ErrorKind::TlsRequired | ErrorKind::Protocol | ErrorKind::Cancelled => Errno::EIO,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftpfs::base::{Deadline, Recall, Secret, SystemClock};
-use ftpfs::config::{Family, Server};
+use ftpfs::config::{Data, Family, Listing, Server, Tls, TlsMode};
 use ftpfs::ftp::Client;
 use ftpfs::ftp::socket::Network;
 use ftpfs::remote::{Download, Entry, Remote, RemotePath, Result};
@@ -31,12 +31,17 @@ pub fn config(server: &FakeServer) -> Server {
         idle_timeout: Duration::from_secs(60),
         disable_epsv: false,
         disable_mlsd: false,
+        account: None,
+        // The scripted server speaks in the clear unless a test says otherwise.
+        tls: Tls { mode: TlsMode::Off, ..Tls::default() },
+        data: Data::default(),
+        listing: Listing::default(),
     }
 }
 
 /// A client with `config`.
 pub fn client_with(config: &Server) -> Client {
-    Client::new(config, Box::new(Network { family: config.family }), Arc::new(SystemClock))
+    Client::new(config, Box::new(Network { family: config.family }), Arc::new(SystemClock)).expect("no files are named")
 }
 
 /// A client that has logged in.

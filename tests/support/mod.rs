@@ -3,10 +3,13 @@
 #![allow(unreachable_pub, reason = "`pub` says what a helper module offers, although a test program exports nothing")]
 
 pub mod client;
+pub mod dialect;
 pub mod files;
 pub mod lab;
 pub mod mount;
 pub mod process;
 pub mod programs;
 pub mod server;
+pub mod themes;
+pub mod tls;
 pub mod tree;

@@ -29,6 +29,8 @@ pub struct Scene {
     pub tells: What,
     /// How to mount it once more.
     pub url: String,
+    /// With which options.
+    pub arguments: Vec<String>,
     /// Whatever has to live as long as the mount.
     pub server: Box<dyn Any>,
 }
@@ -189,19 +191,24 @@ pub fn ten_thousand_entries(serve: Serve<'_>) {
 
 /// Names that other clients trip over, as files and as directories.
 pub fn odd_names(serve: Serve<'_>) {
-    let mut scene = serve(&|dir| tree::named(dir, tree::ODD_NAMES));
+    let scene = serve(&|dir| tree::named(dir, tree::ODD_NAMES));
     tree::compare(&scene.disk, &scene.mount.path(), scene.tells);
     assert_eq!(tree::paths(&scene.mount.path()), tree::paths(&scene.disk));
     // A name is found by itself, too, before anyone has listed its directory.
-    std::mem::replace(&mut scene.mount, Mount::new(&scene.url, &[])).unmount();
+    let Scene { mount, disk, url, arguments, server, .. } = scene;
+    // Before the next one: the server may admit a single session.
+    mount.unmount();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mount = Mount::new(&url, &arguments);
     for name in ["  no such", "[brackets", "star*", "-dash2", "100%25"] {
-        let error = fs::metadata(scene.mount.path().join(name)).expect_err("it is not there");
+        let error = fs::metadata(mount.path().join(name)).expect_err("it is not there");
         assert_eq!(error.kind(), io::ErrorKind::NotFound, "{name:?}: {error}");
     }
-    for name in tree::ODD_NAMES.iter().filter(|name| scene.disk.join(name).is_file()) {
-        assert_eq!(fs::read(scene.mount.path().join(name)).expect("it is there"), name.as_bytes());
+    for name in tree::ODD_NAMES.iter().filter(|name| disk.join(name).is_file()) {
+        assert_eq!(fs::read(mount.path().join(name)).expect("it is there"), name.as_bytes());
     }
-    scene.unmount();
+    mount.unmount();
+    drop(server);
 }
 
 impl Scene {

@@ -1,43 +1,95 @@
 //! LIST as MS-DOS printed it, which IIS sends by default: `07-13-98  09:06PM       <DIR>          aix`.
 //!
-//! IIS's "four-digit years" and 24-hour clocks are known, too. Times are the server's own, without seconds.
+//! IIS's "four-digit years" and 24-hour clocks are known, too, and what Windows prints elsewhere in the world: other
+//! orders of day, month and year, other marks between thousands. Times are the server's own.
 
 use super::super::text::number;
-use super::time::{coarse, hour_minute, seconds, small, year};
-use super::{Skip, entry_name};
-use crate::remote::{Entry, Kind, Meta, Precision};
+use super::clock::Clock;
+use super::date::{Clue, Habits, Line, Triple};
+use super::time::midnight;
+use super::unix::skip_blanks;
+use super::{Context, Facts, Skip, entry};
+use crate::remote::{Entry, Kind};
 
-/// Reads one line; None for the directory itself, its parent, and an empty line.
+/// Reads one line; None for the directory itself and its parent.
 ///
 /// # Errors
 /// The line does not begin with date and time, or has no size and no name that can be used.
-pub fn parse_dos_line(line: &[u8]) -> Result<Option<Entry>, Skip> {
-    if line.is_empty() {
-        return Ok(None);
-    }
-    let (day, rest) = word(line);
-    let day = date(day).ok_or(Skip::NoEntry)?;
-    let (clock, rest) = word(rest);
-    let (time, rest) = time(clock, rest).ok_or(Skip::NoDate)?;
-    let in_columns = name_in_columns(rest);
-    let (column, rest) = word(rest);
-    let rest = in_columns.unwrap_or_else(|| rest.trim_ascii_start());
-    let (name, kind, size) = match column {
-        b"<DIR>" => (rest, Kind::Dir, None),
-        b"<JUNCTION>" | b"<SYMLINK>" | b"<SYMLINKD>" => {
-            let (name, target) = split_target(rest);
-            (name, Kind::Symlink { target: target.map(Into::into) }, None)
-        }
-        column => (rest, Kind::File, Some(size(column).ok_or(Skip::NoEntry)?)),
+pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
+    let (date, _) = day(line, context.habits).ok_or(Skip::NoEntry)?;
+    let clock = Clock::read_eastern(line.words.get(1..).unwrap_or_default()).ok_or(Skip::NoDate)?;
+    let at = 1 + clock.words;
+    let facts = Facts { mtime: clock.on(midnight(date)), ..Facts::default() };
+    let column = line.word(at);
+    let name = || {
+        let in_columns = name_in_columns(line.after(at - 1));
+        in_columns.unwrap_or_else(|| skip_blanks(line.after(at)))
     };
-    let mtime = coarse(seconds(day, (time.0, time.1, 0)), Precision::Minute);
-    let meta = Meta { kind, size, mtime, mode: None, unique: None };
-    Ok(entry_name(name)?.map(|name| Entry { name, meta }))
+    match &column.to_ascii_uppercase()[..] {
+        b"<DIR>" | b"<REP>" => entry(name(), Kind::Dir, facts),
+        b"<JUNCTION>" | b"<SYMLINK>" | b"<SYMLINKD>" | b"<LINK>" => {
+            let (name, target) = split_target(skip_blanks(line.after(at)));
+            entry(name, Kind::Symlink { target: target.map(Into::into) }, facts)
+        }
+        _ => {
+            let (size, name) = match grouped(line, at, context.dos_name_column) {
+                Some((size, name)) => (Some(size), name),
+                None => (size(column), name()),
+            };
+            entry(name, Kind::File, Facts { size: Some(size.ok_or(Skip::NoEntry)?), ..facts })
+        }
+    }
 }
 
-/// Whether the line begins as the lines of this style do.
-pub(super) fn looks_like(line: &[u8]) -> bool {
-    date(word(line).0).is_some()
+/// Looks at all lines before they are read.
+#[derive(Debug, Default)]
+pub(super) struct Study {
+    day_first: usize,
+    month_first: usize,
+    year_first: usize,
+    /// Where names begin behind `<DIR>`.
+    name_column: Option<usize>,
+}
+
+impl Study {
+    pub(super) fn look(&mut self, line: &Line<'_>) {
+        let Some((_, clue)) = day(line, Habits::default()) else {
+            return;
+        };
+        match clue {
+            Clue::DayFirst => self.day_first += 1,
+            Clue::MonthFirst => self.month_first += 1,
+            Clue::YearFirst => self.year_first += 1,
+            Clue::None => {}
+        }
+        let words = line.words.iter().enumerate().take(5);
+        if let Some((at, _)) = words.skip(2).find(|(_, word)| word.text.eq_ignore_ascii_case(b"<DIR>"))
+            && let Some(name) = line.words.get(at + 1)
+        {
+            // Names that begin with blanks stand further to the right.
+            self.name_column = Some(self.name_column.map_or(name.start, |seen| seen.min(name.start)));
+        }
+    }
+
+    pub(super) fn conclude(&self) -> (Habits, Option<usize>) {
+        let habits = Habits {
+            day_first: self.day_first > 0 && self.month_first == 0,
+            year_first: self.year_first > 0,
+            ..Habits::default()
+        };
+        (habits, self.name_column)
+    }
+}
+
+fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Clue)> {
+    let word = line.word(0);
+    if !word.first()?.is_ascii_digit() {
+        return None;
+    }
+    match Triple::read(word, habits)? {
+        (Triple::Full(year, month, day), clue) => Some(((year, month, day), clue)),
+        (Triple::Short(..), _) => None,
+    }
 }
 
 /// What stands behind IIS's column of 21 characters and one blank; None where the line has no such column, and a name
@@ -47,66 +99,43 @@ pub(super) fn looks_like(line: &[u8]) -> bool {
 fn name_in_columns(after_clock: &[u8]) -> Option<&[u8]> {
     let (column, rest) = after_clock.split_at_checked(21)?;
     let is_dir = column == b"       <DIR>         ";
-    let is_size = column.last().is_some_and(u8::is_ascii_digit) && !column.trim_ascii_start().contains(&b' ');
+    let is_size = column.last().is_some_and(u8::is_ascii_digit) && !skip_blanks(column).contains(&b' ');
     rest.strip_prefix(b" ").filter(|_| is_dir || is_size)
 }
 
-/// The next word, and what follows it.
-fn word(text: &[u8]) -> (&[u8], &[u8]) {
-    let text = text.trim_ascii_start();
-    let len = text.iter().position(|&b| b == b' ').unwrap_or(text.len());
-    text.split_at(len)
-}
-
-/// `07-13-98`, `07-13-1998`, `1998-07-13`; also with `/`.
-fn date(word: &[u8]) -> Option<(u16, u8, u8)> {
-    let mut parts = word.split(|b| matches!(b, b'-' | b'/'));
-    let (first, second, third) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    if first.len() == 4 {
-        return Some((year(first)?, small(second)?, small(third)?));
-    }
-    let year = match third.len() {
-        2 => match u16::from(small(third)?) {
-            short @ 70.. => 1900 + short,
-            short => 2000 + short,
-        },
-        _ => year(third)?,
-    };
-    Some((year, small(first)?, small(second)?))
-}
-
-/// `09:06PM`, `09:06 PM`, `21:06`; and what follows.
-fn time<'a>(clock: &[u8], rest: &'a [u8]) -> Option<((u8, u8), &'a [u8])> {
-    let half_day = |text: &[u8]| match text {
-        [b'A' | b'a', b'M' | b'm'] => Some(0),
-        [b'P' | b'p', b'M' | b'm'] => Some(12),
-        _ => None,
-    };
-    let glued = clock.len().checked_sub(2).and_then(|at| half_day(&clock[at..]));
-    let (next, after) = word(rest);
-    let (clock, half, rest) = match (glued, half_day(next)) {
-        (Some(half), _) => (&clock[..clock.len() - 2], Some(half), rest),
-        (None, Some(half)) => (clock, Some(half), after),
-        (None, None) => (clock, None, rest),
-    };
-    let (hour, minute) = hour_minute(clock)?;
-    match half {
-        None => Some(((hour, minute), rest)),
-        Some(half) if (1..=12).contains(&hour) => Some(((hour % 12 + half, minute), rest)),
-        Some(_) => None,
-    }
-}
-
-/// Digits, perhaps with separators of thousands.
+/// Digits, perhaps with marks between thousands: `1,234`, `1.234`, `1'234`, and blanks that do not break.
 fn size(column: &[u8]) -> Option<u64> {
-    if !column.first()?.is_ascii_digit() {
+    let mut digits = Vec::new();
+    let mut rest = column;
+    while let Some((&b, next)) = rest.split_first() {
+        if b.is_ascii_digit() {
+            digits.push(b);
+            rest = next;
+            continue;
+        }
+        let mark = MARKS.iter().find(|mark| rest.starts_with(mark)).filter(|_| !digits.is_empty())?;
+        rest = &rest[mark.len()..];
+        // Three digits follow, and no more.
+        let group = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if group != 3 {
+            return None;
+        }
+    }
+    number(&digits)
+}
+
+/// `1 234 567 name`: groups of three that end where names begin in other lines.
+fn grouped<'a>(line: &Line<'a>, at: usize, name_column: Option<usize>) -> Option<(u64, &'a [u8])> {
+    let column = name_column?;
+    let groups: Vec<_> = line.words.iter().skip(at).take_while(|word| word.end < column).collect();
+    let (first, rest) = groups.split_first()?;
+    let glued = groups.windows(2).all(|pair| pair[0].end + 1 == pair[1].start);
+    if rest.is_empty() || !glued || first.text.len() > 3 || rest.iter().any(|word| word.text.len() != 3) {
         return None;
     }
-    let digits: Vec<u8> = column.iter().copied().filter(|b| !matches!(b, b',' | b'.' | b'\'')).collect();
-    number(&digits)
+    let digits: Vec<u8> = groups.iter().flat_map(|word| word.text.iter().copied()).collect();
+    let name = line.text.get(column..)?;
+    Some((number(&digits)?, name))
 }
 
 /// Name and target of `name [target]`.
@@ -121,15 +150,24 @@ fn split_target(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// Between thousands: the no-break space of Latin-1, UTF-8 (also the narrow one) and code page 437 among them.
+const MARKS: &[&[u8]] = &[b",", b".", b"'", b"\xa0", b"\xff", b"\xc2\xa0", b"\xe2\x80\xaf", b"\xe2\x80\x99"];
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::shown_at_2026;
+    use super::super::time::{coarse, seconds};
     use super::*;
-    use crate::remote::Name;
+    use crate::remote::{Name, Precision};
+
+    fn parse_at(line: &[u8]) -> Result<Option<Entry>, Skip> {
+        parse(&Line::new(line), &Context::default())
+    }
 
     fn entry(line: &str) -> Entry {
-        parse_dos_line(line.as_bytes()).unwrap_or_else(|why| panic!("{why}: {line}")).expect("an entry")
+        parse_at(line.as_bytes()).unwrap_or_else(|why| panic!("{why}: {line}")).expect("an entry")
     }
 
     #[test]
@@ -185,8 +223,7 @@ mod tests {
 
     #[test]
     fn lines_that_are_no_entries() {
-        assert_eq!(parse_dos_line(b""), Ok(None));
-        assert_eq!(parse_dos_line(b"07-13-98  09:06PM       <DIR>          ."), Ok(None));
+        assert_eq!(parse_at(b"07-13-98  09:06PM       <DIR>          ."), Ok(None));
         let table = [
             ("total 12", Skip::NoEntry),
             ("07-13  09:06PM  12 x", Skip::NoEntry),
@@ -198,7 +235,46 @@ mod tests {
             ("07-13-98  09:06PM  12 a/b", Skip::BadName),
         ];
         for (line, want) in table {
-            assert_eq!(parse_dos_line(line.as_bytes()), Err(want), "{line}");
+            assert_eq!(parse_at(line.as_bytes()), Err(want), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_only_the_listing_tells() {
+        let german = "14.11.2023  22:13    <DIR>          sub\r\n\
+            01.02.2023  22:13         1 234 567 12 a.txt\r\n\
+            14.11.2023  22:13                 7 b\r\n";
+        let want =
+            ["dir - 2023-11-14T22:13 - sub", "file 1234567 2023-02-01T22:13 - 12 a.txt", "file 7 2023-11-14T22:13 - b"];
+        assert_eq!(shown_at_2026(german), want);
+        let french = b"14/11/2023  22:13    <REP>          sub\r\n01/02/2023  22:13         1\xa0234\xa0567 a\r\n";
+        assert_eq!(shown_at_2026(french), ["dir - 2023-11-14T22:13 - sub", "file 1234567 2023-02-01T22:13 - a"]);
+        let japanese = "98-07-13  21:06       <DIR>          d/\r\n01-02-03  21:06    9 x\r\n";
+        assert_eq!(shown_at_2026(japanese), ["dir - 1998-07-13T21:06 - d", "file 9 2001-02-03T21:06 - x"]);
+        let korean = "2023-11-14  오후 10:13    <DIR>    d\r\n2023-11-14  오전 12:13    1,234 x\r\n";
+        assert_eq!(shown_at_2026(korean), ["dir - 2023-11-14T22:13 - d", "file 1234 2023-11-14T00:13 - x"]);
+        let spanish = "14/11/2023  10:13 p. m.    <DIR>    d\r\n14-nov-2023  10:13    7 x\r\n";
+        assert_eq!(shown_at_2026(spanish), ["dir - 2023-11-14T22:13 - d", "file 7 2023-11-14T10:13 - x"]);
+        let american = "01/02/2023  10:13 PM    9 x\r\n12-05-96  17:03         <DIR>          CE\r\n";
+        assert_eq!(shown_at_2026(american), ["file 9 2023-01-02T22:13 - x", "dir - 1996-12-05T17:03 - CE"]);
+    }
+
+    #[test]
+    fn marks_between_thousands() {
+        let table: &[(&[u8], Option<u64>)] = &[
+            (b"1,234,567", Some(1_234_567)),
+            (b"1.234", Some(1_234)),
+            (b"1'234", Some(1_234)),
+            (b"1\xff234", Some(1_234)),
+            ("1\u{202f}234\u{a0}567".as_bytes(), Some(1_234_567)),
+            (b"1,23", None),
+            (b"1,2345", None),
+            (b",123", None),
+            (b"12x", None),
+            (b"-1", None),
+        ];
+        for (column, want) in table {
+            assert_eq!(size(column), *want, "{}", column.escape_ascii());
         }
     }
 
@@ -208,10 +284,10 @@ mod tests {
             let line = [format!("03-18-98  06:{minute:02}AM {size:>20} ").as_bytes(), &name].concat();
             match Name::new(&name) {
                 Some(name) => {
-                    let entry = parse_dos_line(&line).expect("readable").expect("an entry");
+                    let entry = parse_at(&line).expect("readable").expect("an entry");
                     prop_assert_eq!((entry.name, entry.meta.size), (name, Some(size)));
                 }
-                None => prop_assert!(!matches!(parse_dos_line(&line), Ok(Some(_)))),
+                None => prop_assert!(!matches!(parse_at(&line), Ok(Some(_)))),
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::remote::{Entry, Kind, Meta, Stamp};
 /// Reads one line of an MLSD; None for the directory itself, its parent, and an empty line.
 ///
 /// # Errors
-/// The line has no facts, no type, or no name that can be used.
+/// The line has no facts, none that tells its type, or no name that can be used.
 pub fn parse_mlsd_line(line: &[u8]) -> Result<Option<Entry>, Skip> {
     if line.is_empty() {
         return Ok(None);
@@ -26,6 +26,19 @@ pub fn parse_mlsd_line(line: &[u8]) -> Result<Option<Entry>, Skip> {
         return Ok(None);
     };
     Ok(Some(Entry { name, meta: facts.into_meta()? }))
+}
+
+/// Whether a line is one of MLSD beyond doubt: it names a fact that all servers know.
+pub(super) fn looks_like(line: &[u8]) -> bool {
+    let Ok((facts, _)) = split(line) else {
+        return false;
+    };
+    facts.split(|&b| b == b';').any(|fact| {
+        let name = fact.split(|&b| b == b'=').next().unwrap_or_default();
+        [&b"type"[..], b"size", b"sizd", b"modify", b"unix.mode", b"perm"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
+    })
 }
 
 /// Reads the answer to MLST; None where it has no line of facts.
@@ -43,9 +56,11 @@ pub fn parse_mlst(reply: &Reply) -> Option<Meta> {
 /// Parts facts from name at the blank after the last `;`.
 ///
 /// A link's target, where a server gives one, may hold blanks; so the blank that counts follows a `;`. A server that
-/// forgets the last `;` is forgiven if there is no such blank.
+/// forgets the last `;` is forgiven if there is no such blank, so is one that sends a tab, or blanks in front.
 fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Skip> {
-    let end = line.windows(2).position(|pair| pair == b"; ").map(|at| at + 1);
+    let blanks = line.iter().take_while(|b| **b == b' ').count();
+    let line = &line[blanks..];
+    let end = line.windows(2).position(|pair| matches!(pair, b"; " | b";\t")).map(|at| at + 1);
     let end = end.or_else(|| line.iter().position(|&b| b == b' ')).ok_or(Skip::NoEntry)?;
     let (facts, name) = (&line[..end], &line[end + 1..]);
     let named = facts.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')).count();
@@ -63,6 +78,8 @@ struct Facts {
     modify: Option<Stamp>,
     mode: Option<u16>,
     unique: Option<Arc<str>>,
+    /// What else gives the type away, where it is not told.
+    hint: Option<Kind>,
 }
 
 /// The `type` fact.
@@ -87,9 +104,17 @@ impl Facts {
             let (name, value) = (fact[..at].to_ascii_lowercase(), &fact[at + 1..]);
             match &name[..] {
                 b"type" => found.what = what(value),
-                b"size" | b"sizd" => found.size = number(value),
+                b"size" => {
+                    found.size = number(value);
+                    found.hint = found.hint.take().or(found.size.map(|_| Kind::File));
+                }
+                b"sizd" => {
+                    found.size = number(value);
+                    found.hint = found.size.map(|_| Kind::Dir);
+                }
                 b"modify" => found.modify = parse_time_val(value),
                 b"unix.mode" => found.mode = mode(value),
+                b"perm" => found.hint = permitted(value).or(found.hint.take()),
                 b"unique" => found.unique = unique(value),
                 _ => {}
             }
@@ -99,7 +124,7 @@ impl Facts {
 
     fn into_meta(self) -> Result<Meta, Skip> {
         let kind = match self.what {
-            What::Untold => return Err(Skip::NoType),
+            What::Untold => self.hint.ok_or(Skip::NoType)?,
             // Pure-FTPd answers `type=pdir` to `MLST /`.
             What::This | What::Parent => Kind::Dir,
             What::Thing(kind) => kind,
@@ -108,11 +133,22 @@ impl Facts {
     }
 }
 
+/// What can only be done to files, or only to directories (RFC 3659 7.5.5).
+fn permitted(letters: &[u8]) -> Option<Kind> {
+    let has = |set: &[u8]| letters.iter().any(|b| set.contains(&b.to_ascii_lowercase()));
+    match (has(b"arw"), has(b"celmp")) {
+        (true, false) => Some(Kind::File),
+        (false, true) => Some(Kind::Dir),
+        _ => None,
+    }
+}
+
 fn what(value: &[u8]) -> What {
     let known = value.to_ascii_lowercase();
     match &known[..] {
+        b"" => What::Untold,
         b"file" => What::Thing(Kind::File),
-        b"dir" => What::Thing(Kind::Dir),
+        b"dir" | b"directory" => What::Thing(Kind::Dir),
         b"cdir" => What::This,
         b"pdir" => What::Parent,
         _ => What::Thing(link(value, &known).unwrap_or(Kind::Other)),
@@ -121,7 +157,7 @@ fn what(value: &[u8]) -> What {
 
 /// `OS.unix=symlink` (ProFTPD), `OS.unix=slink:` (Pure-FTPd), `OS.unix=slink:target` (as the RFC's example).
 fn link(value: &[u8], known: &[u8]) -> Option<Kind> {
-    let kinds = [&b"os.unix=slink"[..], b"os.unix=symlink"];
+    let kinds = [&b"os.unix=slink"[..], b"os.unix=symlink", b"os.unix=link", b"slink", b"symlink", b"link"];
     let kind = kinds.into_iter().find(|kind| known.starts_with(kind))?;
     let target = match &value[kind.len()..] {
         [] | [b':'] => None,
@@ -132,7 +168,7 @@ fn link(value: &[u8], known: &[u8]) -> Option<Kind> {
 }
 
 /// `0644`, `00`, `04755`, and pyftpdlib's `0o644`; bits of the type of file are cut off.
-fn mode(value: &[u8]) -> Option<u16> {
+pub(super) fn mode(value: &[u8]) -> Option<u16> {
     let digits = value.strip_prefix(b"0o").or_else(|| value.strip_prefix(b"0O")).unwrap_or(value);
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(|b| (b'0'..=b'7').contains(b)) {
         return None;
@@ -199,6 +235,43 @@ mod tests {
     }
 
     #[test]
+    fn types_that_other_facts_tell() {
+        let table: &[(&[u8], Kind)] = &[
+            (b"size=1; x", Kind::File),
+            (b"sizd=4096; x", Kind::Dir),
+            (b"sizd=4096;perm=el; x", Kind::Dir),
+            (b"size=4096;perm=flcdmpe; x", Kind::Dir),
+            (b"perm=adfrw; x", Kind::File),
+            (b"type=;size=1; x", Kind::File),
+        ];
+        for (line, want) in table {
+            assert_eq!(entry(line).meta.kind, *want, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn lines_that_bend_the_rules() {
+        for line in [
+            &b"type=file;size=12; hello.txt"[..],
+            b"     Type=file;Size=12; hello.txt",
+            b"TYPE=FILE;SIZE=12;\thello.txt",
+            b"type=file;size=12 hello.txt",
+        ] {
+            let entry = entry(line);
+            assert_eq!(
+                (entry.name.as_bytes(), entry.meta.size),
+                (&b"hello.txt"[..], Some(12)),
+                "{}",
+                line.escape_ascii()
+            );
+            assert!(looks_like(line));
+        }
+        for line in [&b"x=y; z"[..], b"-rw-r--r-- 1 u g 1 Nov 14 2023 a=b; c", b" type", b""] {
+            assert!(!looks_like(line), "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
     fn the_directory_itself_and_its_parent_are_no_entries() {
         for line in [
             &b"type=cdir;size=1; ."[..],
@@ -225,10 +298,13 @@ mod tests {
     fn bad_lines() {
         let table: &[(&[u8], Skip)] = &[
             (b"junk", Skip::NoEntry),
-            (b" type=file; x", Skip::NoEntry),
+            (b" type=file", Skip::NoEntry),
+            (b" a name alone", Skip::NoEntry),
+            (b" ", Skip::NoEntry),
             (b"hello world", Skip::NoEntry),
             (b"=x; y", Skip::NoEntry),
-            (b"size=1; x", Skip::NoType),
+            (b"modify=20231114221320; x", Skip::NoType),
+            (b"type=;perm=; x", Skip::NoType),
             (b"type=file; ", Skip::BadName),
             (b"type=file; a/b", Skip::BadName),
             (b"type=file; a\0b", Skip::BadName),

@@ -1,26 +1,52 @@
 //! Listings: lines of MLSD and LIST become entries.
 //!
-//! [`mlsd`] reads the lines for machines (RFC 3659 7), [`unix`] what `ls -l` prints, [`dos`] what IIS prints; [`time`]
-//! turns their dates into seconds. A line that cannot be read is left out and reported, never guessed at: an entry that
-//! is not there is a smaller evil than one that leads elsewhere.
+//! [`mlsd`] reads the lines for machines (RFC 3659 7). LIST has no standard, so each style has its parser: `unix` what
+//! `ls -l` prints, `dos` what IIS prints, and those of systems that are rarer. What most lines are, the listing is
+//! ([`Style`]); a line of another style among them is still read where nothing else can be meant.
+//!
+//! `date`, `clock`, `ideographs` and `months` read dates in any order and language, [`time`] turns them into seconds. Some of their riddles
+//! only the whole listing solves (`01/02/23`), so it is looked over before it is read. A line that cannot be read is left
+//! out and reported, never guessed at: an entry that is not there is a smaller evil than one that leads elsewhere.
 
-pub mod dos;
+mod clock;
+mod cms;
+mod columns;
+mod date;
+mod dos;
+mod eplf;
+mod guardian;
+mod ibmi;
+mod ideographs;
+mod lines;
 pub mod mlsd;
+mod months;
+mod mvs;
+mod os2;
+mod permissions;
+mod read;
+mod sizes;
+mod small;
+mod style;
 pub mod time;
-pub mod unix;
+mod unix;
+mod vms;
 
 use std::fmt;
 
 use super::text::printable;
-use crate::remote::{Entry, Name};
+use crate::remote::{Entry, Kind, Meta, Name, Stamp};
+use date::Habits;
+use lines::Lines;
 
-/// How the lines of a LIST are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// As `ls -l` does.
-    Unix,
-    /// As MS-DOS did: IIS by default.
-    Dos,
+pub use style::{ParseStyleError, Style};
+
+/// What is known of a LIST before it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// How its lines are written, where somebody said so or an earlier listing of the server did; else they decide.
+    pub style: Option<Style>,
+    /// The server's local time in seconds since 1970, which dates without a year are completed from.
+    pub now: i64,
 }
 
 /// What came out of a listing.
@@ -34,19 +60,26 @@ pub struct Parsed {
     pub skipped_count: usize,
     /// How the lines of a LIST look; None for MLSD and where no line looks like anything.
     pub style: Option<Style>,
+    /// Whether times are UTC (MLSD, EPLF), and not those of a clock on the server's wall.
+    pub utc: bool,
+    /// Whether sizes are rounded: blocks of VMS, or `33.5k`. SIZE knows better.
+    pub rough_sizes: bool,
 }
 
 impl Parsed {
     /// Whether every line was understood: a name that cannot be used is none that somebody could ask for.
     pub fn is_whole(&self) -> bool {
-        let nameless = |s: &&Skipped| matches!(s.why, Skip::BadName | Skip::LineBreak);
-        self.skipped.iter().filter(nameless).count() == self.skipped_count
+        self.skipped_are_all(|why| matches!(why, Skip::BadName | Skip::LineBreak | Skip::OtherDirectory))
     }
 
     /// Whether there is something, but nothing that could be read as an entry: an error message in place of a listing
     /// (inetutils ftpd sends those of its ls), or a style that nobody knows.
     pub fn is_gibberish(&self) -> bool {
-        self.entries.is_empty() && !self.is_whole()
+        self.entries.is_empty() && !self.is_whole() && !self.skipped_are_all(|why| why == Skip::Unreadable)
+    }
+
+    fn skipped_are_all(&self, known: impl Fn(Skip) -> bool) -> bool {
+        self.skipped.iter().filter(|skipped| known(skipped.why)).count() == self.skipped_count
     }
 }
 
@@ -74,6 +107,10 @@ pub enum Skip {
     LineBreak,
     /// Longer than 64 KiB.
     LongLine,
+    /// It begins the listing of another directory (`ls -R`), or names something in one.
+    OtherDirectory,
+    /// The server says that it may not look at the file (VMS).
+    Unreadable,
 }
 
 impl fmt::Display for Skip {
@@ -85,45 +122,87 @@ impl fmt::Display for Skip {
             Self::BadName => "name cannot be used",
             Self::LineBreak => "line break in a name",
             Self::LongLine => "line too long",
+            Self::OtherDirectory => "of another directory",
+            Self::Unreadable => "the server may not look at it",
         })
     }
 }
 
-/// Reads the data of a LIST at the time `now` (seconds since 1970), which dates without a year are completed from.
-///
-/// IIS can be switched between both styles, so the style is what most lines look like.
+/// Reads the data of a LIST of any style at the time `now` of the server (seconds since 1970).
 pub fn parse_list(data: &[u8], now: i64) -> Parsed {
-    let mut votes = (0usize, 0usize);
-    for line in Lines::new(data).flatten() {
-        votes.0 += usize::from(unix::looks_like(line));
-        votes.1 += usize::from(dos::looks_like(line));
-    }
-    match votes {
-        (0, 0) => collect(data, None, |line| unix::parse_unix_line(line, now)),
-        (unix, dos) if unix >= dos => collect(data, Some(Style::Unix), |line| unix::parse_unix_line(line, now)),
-        _ => collect(data, Some(Style::Dos), dos::parse_dos_line),
-    }
+    parse_list_as(data, &Reading { style: None, now })
+}
+
+/// Reads the data of a LIST.
+///
+/// Times are those of the server's clock, taken for UTC, unless [`Parsed::utc`] says that they are. Sizes are those listed,
+/// also of directories; None where there is none, and for devices. `.` and `..` are left out.
+pub fn parse_list_as(data: &[u8], reading: &Reading) -> Parsed {
+    let Some(style) = reading.style.or_else(|| style::vote(data, reading.now)) else {
+        return read::collect(data, None, &Context { now: reading.now, ..Context::default() });
+    };
+    let context = style::study(data, style, reading.now);
+    read::collect(data, Some(style), &context)
 }
 
 /// Reads the data of an MLSD.
 pub fn parse_mlsd(data: &[u8]) -> Parsed {
-    collect(data, None, mlsd::parse_mlsd_line)
-}
-
-fn collect(data: &[u8], style: Option<Style>, parse: impl Fn(&[u8]) -> Result<Option<Entry>, Skip>) -> Parsed {
-    let mut parsed = Parsed { style, ..Parsed::default() };
+    let mut parsed = Parsed { utc: true, ..Parsed::default() };
     for line in Lines::new(data) {
-        match line.and_then(|line| parse(line).map_err(|why| (why, line))) {
+        match line.and_then(|line| mlsd::parse_mlsd_line(line).map_err(|why| (why, line))) {
             Ok(entry) => parsed.entries.extend(entry),
-            Err((why, line)) => {
-                parsed.skipped_count += 1;
-                if parsed.skipped.len() < MAX_SKIPPED {
-                    parsed.skipped.push(Skipped { line: printable(line, SKIPPED_LEN), why });
-                }
-            }
+            Err((why, line)) => parsed.skip(line, why),
         }
     }
     parsed
+}
+
+impl Parsed {
+    fn skip(&mut self, line: &[u8], why: Skip) {
+        self.skipped_count += 1;
+        if self.skipped.len() < MAX_SKIPPED {
+            self.skipped.push(Skipped { line: printable(line, SKIPPED_LEN), why });
+        }
+    }
+}
+
+/// What the parsers of lines know of the listing.
+#[derive(Clone, Debug, Default)]
+struct Context {
+    now: i64,
+    habits: Habits,
+    unix: unix::Manners,
+    ibmi: ibmi::Manners,
+    /// Where names begin in a listing of Windows.
+    dos_name_column: Option<usize>,
+    /// A name alone is a member of a partitioned dataset.
+    mvs_members: bool,
+    /// Names and numbers are entries.
+    dls: bool,
+}
+
+/// What a line is of, as its first letter tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    File,
+    Dir,
+    Link,
+    Other,
+}
+
+/// What a line says besides name and kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    size: Option<u64>,
+    mtime: Option<Stamp>,
+    mode: Option<u16>,
+}
+
+/// Puts an entry together; a directory's name may end in a slash.
+fn entry(name: &[u8], kind: Kind, facts: Facts) -> Result<Option<Entry>, Skip> {
+    let name = if kind == Kind::Dir { name.strip_suffix(b"/").unwrap_or(name) } else { name };
+    let Facts { size, mtime, mode } = facts;
+    Ok(entry_name(name)?.map(|name| Entry { name, meta: Meta { kind, size, mtime, mode, unique: None } }))
 }
 
 /// The name of an entry: None for the directory itself and its parent.
@@ -134,54 +213,46 @@ fn entry_name(bytes: &[u8]) -> Result<Option<Name>, Skip> {
     }
 }
 
-/// The lines of a listing without their ends; a line that must not be read comes as an error.
-///
-/// Servers end lines with CR LF, but for inetutils' LF. ProFTPD and pyftpdlib send a name that holds an LF as it is: in a
-/// listing whose lines end in CR LF, a bare LF is part of a name, and the two halves are not entries. Which of the two
-/// it is, most lines decide.
-struct Lines<'a> {
-    rest: &'a [u8],
-    crlf: bool,
-}
+/// Entries in one line each, for the tables of the tests: `kind name size mtime mode target`, as the listing has them.
+#[cfg(test)]
+fn shown(parsed: &Parsed) -> Vec<String> {
+    use crate::remote::Precision;
+    use jiff::{Timestamp, tz::TimeZone};
 
-impl<'a> Lines<'a> {
-    fn new(data: &'a [u8]) -> Self {
-        let lf = data.iter().filter(|b| **b == b'\n').count();
-        let crlf = data.windows(2).filter(|pair| pair == b"\r\n").count();
-        Self { rest: data, crlf: crlf > 0 && 2 * crlf >= lf }
-    }
-
-    /// Length of the next line, and with its end.
-    fn next_end(&self) -> (usize, usize) {
-        let found = if self.crlf {
-            self.rest.windows(2).position(|pair| pair == b"\r\n").map(|at| (at, at + 2))
-        } else {
-            self.rest.iter().position(|&b| b == b'\n').map(|at| (at, at + 1))
+    let time = |stamp: Stamp| {
+        let civil = TimeZone::UTC.to_datetime(Timestamp::from_second(stamp.secs).expect("in range"));
+        let format = match stamp.precision {
+            Precision::Day => "%Y-%m-%d",
+            Precision::Minute => "%Y-%m-%dT%H:%M",
+            Precision::Second => "%Y-%m-%dT%H:%M:%S",
         };
-        found.unwrap_or((self.rest.len(), self.rest.len()))
-    }
+        civil.strftime(format).to_string()
+    };
+    let show = |entry: &Entry| {
+        let (kind, target) = match &entry.meta.kind {
+            Kind::File => ("file", String::new()),
+            Kind::Dir => ("dir", String::new()),
+            Kind::Symlink { target } => {
+                let target = target.as_deref().map_or("?".into(), |target| target.escape_ascii().to_string());
+                ("link", format!(" -> {target}"))
+            }
+            Kind::Other => ("other", String::new()),
+        };
+        let size = entry.meta.size.map_or("-".into(), |size| size.to_string());
+        let mtime = entry.meta.mtime.map_or("-".into(), time);
+        let mode = entry.meta.mode.map_or("-".into(), |mode| format!("{mode:04o}"));
+        format!("{kind} {size} {mtime} {mode} {}{target}", entry.name)
+    };
+    parsed.entries.iter().map(show).collect()
 }
 
-impl<'a> Iterator for Lines<'a> {
-    type Item = Result<&'a [u8], (Skip, &'a [u8])>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let (len, next) = self.next_end();
-        let line = &self.rest[..len];
-        self.rest = &self.rest[next..];
-        Some(match line {
-            _ if len > MAX_LINE => Err((Skip::LongLine, line)),
-            _ if line.contains(&b'\n') => Err((Skip::LineBreak, line)),
-            _ => Ok(line),
-        })
-    }
+/// As [`shown`], of a listing read in November 2026.
+#[cfg(test)]
+fn shown_at_2026(data: impl AsRef<[u8]>) -> Vec<String> {
+    // 2026-11-20 12:00:00.
+    shown(&parse_list(data.as_ref(), 1_795_176_000))
 }
 
-/// Far beyond the longest path and its facts.
-const MAX_LINE: usize = 64 << 10;
 /// Enough to see what is wrong.
 const MAX_SKIPPED: usize = 100;
 /// Characters of a skipped line that are kept.
@@ -189,6 +260,8 @@ const SKIPPED_LEN: usize = 200;
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     use super::*;
@@ -223,8 +296,10 @@ mod tests {
         let dos = b"07-13-98  09:06PM       <DIR>          aix\r\n03-18-98  06:01AM              2109440 n.tar\r\n";
         let parsed = parse_list(dos, NOW);
         assert_eq!((names(&parsed), parsed.style), (vec!["aix".into(), "n.tar".into()], Some(Style::Dos)));
+        // IIS 4 let the administrator switch, and some servers pass on what others list.
         let mixed = [&dos[..], b"-rw-r--r-- 1 u g 1 Nov 15  2023 x\r\n"].concat();
-        assert_eq!(reasons(&parse_list(&mixed, NOW)), [Skip::NoEntry]);
+        let parsed = parse_list(&mixed, NOW);
+        assert_eq!((names(&parsed), parsed.style), (vec!["aix".into(), "n.tar".into(), "x".into()], Some(Style::Dos)));
         for nothing in [&b""[..], b"\r\n", b"total 0\r\n"] {
             assert_eq!(parse_list(nothing, NOW), Parsed::default());
         }
@@ -255,12 +330,25 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_listing(data in noise(), now: i64) {
-            for parsed in [parse_list(&data, now), parse_mlsd(&data)] {
+            let told = Style::ALL.map(|style| parse_list_as(&data, &Reading { style: Some(style), now }));
+            for parsed in told.into_iter().chain([parse_list(&data, now), parse_mlsd(&data)]) {
                 for entry in &parsed.entries {
                     prop_assert!(Name::new(entry.name.as_bytes()).is_some());
                     prop_assert!(entry.meta.mode.is_none_or(|mode| mode <= 0o7777));
                 }
+                prop_assert!(parsed.skipped.len() <= parsed.skipped_count);
             }
+        }
+
+        #[test]
+        fn a_later_look_moves_no_time(now in 1_500_000_000i64..4_000_000_000, age in 0i64..180, wait in 0i64..180) {
+            // As `ls` would print it at both times: without a year for six months.
+            let secs = now / 60 * 60 - age * 86_400;
+            let civil = TimeZone::UTC.to_datetime(Timestamp::from_second(secs).expect("in range"));
+            let line = format!("-rw-r--r-- 1 u g 1 {} x", civil.strftime("%b %e %H:%M"));
+            let look = |now| parse_list(line.as_bytes(), now).entries[0].meta.mtime.map(|stamp| stamp.secs);
+            prop_assert_eq!(look(now), Some(secs));
+            prop_assert_eq!(look(now + wait * 86_400), Some(secs));
         }
     }
 
@@ -268,7 +356,9 @@ mod tests {
     fn noise() -> impl Strategy<Value = Vec<u8>> {
         let pieces = "-rw-r--r--~lrwxrwxrwx~brw-r--r--~+~ ~  ~1~8,~99999999999999999999~u~Feb~29~2023~33:10~10:33~\
             2023-02-30~ -> ~\r\n~\n~\r~\0~07-13-98~13-99-1998~09:06PM~<DIR>~<SYMLINK>~[~]~type=~file;~OS.unix=slink:~\
-            modify=~20231114221320~.5;~=~;~UNIX.mode=0o~77777777;~unique=\u{fc};~name~.~..~/";
+            modify=~20231114221320~.5;~=~;~UNIX.mode=0o~77777777;~unique=\u{fc};~name~.~..~/~+~r,~m1,~\t~A.TXT;1~\
+            1/2~29-JAN-1996~03:33:12~[A]~*DIR~*MEM~A/B~Volume~Dsname~Name~VV.MM~3390~2004/06/23~PO~Migrated~V~DIR~- - -~\
+            0100644~d [RW]~total 1~\n\n~x:~11\u{6708}~14\u{65e5}~26. Juli,~?~33.5k~u12~Nov-14-2023~bin/ -~02/03/04~.:";
         let piece = prop::sample::select(pieces.split('~').collect::<Vec<_>>());
         let lines = prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat().into_bytes());
         prop_oneof![prop::collection::vec(any::<u8>(), 0..400), lines]

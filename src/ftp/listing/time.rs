@@ -26,22 +26,38 @@ pub fn seconds((year, month, day): (u16, u8, u8), (hour, minute, second): (u8, u
 /// Seconds since 1970 of a date without a year: the latest such date that is not more than a day after `now`.
 ///
 /// `ls` leaves the year out for the last six months, and a server east of here may be most of a day ahead. ProFTPD,
-/// Pure-FTPd and pyftpdlib also leave it out for all of the future; such a file seems to be up to a year old here, as it
-/// does to every FTP client. It is not told from servers that leave the year out for all of the current one, which are
-/// more common than files from the future.
-pub fn seconds_without_year((month, day): (u8, u8), (hour, minute): (u8, u8), now: i64) -> Option<i64> {
+/// Pure-FTPd, pyftpdlib and inetutils also leave it out for all of the future; such a file seems to be up to a year old
+/// here, as it does to every FTP client. It is not told from servers that leave the year out for all of the current one,
+/// which are more common than files from the future.
+///
+/// The year that a file was given once stays: it moves only for a file from the future, on the day before the date that
+/// it bears. What also changes is the server's own doing: once a file is six months old, `ls` prints its year in place
+/// of its time, and so a time that was known to the minute is known to the day.
+pub fn seconds_without_year(date: (u8, u8), (hour, minute): (u8, u8), now: i64) -> Option<i64> {
+    without_year(date, i64::from(hour) * 3_600 + i64::from(minute) * 60, now)
+}
+
+/// As [`seconds_without_year`], with the time in seconds since midnight.
+pub(super) fn without_year((month, day): (u8, u8), of_day: i64, now: i64) -> Option<i64> {
     let this_year = TimeZone::UTC.to_datetime(Timestamp::from_second(now).ok()?).year();
     // Nine years: 29 February is missing for eight years around 1900 and 2100.
     (0..=9)
         .filter_map(|back| u16::try_from(this_year + 1 - back).ok())
-        .filter_map(|year| seconds((year, month, day), (hour, minute, 0)))
+        .filter_map(|year| Some(midnight((year, month, day))? + of_day))
         .find(|&secs| secs <= now + DAY)
+}
+
+/// Seconds since 1970 of the beginning of a day; None where there is no such day.
+pub(super) fn midnight(date: (u16, u8, u8)) -> Option<i64> {
+    seconds(date, (0, 0, 0))
 }
 
 /// The time-val of RFC 3659 2.3: `YYYYMMDDHHMMSS[.sss]`, UTC.
 ///
-/// Also the year 2000 bug of old servers, which put "19" before the years since 1900: `19103…` is 2003.
+/// Also the year 2000 bug of old servers, which put "19" before the years since 1900: `19103…` is 2003; and a `Z`
+/// behind it, which says no more than the RFC does.
 pub fn parse_time_val(bytes: &[u8]) -> Option<Stamp> {
+    let bytes = bytes.strip_suffix(b"Z").unwrap_or(bytes);
     let point = bytes.iter().position(|&b| b == b'.').unwrap_or(bytes.len());
     let (whole, fraction) = bytes.split_at(point);
     let (year, rest) = match whole.len() {
@@ -84,23 +100,6 @@ fn status(reply: &Reply) -> Option<&[u8]> {
     Some(line.trim_ascii())
 }
 
-/// The number of a month's English abbreviation, in any case.
-pub(super) fn month(word: &[u8]) -> Option<u8> {
-    let at = MONTHS.iter().position(|month| word.eq_ignore_ascii_case(month))?;
-    u8::try_from(at + 1).ok()
-}
-
-/// `HH:MM` with one or two digits of hours.
-pub(super) fn hour_minute(word: &[u8]) -> Option<(u8, u8)> {
-    let colon = word.iter().position(|&b| b == b':')?;
-    let (hour, minute) = (&word[..colon], &word[colon + 1..]);
-    if hour.len() > 2 || minute.len() != 2 {
-        return None;
-    }
-    let (hour, minute) = (small(hour)?, small(minute)?);
-    (hour < 24 && minute < 60).then_some((hour, minute))
-}
-
 /// A number that fits into a byte.
 pub(super) fn small(digits: &[u8]) -> Option<u8> {
     u8::try_from(number(digits)?).ok()
@@ -117,8 +116,6 @@ pub(super) fn coarse(secs: Option<i64>, precision: Precision) -> Option<Stamp> {
 }
 
 const DAY: i64 = 86_400;
-const MONTHS: [&[u8]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 #[cfg(test)]
 mod tests {
@@ -145,6 +142,7 @@ mod tests {
             (b"19700101000000", stamp(0, 0)),
             (b"19691231235959", stamp(-1, 0)),
             (b"20161231235960", stamp(1_483_228_799, 0)),
+            (b"20231114221320Z", stamp(1_700_000_000, 0)),
             // 2003-01-02 03:04:05 with the year 2000 bug.
             (b"191030102030405", stamp(1_041_476_645, 0)),
             (b"20230230000000", None),

@@ -1,157 +1,181 @@
 //! LIST as `ls -l` prints it: `-rw-r--r--   1 u        g              12 Nov 14  2023 hello.txt`.
 //!
-//! Columns have no fixed width and the group may be missing, so the line is read around its date: the first date that
-//! follows a number. After the date comes exactly one blank, and all the rest is the name, blanks and all.
+//! Columns have no fixed width and any but the first may be missing, so the line is read around its date: the first date
+//! that follows a number. After the date comes exactly one blank, and all the rest is the name, blanks and all.
+//!
+//! Links, owner and group are not looked at: they may be missing (Trellix), hold blanks (Windows domains), or be glued to
+//! the size (`ftpadmin125435904`). Mac servers print resource fork, data fork and their sum, or `folder` and a number;
+//! NetWare prints rights in place of permissions: `d [RWCEAFMS] supervisor 512 Jan 16 18:53 login`.
 
 use std::sync::Arc;
 
-use super::super::text::number;
-use super::time::{coarse, hour_minute, month, seconds, seconds_without_year, small, year};
-use super::{Skip, entry_name};
-use crate::remote::{Entry, Kind, Meta, Precision, Stamp};
+use super::clock::Clock;
+use super::columns::Columns;
+use super::date::{Clue, Form, Habits, Line, is_blank};
+use super::permissions::Permissions;
+use super::sizes::in_units;
+use super::time::{midnight, year};
+use super::{Context, Facts, Shape, Skip, entry};
+use crate::remote::{Entry, Kind};
 
-/// Reads one line at the time `now`; None for `total N`, the directory itself, its parent, and an empty line.
+/// Reads one line; None for the directory itself and its parent.
 ///
 /// # Errors
 /// The line does not begin with permissions, has no date after a size, or no name that can be used.
-pub fn parse_unix_line(line: &[u8], now: i64) -> Result<Option<Entry>, Skip> {
-    if line.is_empty() || is_total(line) {
-        return Ok(None);
+pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
+    let permissions = Permissions::find(line).ok_or(Skip::NoEntry)?;
+    let columns = Columns::find(line, permissions.next, context).ok_or(Skip::NoDate)?;
+    let mut rest = line.text.get(columns.end..).unwrap_or_default();
+    rest = match columns.form {
+        Form::Bare => skip_blanks(rest),
+        _ if permissions.netware => skip_blanks(rest),
+        _ => rest.split_first().filter(|(b, _)| is_blank(**b)).ok_or(Skip::BadName)?.1,
+    };
+    if columns.form == Form::Year && context.unix.filled_year && columns.narrow {
+        rest = rest.strip_prefix(b" ").unwrap_or(rest);
     }
-    let (letter, mode) = permissions(line).ok_or(Skip::NoEntry)?;
-    let columns = Columns::find(line, now).ok_or(Skip::NoDate)?;
-    let rest = line.get(columns.end..).and_then(|rest| rest.strip_prefix(b" ")).ok_or(Skip::BadName)?;
-    let (name, kind, size) = match letter {
-        b'-' => (rest, Kind::File, columns.size),
-        b'd' => (rest, Kind::Dir, columns.size),
-        b'l' => {
+    let facts = Facts { size: columns.size, mtime: columns.date.and_then(|date| date.stamp), mode: permissions.mode };
+    match permissions.shape {
+        Shape::File if context.unix.starred && is_program(&permissions) => {
+            entry(rest.strip_suffix(b"*").unwrap_or(rest), Kind::File, facts)
+        }
+        Shape::File => entry(rest, Kind::File, facts),
+        Shape::Dir => entry(rest, Kind::Dir, facts),
+        Shape::Link => {
             let (name, target) = split_link(rest, columns.size);
-            (name, Kind::Symlink { target }, columns.size)
+            entry(name, Kind::Symlink { target }, facts)
         }
-        _ => (rest, Kind::Other, None),
-    };
-    let meta = |kind| Meta { kind, size, mtime: columns.mtime, mode: Some(mode), unique: None };
-    Ok(entry_name(name)?.map(|name| Entry { name, meta: meta(kind) }))
-}
-
-/// Whether the line begins as the lines of this style do.
-pub(super) fn looks_like(line: &[u8]) -> bool {
-    permissions(line).is_some()
-}
-
-fn is_total(line: &[u8]) -> bool {
-    let Some((head, rest)) = line.split_at_checked(5) else {
-        return false;
-    };
-    head.eq_ignore_ascii_case(b"total") && number(rest.trim_ascii()).is_some()
-}
-
-/// The letter of the kind and the permission bits in `drwxr-sr-t+ `.
-fn permissions(line: &[u8]) -> Option<(u8, u16)> {
-    let (&[letter, ref bits @ ..], rest) = line.split_first_chunk::<10>()?;
-    if !b"-dlbcpsDn".contains(&letter) {
-        return None;
+        Shape::Other => entry(rest, Kind::Other, Facts { size: None, ..facts }),
     }
-    match rest {
-        // ACLs, SELinux, extended attributes.
-        [b'+' | b'.' | b'@', b' ', ..] | [b' ', ..] => {}
-        _ => return None,
-    }
-    let mut mode = 0;
-    for (i, triple) in bits.chunks_exact(3).enumerate() {
-        let shift = 6 - 3 * i;
-        let (run, special) = match (i, triple[2]) {
-            (_, b'-') => (0, 0),
-            (_, b'x') => (1, 0),
-            (0 | 1, b's') | (2, b't') => (1, 1),
-            // `l`: mandatory locking on Solaris, which is the same bit.
-            (0 | 1, b'S') | (1, b'l' | b'L') | (2, b'T') => (0, 1),
-            _ => return None,
+}
+
+/// What all lines of a listing have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Manners {
+    /// AIX: `Nov 14 2023  name`, where the year is written to the left of its column.
+    filled_year: bool,
+    /// No line has a date.
+    pub(super) dateless: bool,
+    /// `ls -F`: programs end in a star that is not theirs.
+    starred: bool,
+    /// Sizes are rounded: `33.5k`.
+    pub(super) in_units: bool,
+}
+
+/// Looks at all lines before they are read.
+#[derive(Debug, Default)]
+pub(super) struct Study {
+    dated: usize,
+    undated: usize,
+    clocks: usize,
+    clocks_with_year: usize,
+    /// Times of days that `ls` would have written with a year.
+    old_clocks: usize,
+    /// Years behind times that are not those that the times would be completed with.
+    other_years: usize,
+    years: usize,
+    years_with_clock: usize,
+    narrow_years: usize,
+    filled_years: usize,
+    day_first: usize,
+    month_first: usize,
+    in_units: bool,
+    dirs: usize,
+    slashed_dirs: usize,
+    programs: usize,
+    starred_programs: usize,
+}
+
+impl Study {
+    pub(super) fn look(&mut self, line: &Line<'_>, context: &Context) {
+        let Some(permissions) = Permissions::find(line) else {
+            return;
         };
-        let read = flag(triple[0], b'r')?;
-        let write = flag(triple[1], b'w')?;
-        mode |= (read << 2 | write << 1 | run) << shift | special << (11 - i);
-    }
-    Some((letter, mode))
-}
-
-fn flag(b: u8, set: u8) -> Option<u16> {
-    (b == set || b == b'-').then_some(u16::from(b == set))
-}
-
-/// What stands between permissions and name.
-struct Columns {
-    /// None where it is a device's, or too large for anything.
-    size: Option<u64>,
-    mtime: Option<Stamp>,
-    /// Where the date ends.
-    end: usize,
-}
-
-impl Columns {
-    /// The first date behind a number; words of owner and group may look like either, but not like both in a row.
-    fn find(line: &[u8], now: i64) -> Option<Self> {
-        let mut words: [&[u8]; MAX_WORDS] = [b""; MAX_WORDS];
-        let mut ends = [0; MAX_WORDS];
-        let mut count = 0;
-        let mut end = 0;
-        for word in line.split(|&b| b == b' ') {
-            end += word.len();
-            if !word.is_empty() && count < MAX_WORDS {
-                (words[count], ends[count]) = (word, end);
-                count += 1;
-            }
-            // The blank.
-            end += 1;
-            if count == MAX_WORDS {
-                break;
-            }
-        }
-        // Permissions and size stand before the date; links, owner and group may.
-        (2..count).find_map(|at| {
-            let size = size(words[at - 1])?;
-            let (mtime, len) = date(&words[at..count], now)?;
-            Some(Self { size, mtime, end: ends[at + len - 1] })
-        })
-    }
-}
-
-/// `12`, or the end of a device's `8, 1` or `8,1`; the outer None where it is neither.
-fn size(word: &[u8]) -> Option<Option<u64>> {
-    let digits = word.rsplit(|&b| b == b',').next()?;
-    if digits.is_empty() || !word.iter().all(|b| b.is_ascii_digit() || *b == b',') {
-        return None;
-    }
-    Some(if digits.len() == word.len() { number(word) } else { None })
-}
-
-/// A date at the head of `words`, and how many words it takes. None where there is no such date or its day is none.
-fn date(words: &[&[u8]], now: i64) -> Option<(Option<Stamp>, usize)> {
-    if let [month_word, day, last, ..] = words
-        && let (Some(month), Some(day)) = (month(month_word), small(day))
-    {
-        return if let Some(year) = year(last) {
-            Some((coarse(seconds((year, month, day), (0, 0, 0)), Precision::Day), 3))
-        } else {
-            let time = hour_minute(last)?;
-            Some((coarse(seconds_without_year((month, day), time, now), Precision::Minute), 3))
+        let Some((columns, date)) = Columns::find(line, permissions.next, context).and_then(|c| Some((c, c.date?)))
+        else {
+            self.undated += 1;
+            return;
         };
+        self.dated += 1;
+        match permissions.shape {
+            Shape::Dir => {
+                self.dirs += 1;
+                self.slashed_dirs += usize::from(line.text.ends_with(b"/"));
+            }
+            Shape::File if is_program(&permissions) => {
+                self.programs += 1;
+                self.starred_programs += usize::from(line.text.ends_with(b"*"));
+            }
+            _ => {}
+        }
+        let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
+        self.in_units |= in_units(before).is_some();
+        match date.clue {
+            Clue::DayFirst => self.day_first += 1,
+            Clue::MonthFirst => self.month_first += 1,
+            Clue::YearFirst | Clue::None => {}
+        }
+        let next = columns.next;
+        // A name must be left.
+        let followed = line.words.len() > next + 1;
+        match date.form {
+            Form::Clock => {
+                self.clocks += 1;
+                let stated = year(line.word(next)).filter(|year| followed && (1970..2100).contains(year));
+                self.clocks_with_year += usize::from(stated.is_some());
+                let secs = date.stamp.map_or(context.now, |stamp| stamp.secs);
+                self.old_clocks += usize::from(context.now.saturating_sub(secs) > LONG_AGO);
+                self.other_years += usize::from(stated.is_some_and(|year| !is_in(secs, year)));
+            }
+            Form::Year => {
+                self.years += 1;
+                let clock = Clock::read(line.words.get(next..).unwrap_or_default());
+                let is_clock = clock.is_some_and(|clock| line.words.len() > next + clock.words);
+                self.years_with_clock += usize::from(columns.narrow && is_clock);
+                self.narrow_years += usize::from(columns.narrow);
+                let filled = line.text.get(columns.end..).is_some_and(|rest| rest.starts_with(b"  "));
+                self.filled_years += usize::from(columns.narrow && filled);
+            }
+            Form::Full | Form::Bare => {}
+        }
     }
-    let [day, time, ..] = words else {
-        return None;
-    };
-    let (hour, minute) = hour_minute(time)?;
-    Some((coarse(seconds(iso_day(day)?, (hour, minute, 0)), Precision::Minute), 2))
+
+    /// Whether what stands behind each time is its year, and not the beginning of `2014 Invoices`: one line alone tells
+    /// nothing, and where all times are recent, those of a plain `ls` would have looked the same.
+    fn year_follows_time(&self) -> bool {
+        let all = self.clocks > 1 && self.clocks == self.clocks_with_year && self.years == 0;
+        all && (self.old_clocks > 0 || self.other_years == 0)
+    }
+
+    pub(super) fn conclude(&self) -> (Habits, Manners) {
+        let habits = Habits {
+            day_first: self.day_first > 0 && self.month_first == 0,
+            year_first: false,
+            year_after_time: self.year_follows_time(),
+            time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
+        };
+        let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
+        let slashed = self.dirs > 0 && self.dirs == self.slashed_dirs;
+        let starred = slashed && self.programs > 0 && self.programs == self.starred_programs;
+        (
+            habits,
+            Manners { starred, filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units },
+        )
+    }
 }
 
-/// `2023-11-14`.
-fn iso_day(word: &[u8]) -> Option<(u16, u8, u8)> {
-    match word {
-        [year_digits @ .., b'-', m1, m2, b'-', d1, d2] => {
-            Some((year(year_digits)?, small(&[*m1, *m2])?, small(&[*d1, *d2])?))
-        }
-        _ => None,
-    }
+fn is_in(secs: i64, year: u16) -> bool {
+    let begin = |year| midnight((year, 1, 1));
+    begin(year).is_some_and(|begin| begin <= secs) && begin(year + 1).is_some_and(|end| secs < end)
+}
+
+fn is_program(permissions: &Permissions) -> bool {
+    permissions.mode.is_some_and(|mode| mode & 0o111 != 0)
+}
+
+pub(super) fn skip_blanks(text: &[u8]) -> &[u8] {
+    let at = text.iter().position(|b| !is_blank(*b)).unwrap_or(text.len());
+    &text[at..]
 }
 
 /// Name and target of `name -> target`.
@@ -175,23 +199,29 @@ fn split_link(rest: &[u8], size: Option<u64>) -> (&[u8], Option<Arc<[u8]>>) {
 }
 
 const ARROW: &[u8] = b" -> ";
-/// Owners and groups of Windows domains hold blanks; nobody's hold a dozen.
-const MAX_WORDS: usize = 24;
+/// Half a year and some days: `ls` writes the year in place of the time of what is older.
+const LONG_AGO: i64 = 200 * 86_400;
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::shown_at_2026;
+    use super::super::time::coarse;
     use super::*;
-    use crate::remote::Name;
+    use crate::remote::{Name, Precision};
 
     /// 2024-01-10 00:00:00 UTC.
     const NOW: i64 = 1_704_844_800;
     /// 2023-11-14 00:00:00 UTC.
     const DAY: i64 = 1_699_920_000;
 
+    fn parse_at(line: &[u8]) -> Result<Option<Entry>, Skip> {
+        parse(&Line::new(line), &Context { now: NOW, ..Context::default() })
+    }
+
     fn entry(line: &str) -> Entry {
-        parse_unix_line(line.as_bytes(), NOW).unwrap_or_else(|why| panic!("{why}: {line}")).expect("an entry")
+        parse_at(line.as_bytes()).unwrap_or_else(|why| panic!("{why}: {line}")).expect("an entry")
     }
 
     #[test]
@@ -234,21 +264,6 @@ mod tests {
     }
 
     #[test]
-    fn modes() {
-        let table = [
-            ("-rwsr-sr-x", 0o6755),
-            ("-rwSr-Sr--", 0o6644),
-            ("drwxrwxrwt", 0o1777),
-            ("drwxrwxrwT", 0o1776),
-            ("----------", 0),
-            ("-rwxrwxrwx", 0o777),
-        ];
-        for (letters, want) in table {
-            assert_eq!(entry(&format!("{letters} 1 u g 12 Nov 14 2023 x")).meta.mode, Some(want), "{letters}");
-        }
-    }
-
-    #[test]
     fn kinds() {
         let link = |target: Option<&[u8]>| Kind::Symlink { target: target.map(Into::into) };
         let table: &[(&str, &str, Kind, Option<u64>)] = &[
@@ -279,21 +294,14 @@ mod tests {
 
     #[test]
     fn lines_that_are_no_entries() {
-        for line in [
-            "",
-            "total 0",
-            "total 12",
-            "TOTAL 1",
-            "drwx------ 2 u g 1 Nov 14 2023 .",
-            "drwx------ 2 u g 1 Nov 14 2023 ..",
-        ] {
-            assert_eq!(parse_unix_line(line.as_bytes(), NOW), Ok(None), "{line}");
+        for line in ["drwx------ 2 u g 1 Nov 14 2023 .", "drwx------ 2 u g 1 Nov 14 2023 .."] {
+            assert_eq!(parse_at(line.as_bytes()), Ok(None), "{line}");
         }
         let table = [
             ("x: No such file or directory", Skip::NoEntry),
             ("ls: cannot open directory '.': Permission denied", Skip::NoEntry),
             ("d????????? ? ? ? ? ? x", Skip::NoEntry),
-            ("-rw-r--r--", Skip::NoEntry),
+            ("-rw-r--r--", Skip::NoDate),
             ("-rw-r--r-- 1 u g Nov 14 2023 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 25:61 x", Skip::NoDate),
@@ -303,8 +311,159 @@ mod tests {
             ("lrwxrwxrwx 1 u g 12 Nov 14 2023  -> b", Skip::BadName),
         ];
         for (line, want) in table {
-            assert_eq!(parse_unix_line(line.as_bytes(), NOW), Err(want), "{line}");
+            assert_eq!(parse_at(line.as_bytes()), Err(want), "{line}");
         }
+    }
+
+    /// One line, as a listing of its own.
+    fn one(line: &str) -> String {
+        shown_at_2026(format!("{line}\r\n")).join("; ")
+    }
+
+    #[test]
+    fn columns_of_all_kinds() {
+        let table = [
+            // No owner, no group, no links, none at all.
+            ("-rw-r--r--  FTP  User       10439 Apr 20 05:29 a.zip", "file 10439 2026-04-20T05:29 0644 a.zip"),
+            ("dr-xr-xr-x   2 root                  512 Apr  8  1994 d", "dir 512 1994-04-08 0555 d"),
+            ("lrwxrwxrwx 0  0 26 Sep 18 2008 pub -> vol/1/pub", "link 26 2008-09-18 0777 pub -> vol/1/pub"),
+            ("-r--r--r-- 0125039 12 Nov 11 2005 a b", "file 12 2005-11-11 0444 a b"),
+            // Blanks, commas, backslashes, marks.
+            ("-rw-r--r-- 1 DOM\\me,you group with spaces in it 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
+            ("drwxr-xr-x   (?)      (?)          4096 Apr  8  2007 j", "dir 4096 2007-04-08 0755 j"),
+            ("dr--r--r--  1 ftp      -A---           0 Nov 17 17:08 k", "dir 0 2026-11-17T17:08 0444 k"),
+            ("-rw-r--r--@ 1 u g 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
+            ("-rw-r--r--\t1\tu\tg\t7\tJan 22 2001\tx", "file 7 2001-01-22 0644 x"),
+            // Macs: resource fork, data fork, sum; folders.
+            ("-------r--         326  1391972  1392298 Nov 22  1995 M.sit", "file 1392298 1995-11-22 0004 M.sit"),
+            ("drwxrwxr-x               folder        2 May 10  1996 net", "dir 2 1996-05-10 0775 net"),
+            // Columns that ran into each other.
+            ("-rw-r--r-- 1 admin admin125435904 Apr  9  2008 u", "file 125435904 2008-04-09 0644 u"),
+            ("-r-xr-xr-x longowner longgroup123456 Feb 12 17:20 x", "file 123456 2026-02-12T17:20 0555 x"),
+            ("drwxr-xr-x1732 266      111        90112 Jun 21  2001 .r", "dir 90112 2001-06-21 0755 .r"),
+            ("drwxr-x---+1464 me   us     41472 Feb 25 13:17 20090225", "dir 41472 2026-02-25T13:17 0750 20090225"),
+            ("drwxr-xr-x   2 root     99           4096Feb 23 10:01 z", "dir 4096 2026-02-23T10:01 0755 z"),
+            ("lrw-rw-rw- 1 u g 542 /t/inFeb  8  2007 S.lnk -> /t/in", "link 542 2007-02-08 0666 S.lnk -> /t/in"),
+            // Sizes.
+            ("-rw-r--r--   1 u g  33.5k Oct 5 21:22 x", "file 34304 2026-10-05T21:22 0644 x"),
+            ("-rw-rw-rw- 1 ftp operator 9.0M Mar 22 17:44 C.dmg", "file 9437184 2026-03-22T17:44 0666 C.dmg"),
+            ("-rw-r--r--    1 ftp      ftp           -528 Nov 01  2007 R", "file - 2007-11-01 0644 R"),
+            ("crw-------   1 root     sys      109,767 Jul  2  2004 d@1c,6:x", "other - 2004-07-02 0600 d@1c,6:x"),
+            ("srwxrwxrwx 1 u g 0 Jul  2  2004 s", "other - 2004-07-02 0777 s"),
+            ("Drw-r--r-- 1 u g 0 Jul  2  2004 door", "other - 2004-07-02 0644 door"),
+            // Prefixes.
+            ("123456 8 -rw-r--r-- 1 u g 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
+            ("   drwxr-xr-x 1 u g 7 Jan 22  2001 x", "dir 7 2001-01-22 0755 x"),
+            ("212 -rw-r--r-- 1 u g 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
+            // Other systems' letters.
+            ("-C--E-----FTP B BCC3I1       7670  1294495 Jan 13 07:42 c", "file 1294495 2026-01-13T07:42 - c"),
+            ("---------   1 owner    group         18 Dec 22 10:20 O.RPY", "file 18 2025-12-22T10:20 0000 O.RPY"),
+            ("drwxrwx   2       10     4096 Jul 28 02:41 tmp", "dir 4096 2026-07-28T02:41 0770 tmp"),
+            ("mrw-r--r-- 1 u g 7 Jan 22  2001 tape", "file 7 2001-01-22 0644 tape"),
+            // No date that is known, no date at all.
+            ("-rw-r--r-- 1 root staff 8192 ? x y", "file 8192 - 0644 x y"),
+            ("drwxr-xr-x 3 slopri devlab 512 dateless", "dir 512 - 0755 dateless"),
+            // A directory that is marked as one.
+            ("drwxr-xr-x 3 u g 512 Jan 22  2001 sub/", "dir 512 2001-01-22 0755 sub"),
+        ];
+        for (line, want) in table {
+            assert_eq!(one(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn dates_of_all_countries() {
+        let table = [
+            ("26. Juli, 20:10", "2026-07-26T20:10"),
+            ("2.   Okt.  2003", "2003-10-02"),
+            ("szept 26 20:10", "2026-09-26T20:10"),
+            ("14 févr. 2020", "2020-02-14"),
+            ("23 май 2011", "2011-05-23"),
+            ("8月 17日 20:10", "2026-08-17T20:10"),
+            ("2月18日 2006年", "2006-02-18"),
+            ("2005년  1월  6일", "2005-01-06"),
+            ("11월 14일 22:13", "2026-11-14T22:13"),
+            ("1999/10/12 17:12", "1999-10-12T17:12"),
+            ("24-04-2003 17:12", "2003-04-24T17:12"),
+            ("01-jun-99", "1999-06-01"),
+            ("2004.07.15  ", "2004-07-15"),
+            ("09-26 2000", "2000-09-26"),
+            ("09-26 13:45", "2026-09-26T13:45"),
+            ("3 29 03:26", "2026-03-29T03:26"),
+            ("Oct 08, 2002 09:47", "2002-10-08T09:47"),
+            ("Nov 14 22:13:20 2023", "2023-11-14T22:13:20"),
+            ("2023-11-14 22:13:20.000000000 +0900", "2023-11-14T22:13:20"),
+            ("Nov 14 10:13 PM", "2026-11-14T22:13"),
+            ("Apr  4 24:00", "2026-04-05T00:00"),
+            ("Nov 14  0:05", "2026-11-14T00:05"),
+        ];
+        for (date, want) in table {
+            assert_eq!(
+                one(&format!("-rw-r--r-- 1 root sys 7 {date} a  b")),
+                format!("file 7 {want} 0644 a  b"),
+                "{date}"
+            );
+        }
+        let rights = "d [R----F--] supervisor            512       Jan 16 18:53    login";
+        assert_eq!(one(rights), "dir 512 2026-01-16T18:53 - login");
+        assert_eq!(one("-[RWCEMFA]  1 *unknown    13312 May 27  1997 a b"), "file 13312 1997-05-27 - a b");
+    }
+
+    #[test]
+    fn what_only_the_listing_tells() {
+        let lines = |dates: &[&str]| {
+            let lines: String = dates.iter().map(|date| format!("-rw-r--r-- 1 u g 7 {date}\n")).collect();
+            shown_at_2026(lines).iter().map(|line| line.replace("file 7 ", "").replace(" 0644", "")).collect::<Vec<_>>()
+        };
+        // A year behind each time is a year; behind one of them it begins a name.
+        assert_eq!(
+            lines(&["Nov 14 22:13 2023 a", "Jan  2 22:13 2022 b"]),
+            ["2023-11-14T22:13 a", "2022-01-02T22:13 b"]
+        );
+        assert_eq!(
+            lines(&["Nov 14 22:13 2023 plans", "Jan  2 22:13 b"]),
+            ["2026-11-14T22:13 2023 plans", "2026-01-02T22:13 b"]
+        );
+        assert_eq!(lines(&["Jul 29 02:27 2014 Invoices"]), ["2026-07-29T02:27 2014 Invoices"]);
+        // Folders named by years that were all touched lately, and times that agree with theirs.
+        assert_eq!(
+            lines(&["Jul 29 02:27 2014 Invoices", "Nov 2 02:27 2015 Invoices"]),
+            ["2026-07-29T02:27 2014 Invoices", "2026-11-02T02:27 2015 Invoices"]
+        );
+        assert_eq!(lines(&["Jul 29 02:27 2026 a", "Dec 2 02:27 2025 b"]), ["2026-07-29T02:27 a", "2025-12-02T02:27 b"]);
+        // The same for a time behind a year: `ls` writes two blanks before its years.
+        assert_eq!(lines(&["Nov 14 2023 22:13 a"]), ["2023-11-14T22:13 a"]);
+        assert_eq!(lines(&["Nov 14  2023 22:13 a"]), ["2023-11-14 22:13 a"]);
+        // AIX fills the column behind the year.
+        assert_eq!(lines(&["Mar 11 2007  *", "Jun 26 10:21 x"]), ["2007-03-11 *", "2026-06-26T10:21 x"]);
+        assert_eq!(lines(&["Mar 11 2007  lead", "Mar 11 2007 x"]), ["2007-03-11  lead", "2007-03-11 x"]);
+        // Days and months.
+        assert_eq!(lines(&["01/02/2023 10:00 a"]), ["2023-01-02T10:00 a"]);
+        let slashed = lines(&["01/02/2023 10:00 a", "14/02/2023 10:00 b"]);
+        assert_eq!(slashed, ["2023-02-01T10:00 a", "2023-02-14T10:00 b"]);
+        // A line without a date among others is none that can be trusted.
+        assert_eq!(lines(&["Aug 22  x", "Nov 14  2023 a"]), ["2023-11-14 a"]);
+        assert_eq!(lines(&["Aug 22  x"]), [""; 0]);
+    }
+
+    #[test]
+    fn marks_of_ls_are_not_the_names_own() {
+        let line = |mode: &str, name: &str| format!("{mode} 1 u g 7 Jan 22  2001 {name}\n");
+        let marked = [line("drwxr-xr-x", "sub/"), line("-rwxr-xr-x", "run*"), line("-rw-r--r--", "a*")].concat();
+        let names = ["dir 7 2001-01-22 0755 sub", "file 7 2001-01-22 0755 run", "file 7 2001-01-22 0644 a*"];
+        assert_eq!(shown_at_2026(marked), names);
+        let plain = [line("drwxr-xr-x", "sub"), line("-rwxr-xr-x", "run*")].concat();
+        assert_eq!(shown_at_2026(plain)[1], "file 7 2001-01-22 0755 run*");
+    }
+
+    #[test]
+    fn rounded_sizes_are_told() {
+        let rough = |size: &str| {
+            let line = format!("-rw-r--r-- 1 u g {size} Nov 14  2023 x\n");
+            super::super::parse_list(line.as_bytes(), NOW).rough_sizes
+        };
+        assert!(rough("1.5M") && rough("12k"));
+        assert!(!rough("12"));
     }
 
     proptest! {
@@ -317,17 +476,17 @@ mod tests {
             let line = [format!("-rw-r-----  1 {owner:8} {group:8} {size:>12} Mar {day:2}  2021 ").as_bytes(), &name].concat();
             match Name::new(&name) {
                 Some(name) => {
-                    let entry = parse_unix_line(&line, NOW).expect("readable").expect("an entry");
+                    let entry = parse_at(&line).expect("readable").expect("an entry");
                     prop_assert_eq!((entry.name, entry.meta.size, entry.meta.mode), (name, Some(size), Some(0o640)));
                 }
-                None => prop_assert!(!matches!(parse_unix_line(&line, NOW), Ok(Some(_)))),
+                None => prop_assert!(!matches!(parse_at(&line), Ok(Some(_)))),
             }
         }
 
         #[test]
         fn a_link_whose_size_is_its_target_is_parted_right(name in "[a> -]{1,12}", target in "[a> -]{1,12}") {
             let line = format!("lrwxrwxrwx 1 u g {} Nov 14  2023 {name} -> {target}", target.len());
-            let entry = parse_unix_line(line.as_bytes(), NOW).expect("readable").expect("an entry");
+            let entry = parse_at(line.as_bytes()).expect("readable").expect("an entry");
             prop_assert_eq!(entry.name.as_bytes(), name.as_bytes());
             prop_assert_eq!(entry.meta.kind, Kind::Symlink { target: Some(target.as_bytes().into()) });
         }

@@ -4,7 +4,7 @@ use super::data::Source;
 use super::fault::{End, Refusal};
 use super::hub::Gone;
 use super::listing::{self, Lines};
-use super::personality::{Dialect, ListMissing, Mlsx};
+use super::personality::{Dialect, ListMissing, Mlsx, Names};
 use super::session::{Session, Step};
 use super::tree::{self, Why};
 use super::words;
@@ -32,6 +32,10 @@ impl Session {
             "NOOP" => self.answer("200 NOOP ok."),
             "SYST" => self.answer(self.hub.personality.syst.clone()),
             "OPTS" => self.opts(arg),
+            "AUTH" => self.auth(arg),
+            "PBSZ" if self.tls.is_some() => self.protection_buffer(),
+            "PROT" if self.tls.is_some() => self.protection(arg),
+            "ACCT" if self.account_wanted => self.account(arg),
             _ if !self.logged_in => self.answer("530 Please login with USER and PASS."),
             "TYPE" => self.data_type(arg),
             "MODE" if arg.eq_ignore_ascii_case(b"S") => self.answer("200 Mode set to S."),
@@ -40,7 +44,7 @@ impl Session {
             "CWD" | "XCWD" | "CDUP" => self.change_dir(arg),
             "EPSV" if self.hub.personality.epsv => self.extended_passive(arg),
             "PASV" if self.hub.personality.pasv => self.listen(false),
-            "PORT" | "EPRT" => self.answer("500 Illegal PORT command."),
+            "PORT" | "EPRT" => self.port(arg),
             "SIZE" if self.hub.personality.size => self.size(arg),
             "MDTM" if self.hub.personality.mdtm => self.modified(arg),
             "MLST" | "MLSD" => match self.hub.personality.mlsx.clone() {
@@ -80,15 +84,22 @@ impl Session {
     }
 
     fn refuse(&mut self, arg: &[u8], why: Why) -> Step {
-        let text = words::refusal(self.hub.personality.dialect, &self.verb, arg, why);
-        self.answer(text)
+        let dialect = self.hub.personality.dialect;
+        self.answer(words::naming(arg, |name| words::refusal(dialect, &self.verb, name, why)))
     }
 
     fn user(&mut self, arg: &[u8]) -> Step {
         if self.logged_in {
             return self.answer("230 Already logged in.");
         }
+        if let Some((text, end)) = self.must_be_secure() {
+            self.answer(text)?;
+            return if end == End::Keep { Ok(()) } else { Err(Gone(end)) };
+        }
         self.user = String::from_utf8_lossy(arg).into_owned();
+        if self.hub.personality.no_password {
+            return self.enter();
+        }
         self.answer("331 Please specify the password.")
     }
 
@@ -103,6 +114,22 @@ impl Session {
         if known.is_some_and(|(user, password)| *user != self.user || password.as_bytes() != arg) {
             return self.answer("530 Login incorrect.");
         }
+        if self.hub.personality.account.is_some() {
+            self.account_wanted = true;
+            return self.answer("332 Need account for login.");
+        }
+        self.enter()
+    }
+
+    fn account(&mut self, arg: &[u8]) -> Step {
+        if self.hub.personality.account.as_ref().is_none_or(|wanted| wanted.as_bytes() != arg) {
+            return self.answer("530 Login incorrect.");
+        }
+        self.account_wanted = false;
+        self.enter()
+    }
+
+    fn enter(&mut self) -> Step {
         let crowded = self.hub.update(|state| {
             let max = state.limit(Refusal::Pass530);
             let full = max.filter(|&max| state.peers.values().filter(|peer| peer.logged_in).count() >= max);
@@ -128,13 +155,20 @@ impl Session {
         let text = String::from_utf8_lossy(arg).into_owned();
         let (what, rest) = text.split_once(' ').unwrap_or((&text, ""));
         match (what.to_ascii_uppercase().as_str(), self.hub.personality.mlsx.clone()) {
-            ("UTF8", _) => self.answer(match self.hub.personality.dialect {
-                Dialect::Iis => "200 OPTS UTF8 command successful - UTF8 encoding now ON.",
-                Dialect::Proftpd => "200 UTF8 set to on",
-                Dialect::Pureftpd => "504 Unknown command",
-                Dialect::Ancient => "501 No options are available.",
-                Dialect::Vsftpd | Dialect::Pyftpdlib => "200 Always in UTF8 mode.",
-            }),
+            ("UTF8", _) if self.hub.personality.names != Names::Bytes && rest.eq_ignore_ascii_case("OFF") => {
+                self.utf8 = false;
+                self.answer("200 OPTS UTF8 command successful - UTF8 encoding now OFF.")
+            }
+            ("UTF8", _) => {
+                self.utf8 = true;
+                self.answer(match self.hub.personality.dialect {
+                    Dialect::Iis => "200 OPTS UTF8 command successful - UTF8 encoding now ON.",
+                    Dialect::Proftpd => "200 UTF8 set to on",
+                    Dialect::Pureftpd => "504 Unknown command",
+                    Dialect::Ancient => "501 No options are available.",
+                    Dialect::Vsftpd | Dialect::Pyftpdlib => "200 Always in UTF8 mode.",
+                })
+            }
             ("MLST", Some(mlsx)) => {
                 if mlsx.opts {
                     self.facts = listing::chosen_facts(&mlsx, rest);
@@ -183,7 +217,7 @@ impl Session {
         match found {
             Err(why) => self.refuse(arg, why),
             Ok(()) => {
-                let text = words::changed(self.hub.personality.dialect, &String::from_utf8_lossy(&path));
+                let text = words::naming(&path, |name| words::changed(self.hub.personality.dialect, name));
                 self.cwd = path;
                 self.answer(text)
             }
@@ -215,7 +249,7 @@ impl Session {
     fn modified(&mut self, arg: &[u8]) -> Step {
         let found = self.hub.tree.lock().regular(&self.here()).map(|(node, _)| node.mtime);
         match found {
-            Ok(mtime) => self.answer(format!("213 {}", listing::stamp(mtime))),
+            Ok(mtime) => self.answer(format!("213 {}", listing::stamp(mtime + self.hub.personality.mdtm_zone))),
             Err(why) => self.refuse(arg, why),
         }
     }
@@ -237,7 +271,7 @@ impl Session {
         let me = &self.hub.personality;
         let found = listing::mlsd(me, mlsx, &self.facts, &self.hub.tree.lock(), &self.here());
         match found {
-            Ok(lines) => self.send_lines(lines),
+            Ok(lines) => self.send_lines(&lines),
             Err(why) => self.refuse(arg, why),
         }
     }
@@ -251,18 +285,19 @@ impl Session {
         let path = self.here();
         let found = listing::list(me, now, &self.hub.tree.lock(), &path, all);
         match found {
-            Ok(lines) => self.send_lines(lines),
+            Ok(lines) => self.send_lines(&lines),
             Err(why) => self.list_nothing(&path, why),
         }
     }
 
     fn list_nothing(&mut self, path: &[u8], why: Why) -> Step {
-        let text = format!("{}: {}", String::from_utf8_lossy(path), words::cause(why));
+        let text =
+            |start: &str, end: &str| words::naming(path, |name| format!("{start}{name}: {}{end}", words::cause(why)));
         match self.hub.personality.list_missing {
             ListMissing::Refused => self.refuse(path, why),
-            ListMissing::Nothing => self.send_bytes(Vec::new(), "226 Directory send OK."),
-            ListMissing::After150 => self.send_bytes(Vec::new(), &format!("450 {text}")),
-            ListMissing::AsData => self.send_bytes(format!("{text}\n").into_bytes(), "226 Transfer complete."),
+            ListMissing::Nothing => self.send_bytes(b"", "226 Directory send OK."),
+            ListMissing::After150 => self.send_bytes(b"", text("450 ", "")),
+            ListMissing::AsData => self.send_bytes(&text("", "\n"), "226 Transfer complete."),
         }
     }
 
@@ -270,24 +305,24 @@ impl Session {
         let path = self.here();
         let found = listing::nlst(&self.hub.tree.lock(), &path);
         match found {
-            Ok(lines) => self.send_lines(lines),
+            Ok(lines) => self.send_lines(&lines),
             Err(why) => self.list_nothing(&path, why),
         }
     }
 
-    fn send_lines(&mut self, lines: Lines) -> Step {
+    fn send_lines(&mut self, lines: &Lines) -> Step {
         let closing = match (self.hub.personality.dialect, lines.truncated) {
             (_, true) => format!("226 Output truncated to {} matches", lines.names),
             (Dialect::Pureftpd, false) => format!("226 {} matches total", lines.names),
             (Dialect::Vsftpd, false) => "226 Directory send OK.".to_owned(),
             _ => "226 Transfer complete".to_owned(),
         };
-        self.send_bytes(lines.bytes, &closing)
+        self.send_bytes(&lines.bytes, &closing)
     }
 
-    fn send_bytes(&mut self, lines: Vec<u8>, closing: &str) -> Step {
-        let bytes = [self.foreign_lines(), lines].concat();
-        self.transfer(Source::Lines(bytes), "150 Here comes the directory listing.", closing)
+    fn send_bytes(&mut self, lines: &[u8], closing: impl AsRef<[u8]>) -> Step {
+        let bytes = [self.foreign_lines(), self.on_wire(lines).into_owned()].concat();
+        self.transfer(Source::Lines(bytes), b"150 Here comes the directory listing.", closing.as_ref())
     }
 
     fn status(&mut self, arg: &[u8]) -> Step {
@@ -295,9 +330,9 @@ impl Session {
             return self.answer("211-FTP server status:\n     Connected, a fake\n211 End of status");
         }
         let found = listing::list(&self.hub.personality, 0, &self.hub.tree.lock(), &self.here(), true);
-        let lines =
-            found.map_or_else(|_| String::new(), |lines| String::from_utf8_lossy(&lines.bytes).replace('\r', ""));
-        self.answer(format!("213-Status follows:\n{lines}213 End of status"))
+        let mut lines = found.map_or_else(|_| Vec::new(), |lines| lines.bytes);
+        lines.retain(|&byte| byte != b'\r');
+        self.answer([b"213-Status follows:\n", &lines[..], b"213 End of status"].concat())
     }
 
     fn restart(&mut self, arg: &[u8]) -> Step {
@@ -325,16 +360,17 @@ impl Session {
                 self.refuse(arg, why)
             }
             Ok((_, content)) if offset > content.len() && me.rest_refused_beyond_end => {
-                let text = words::beyond_end(me.dialect, arg, offset, content.len());
+                let text = words::naming(arg, |name| words::beyond_end(me.dialect, name, offset, content.len()));
                 self.lose_passive();
                 self.answer(text)
             }
             Ok((unique, content)) => {
                 let left = content.len().saturating_sub(offset);
-                let name = String::from_utf8_lossy(arg);
-                let opening = format!("150 Opening BINARY mode data connection for {name} ({left} bytes).");
+                let opening = words::naming(arg, |name| {
+                    format!("150 Opening BINARY mode data connection for {name} ({left} bytes).")
+                });
                 let source = Source::File { path, unique, content, offset };
-                self.transfer(source, &opening, "226 Transfer complete.")
+                self.transfer(source, &opening, b"226 Transfer complete.")
             }
         }
     }

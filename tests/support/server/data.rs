@@ -3,12 +3,14 @@
 use super::fault::{Action, End, Place, Point};
 use super::hub::Gone;
 use super::log::Event;
+use super::personality::Active;
 use super::session::{Session, Step, Verdict};
+use super::tls;
 use super::tree::{Content, Tree};
 use super::words;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,15 @@ pub(super) struct Slow {
     pub(super) chunk: usize,
     pub(super) pause: Duration,
 }
+
+/// How a data connection comes about.
+enum Way {
+    Passive(Arc<TcpListener>),
+    Active(SocketAddr),
+}
+
+/// Where [`Active::Elsewhere`] comes from.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// What a transfer sends.
 pub(super) enum Source {
@@ -63,6 +74,7 @@ impl Session {
     /// EPSV or PASV: a new listener; the one before no longer counts.
     pub(super) fn listen(&mut self, extended: bool) -> Step {
         self.drop_passive();
+        self.active = None;
         let Ok(local) = self.control.local_addr() else { return Err(Gone(End::Fin)) };
         let Ok(listener) = TcpListener::bind(SocketAddr::new(local.ip(), 0)) else {
             return self.answer("425 Cannot open a socket.");
@@ -93,22 +105,29 @@ impl Session {
     }
 
     /// Sends something over the data connection, with all the replies around it.
-    pub(super) fn transfer(&mut self, source: Source, opening: &str, closing: &str) -> Step {
+    pub(super) fn transfer(&mut self, source: Source, opening: &[u8], closing: &[u8]) -> Step {
         let dialect = self.hub.personality.dialect;
-        let Some(listener) = self.passive.clone() else { return self.answer(words::no_data(dialect)) };
+        let Some(way) = self.way() else { return self.answer(words::no_data(dialect)) };
+        if let Some(refusal) = self.refused_in_clear() {
+            return self.answer(refusal);
+        }
         if self.hub.personality.opens_before_accept {
             self.open_words(opening)?;
         }
         if let Verdict::Spoken = self.meet(Place::Accept)? {
             return Ok(());
         }
-        let accepted = if self.hub.lock().over(self.id) { None } else { listener.accept().ok() };
+        let stream = self.connect(&way);
         self.drop_passive();
-        drop(listener);
-        let Some((stream, _)) = accepted else { return self.answer("425 Failed to establish connection.") };
+        self.active = None;
+        drop(way);
+        let Some(stream) = stream else { return self.answer("425 Failed to establish connection.") };
         self.open_data(stream);
         if !self.hub.personality.opens_before_accept {
             self.open_words(opening)?;
+        }
+        if let Some(refusal) = self.secure_data()? {
+            return self.refuse_data(refusal);
         }
         if let Verdict::Spoken = self.meet(Place::AfterOpening)? {
             self.end_data(End::Fin);
@@ -125,7 +144,7 @@ impl Session {
             }
             Sent::Refused => {
                 self.close_data(true);
-                words::early_end(dialect, self.sent)
+                words::early_end(dialect, self.sent).into_bytes()
             }
         };
         self.note_impatience();
@@ -133,6 +152,41 @@ impl Session {
             Verdict::Spoken => Ok(()),
             Verdict::Go => self.answer(closing),
         }
+    }
+
+    /// How the data connection comes about, where that is agreed.
+    fn way(&self) -> Option<Way> {
+        self.active.map(Way::Active).or_else(|| self.passive.clone().map(Way::Passive))
+    }
+
+    fn connect(&self, way: &Way) -> Option<TcpStream> {
+        if self.hub.lock().over(self.id) {
+            return None;
+        }
+        match way {
+            Way::Passive(listener) => listener.accept().ok().map(|(stream, _)| stream),
+            Way::Active(to) => {
+                let socket = Socket::new(Domain::for_address(*to), Type::STREAM, None).ok()?;
+                if self.hub.personality.active == Active::Elsewhere {
+                    socket.bind(&SocketAddr::from((ELSEWHERE, 0)).into()).ok()?;
+                }
+                socket.connect_timeout(&(*to).into(), self.hub.personality.accept_patience).ok()?;
+                Some(socket.into())
+            }
+        }
+    }
+
+    /// PORT or EPRT with what it says.
+    pub(super) fn port(&mut self, arg: &[u8]) -> Step {
+        let me = &self.hub.personality;
+        let wanted = if self.verb == "PORT" { port_address(arg) } else { extended_address(arg) };
+        let peer = self.control.peer_addr().ok().map(|peer| peer.ip());
+        // An address of somebody else's would make the server attack them.
+        let wanted = wanted.filter(|to| Some(to.ip()) == peer && to.port() >= 1024 && me.active != Active::Refused);
+        let Some(to) = wanted else { return self.answer(format!("500 Illegal {} command.", self.verb)) };
+        self.drop_passive();
+        self.active = Some(to);
+        self.answer(format!("200 {} command successful.", self.verb))
     }
 
     /// Ends the data connection, or the listener where none was accepted.
@@ -146,7 +200,7 @@ impl Session {
         }
     }
 
-    fn open_words(&mut self, opening: &str) -> Step {
+    fn open_words(&mut self, opening: &[u8]) -> Step {
         if self.hub.personality.opens_twice {
             self.say("150 About to start data transfer.")?;
         }
@@ -163,8 +217,14 @@ impl Session {
     }
 
     /// The orderly end: FIN, and where the server does that, waiting for the client's.
-    fn close_data(&mut self, early: bool) {
+    pub(super) fn close_data(&mut self, early: bool) {
+        let closes_in_order = self.closes_in_order();
         if let Some(data) = &self.data {
+            if let (Some(tls), true) = (&mut self.data_tls, closes_in_order) {
+                tls.send_close_notify();
+                // An error means that the client has gone, which it may.
+                let _ = tls::flush(tls, &mut &**data);
+            }
             let _ = data.shutdown(Shutdown::Write);
             if self.hub.personality.waits_for_close && !early {
                 drain(data);
@@ -176,6 +236,7 @@ impl Session {
     fn forget_data(&mut self, early: bool) {
         self.hub.set_data(self.id, None);
         self.data = None;
+        self.data_tls = None;
         self.slow = None;
         self.hub.note(self.id, Event::DataClosed { bytes: self.sent, early });
     }
@@ -220,9 +281,14 @@ impl Session {
     /// Gives bytes to the data socket and counts them; `false` when the client has closed it.
     fn write(&mut self, source: &Source, bytes: &[u8]) -> bool {
         let Some(mut data) = self.data.as_deref() else { return false };
-        if matches!(source, Source::File { .. }) && !self.binary && self.hub.personality.ascii {
+        let ascii = matches!(source, Source::File { .. }) && !self.binary && self.hub.personality.ascii;
+        if ascii || self.data_tls.is_some() {
             self.sent += bytes.len() as u64;
-            return data.write_all(&with_carriage_returns(bytes)).is_ok();
+            let bytes = if ascii { with_carriage_returns(bytes) } else { bytes.to_vec() };
+            return match &mut self.data_tls {
+                None => data.write_all(&bytes).is_ok(),
+                Some(tls) => tls.writer().write_all(&bytes).is_ok() && tls::flush(tls, &mut data).is_ok(),
+            };
         }
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -251,6 +317,22 @@ impl Session {
         }
         bytes
     }
+}
+
+/// `127,0,0,1,4,210` of PORT.
+fn port_address(arg: &[u8]) -> Option<SocketAddr> {
+    let numbers: Option<Vec<u8>> = std::str::from_utf8(arg).ok()?.split(',').map(|part| part.parse().ok()).collect();
+    let [a, b, c, d, high, low] = numbers?[..] else { return None };
+    Some(SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low]))))
+}
+
+/// `|1|127.0.0.1|1234|` of EPRT.
+fn extended_address(arg: &[u8]) -> Option<SocketAddr> {
+    let text = std::str::from_utf8(arg).ok()?;
+    let mut parts = text.split(text.chars().next()?).skip(1);
+    let family = parts.next()?;
+    let address = SocketAddr::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    (family == if address.is_ipv4() { "1" } else { "2" }).then_some(address)
 }
 
 /// What TYPE A makes of a file.

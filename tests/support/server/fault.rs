@@ -13,6 +13,9 @@ use std::time::Duration;
 pub enum Stage {
     /// Before the greeting.
     Greeting,
+    /// The client has begun the handshake on the control connection, the server's part is due. What is sent here goes in
+    /// clear.
+    Handshake,
     /// Before the answer to PASS.
     Login,
     /// Before the answer to FEAT.
@@ -25,10 +28,13 @@ pub enum Stage {
     AnyReply,
     /// While a listing is put together; for [`Fault::listing_line`].
     Listing,
-    /// Before the data connection is accepted. The client's connect succeeds nevertheless, the kernel sees to that.
+    /// Before the data connection is accepted, or made after PORT. The client's own connect succeeds nevertheless, the
+    /// kernel sees to that.
     Accept,
     /// Data connection accepted and 150 sent, no data yet.
     AfterOpening,
+    /// The opening reply sent, the handshake on the data connection due.
+    DataHandshake,
     /// After this many bytes of a transfer, counted from where it began; never reached by shorter ones.
     Data(u64),
     /// Data sent and closed, the final reply due.
@@ -256,6 +262,8 @@ impl Fault {
     fn matches(&self, point: &Point<'_>) -> bool {
         let stage = match (self.stage, point.place) {
             (Stage::Greeting, Place::Greeting)
+            | (Stage::Handshake, Place::Handshake)
+            | (Stage::DataHandshake, Place::DataHandshake)
             | (Stage::AnyReply, Place::Reply)
             | (Stage::Listing, Place::Listing)
             | (Stage::Accept, Place::Accept)
@@ -287,6 +295,8 @@ impl fmt::Debug for Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Greeting,
+    Handshake,
+    DataHandshake,
     Reply,
     Listing,
     Accept,

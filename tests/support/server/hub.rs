@@ -7,10 +7,12 @@
 use super::fault::{Action, End, Fault, Point, Refusal};
 use super::log::{Entry, Event, Flights, Log};
 use super::personality::Personality;
+use super::tls::{Channel, Sessions};
 use super::tree::SharedTree;
+use rustls::server::{ServerConfig, ServerConnection};
 use socket2::SockRef;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,6 +24,8 @@ const MAX_INBOX: usize = 1 << 20;
 pub(super) struct Hub {
     pub(super) personality: Personality,
     pub(super) tree: SharedTree,
+    /// TLS sessions that every control connection may resume.
+    pub(super) sessions: Arc<Sessions>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -48,6 +52,7 @@ pub(super) struct Peer {
     pub(super) logged_in: bool,
     /// The session waits for a command.
     pub(super) idle: bool,
+    channel: Channel,
     inbox: Vec<u8>,
     arrived: Instant,
     eof: bool,
@@ -69,7 +74,7 @@ pub(super) enum Next {
 
 impl Hub {
     pub(super) fn new(personality: Personality, tree: SharedTree) -> Self {
-        Self { personality, tree, state: Mutex::default(), changed: Condvar::new() }
+        Self { personality, tree, sessions: Arc::default(), state: Mutex::default(), changed: Condvar::new() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -127,10 +132,81 @@ impl Hub {
             let mut buffer = [0; 4096];
             // The reader has seen that there is something, so this does not wait.
             let Ok(len) = (&*peer.control).read(&mut buffer) else { return false };
-            peer.inbox.extend_from_slice(&buffer[..len]);
-            peer.arrived = Instant::now();
-            len > 0 && peer.inbox.len() < MAX_INBOX
+            if let Some(event) = peer.take(&buffer[..len]) {
+                state.note(id, event);
+            }
+            len > 0 && state.peers.get(&id).is_some_and(|peer| !peer.eof && peer.inbox.len() < MAX_INBOX)
         })
+    }
+
+    /// From here on what comes is the client's part of a TLS handshake; what it has sent too early is forgotten.
+    pub(super) fn agree(&self, id: u64) {
+        self.update(|state| {
+            if let Some(peer) = state.peers.get_mut(&id) {
+                peer.inbox.clear();
+                peer.channel = Channel::Agreed(Vec::new());
+            }
+        });
+    }
+
+    /// Begins the handshake, with what has come of it already.
+    pub(super) fn begin_tls(&self, id: u64, config: &Arc<ServerConfig>) {
+        self.update(|state| {
+            let Some(peer) = state.peers.get_mut(&id) else { return };
+            let Channel::Agreed(kept) = &mut peer.channel else { return };
+            let kept = std::mem::take(kept);
+            let tls = ServerConnection::new(Arc::clone(config)).expect("the configuration is complete");
+            peer.channel = Channel::Tls(Box::new(tls));
+            if let Some(event) = peer.take(&kept) {
+                state.note(id, event);
+            }
+        });
+    }
+
+    /// Waits for the client to begin a handshake.
+    pub(super) fn await_hello(&self, id: u64) -> Result<(), Gone> {
+        self.wait_for_peer(id, |peer| !matches!(&peer.channel, Channel::Agreed(kept) if kept.is_empty()))
+    }
+
+    /// Waits until a handshake is over; `Err` where it fails.
+    pub(super) fn secured(&self, id: u64) -> Result<(), Gone> {
+        self.wait_for_peer(id, |peer| !peer.channel.is_shaking())
+    }
+
+    fn wait_for_peer(&self, id: u64, ready: impl Fn(&Peer) -> bool) -> Result<(), Gone> {
+        let mut state = self.lock();
+        loop {
+            if state.over(id) {
+                return Err(Gone(End::Fin));
+            }
+            if state.peers.get(&id).is_some_and(&ready) {
+                return Ok(());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Sends bytes on the control connection, encrypted where that is agreed.
+    ///
+    /// Under the lock, although that may wait for the client: TLS records must leave in the order in which they are
+    /// made. In clear nothing is held.
+    pub(super) fn send(&self, id: u64, bytes: &[u8]) -> Result<(), Gone> {
+        let control = {
+            let mut state = self.lock();
+            let peer = state.peers.get_mut(&id).ok_or(Gone(End::Fin))?;
+            if let Channel::Tls(_) = peer.channel {
+                return peer.channel.send(bytes, &mut &*peer.control).map_err(|_| Gone(End::Fin));
+            }
+            Arc::clone(&peer.control)
+        };
+        (&*control).write_all(bytes).map_err(|_| Gone(End::Fin))
+    }
+
+    /// Ends encryption in order, where there is any.
+    pub(super) fn close_channel(&self, id: u64) {
+        if let Some(peer) = self.lock().peers.get_mut(&id) {
+            peer.channel.close(&mut &*peer.control);
+        }
     }
 
     /// The reader has come to the end. A session that waits for the data connection of a client that is gone must not
@@ -293,6 +369,7 @@ impl Peer {
             refused,
             logged_in: false,
             idle: false,
+            channel: Channel::Clear,
             inbox: Vec::new(),
             arrived: Instant::now(),
             eof: false,
@@ -304,7 +381,21 @@ impl Peer {
 
     /// The session is waiting and the client has sent nothing.
     pub(super) fn is_idle(&self) -> bool {
-        self.idle && self.inbox.is_empty() && !self.eof
+        self.idle && self.inbox.is_empty() && !self.eof && !self.channel.is_shaking()
+    }
+
+    /// Takes what has come on the control connection; returns what is to be written down about it.
+    fn take(&mut self, bytes: &[u8]) -> Option<Event> {
+        let received = self.channel.take(bytes, &mut &*self.control);
+        if !received.text.is_empty() {
+            self.inbox.extend_from_slice(&received.text);
+            self.arrived = Instant::now();
+        }
+        self.eof |= received.end;
+        Some(match received.shaken? {
+            Ok(how) => Event::Handshake(how),
+            Err(why) => Event::HandshakeFailed { data: false, why },
+        })
     }
 
     /// Bytes have arrived that the reader has not moved yet.

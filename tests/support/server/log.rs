@@ -47,10 +47,34 @@ pub enum Event {
         /// The client closed it before all was sent.
         early: bool,
     },
+    /// A TLS handshake is over.
+    Handshake(Handshake),
+    /// A TLS handshake has failed, on the data connection or the control connection, and why.
+    HandshakeFailed {
+        /// On a data connection.
+        data: bool,
+        /// In the words of the TLS library.
+        why: String,
+    },
     /// The client sent commands while a transfer ran, which breaks Pure-FTPd and pyftpdlib.
     SentDuringTransfer,
     /// The control connection is closed, by whomever.
     Closed,
+}
+
+/// How a TLS handshake went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// On a data connection.
+    pub data: bool,
+    /// The client resumed a session, which saves a round trip in TLS 1.2 and the certificate in both.
+    pub resumed: bool,
+    /// In TLS 1.3, otherwise in 1.2.
+    pub tls13: bool,
+    /// The client showed a certificate, now or in the session that it resumed.
+    pub identified: bool,
+    /// The name of the server, where the client told one (addresses are none).
+    pub server_name: Option<String>,
 }
 
 /// The events since the start, or since they were cleared.
@@ -108,6 +132,12 @@ impl Log {
     #[must_use]
     pub fn data_bytes(&self) -> u64 {
         self.events().map(|event| if let Event::DataClosed { bytes, .. } = event { *bytes } else { 0 }).sum()
+    }
+
+    /// The TLS handshakes that succeeded; they are no flights.
+    #[must_use]
+    pub fn handshakes(&self) -> Vec<&Handshake> {
+        self.events().filter_map(|event| if let Event::Handshake(how) = event { Some(how) } else { None }).collect()
     }
 
     /// How many times a stage stalled.

@@ -3,8 +3,8 @@
 //!
 //! `FakeServer` (here) is the face that tests see; `tree` holds the files, `personality` the switches, `words` the
 //! reply texts, `listing` the lines of a directory, `fault` what goes wrong where, `log` what happened. `session` holds
-//! the conversation on a control connection, `commands` its verbs, `data` its data connections; `hub` is what the
-//! threads share. `raw_client` is the other side, for the tests of the server itself.
+//! the conversation on a control connection, `commands` its verbs, `data` its data connections, `tls` and `secure` the
+//! encryption of both; `hub` is what the threads share. `raw_client` is the other side, for the tests of the server itself.
 //!
 //! A *flight* is a burst of commands that the client sends after it has received all answers to the burst before: what
 //! costs it a round trip. The server collects a burst until the client is quiet for [`Personality::quiet`] and only
@@ -19,13 +19,17 @@ mod listing;
 pub mod log;
 pub mod personality;
 pub mod raw_client;
+mod secure;
 mod session;
+pub mod tls;
 pub mod tree;
 mod words;
 
 pub use fault::{Cut, End, Fault, Refusal, Stage};
+pub use log::Handshake;
 pub use log::{Entry, Event, Flights, Log};
-pub use personality::{Dialect, LinkStyle, ListMissing, ListStyle, Mlsx, Personality};
+pub use personality::{Active, Dialect, LinkStyle, ListMissing, ListStyle, Mlsx, Names, Personality};
+pub use tls::{DataTls, Reuse, Tls, When};
 pub use tree::{Content, DEFAULT_MTIME, SharedTree, Tree, fill_pattern};
 
 use hub::Hub;
@@ -71,11 +75,13 @@ impl FakeServer {
         self.addr
     }
 
-    /// The URL of a path, with user and password.
+    /// The URL of a path, with user and password; `ftps://` where TLS is implicit.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         let (user, password) = self.login();
-        format!("ftp://{user}:{password}@{}/{}", self.addr, path.trim_start_matches('/'))
+        let implicit = self.hub.personality.tls.as_ref().is_some_and(|tls| tls.when == When::Implicit);
+        let scheme = if implicit { "ftps" } else { "ftp" };
+        format!("{scheme}://{user}:{password}@{}/{}", self.addr, path.trim_start_matches('/'))
     }
 
     /// A user and a password that are let in.

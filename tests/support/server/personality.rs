@@ -4,6 +4,7 @@
 //! inetutils ftpd 2.4; IIS follows its documents. Every switch is public, so that a test can mix its own server:
 //! `Personality { epsv: false, ..Personality::pure() }`.
 
+use super::tls::Tls;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -32,6 +33,12 @@ pub struct Personality {
     pub pasv: bool,
     /// The address in the 227 reply, if it is not the true one.
     pub pasv_address: Option<Ipv4Addr>,
+    /// What becomes of PORT and EPRT.
+    pub active: Active,
+    /// Encryption; `None`: AUTH, PBSZ and PROT are unknown.
+    pub tls: Option<Tls>,
+    /// How names are written on the wire.
+    pub names: Names,
     /// In TYPE A, the default, LF becomes CRLF and SIZE is refused.
     pub ascii: bool,
     /// LIST without `-a` leaves out names that begin with a dot, and with it shows `.` and `..`.
@@ -56,6 +63,10 @@ pub struct Personality {
     pub home: String,
     /// The only user and password that are let in; `None`: all are.
     pub login: Option<(String, String)>,
+    /// USER alone lets a client in: 230.
+    pub no_password: bool,
+    /// The account that PASS asks for by 332, to be told by ACCT.
+    pub account: Option<String>,
     /// Listen on `[::1]` instead of 127.0.0.1.
     pub ipv6: bool,
     /// A burst ends when the client has been quiet for so long.
@@ -64,10 +75,33 @@ pub struct Personality {
     pub latency: Duration,
     /// Seconds that are added to the dates of LIST: a server that shows its local time.
     pub list_zone: i64,
+    /// Seconds that are added to the times of MDTM, which should be UTC (vsftpd with `use_localtime`).
+    pub mdtm_zone: i64,
     /// What the server takes for the current time when it chooses the date format; `None`: the true time.
     pub now: Option<i64>,
     /// How long it waits for the data connection before it says 425.
     pub accept_patience: Duration,
+}
+
+/// What becomes of PORT and EPRT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Active {
+    /// The server connects to the client's own address, from its own.
+    Works,
+    /// They are answered 500.
+    Refused,
+    /// The server connects from 127.0.0.2, as from behind a router.
+    Elsewhere,
+}
+
+/// How names are written on the wire. In the tree they are what they are on the server's disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// As in the tree, whatever the bytes are.
+    Bytes,
+    /// The tree is UTF-8, the wire Latin-1 with `?` for what that lacks, until `OPTS UTF8 ON` (IIS, whose code page
+    /// depends on the country).
+    Latin1UntilUtf8,
 }
 
 /// The author of the reply texts.
@@ -162,6 +196,9 @@ impl Personality {
             epsv: true,
             pasv: true,
             pasv_address: None,
+            active: Active::Works,
+            tls: None,
+            names: Names::Bytes,
             ascii: true,
             hides_dotfiles: true,
             list_missing: ListMissing::After150,
@@ -174,10 +211,13 @@ impl Personality {
             rest_refused_beyond_end: true,
             home: "/".to_owned(),
             login: None,
+            no_password: false,
+            account: None,
             ipv6: false,
             quiet: Duration::from_millis(5),
             latency: Duration::ZERO,
             list_zone: 0,
+            mdtm_zone: 0,
             now: None,
             accept_patience: Duration::from_secs(60),
         }
@@ -274,6 +314,7 @@ impl Personality {
             hides_dotfiles: false,
             list_missing: ListMissing::Refused,
             rest_refused_beyond_end: false,
+            names: Names::Latin1UntilUtf8,
             ..Self::mlsd()
         }
     }
@@ -359,6 +400,17 @@ impl Personality {
     #[must_use]
     pub fn on_ipv6(self) -> Self {
         Self { ipv6: true, ..self }
+    }
+
+    /// Speaks TLS, and says so in FEAT.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        if let Some(feat) = &mut self.feat {
+            let verb = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+            let known: Vec<String> = feat.iter().map(|line| verb(line)).collect();
+            feat.extend(tls.features().iter().filter(|line| !known.contains(&verb(line))).map(|&line| line.to_owned()));
+        }
+        Self { tls: Some(tls), ..self }
     }
 
     /// Puts this address into the 227 reply.

@@ -5,14 +5,21 @@ use super::fault::{Action, Cut, End, Place, Point};
 use super::hub::{Gone, Hub, Next};
 use super::listing;
 use super::log::Event;
+use super::personality::Names;
+use super::tls::When;
 use super::words;
+use rustls::server::{ServerConfig, ServerConnection};
 use socket2::SockRef;
-use std::io::{ErrorKind, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::borrow::Cow;
+use std::io::ErrorKind;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+/// How long a reply may wait for a client that does not read.
+const WRITE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a step gives: `Err` ends the conversation.
 pub(super) type Step = Result<(), Gone>;
@@ -35,8 +42,20 @@ pub(super) struct Session {
     pub(super) rest: u64,
     /// The facts that MLST and MLSD show.
     pub(super) facts: Vec<&'static str>,
+    /// The account is still to be told.
+    pub(super) account_wanted: bool,
+    /// The control connection is encrypted, or is about to be.
+    pub(super) secure: bool,
+    /// PROT P.
+    pub(super) private: bool,
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    /// OPTS UTF8 ON was said.
+    pub(super) utf8: bool,
     pub(super) passive: Option<Arc<TcpListener>>,
+    /// Where PORT or EPRT wants the data.
+    pub(super) active: Option<SocketAddr>,
     pub(super) data: Option<Arc<TcpStream>>,
+    pub(super) data_tls: Option<Box<ServerConnection>>,
     /// Bytes given to the present data connection.
     pub(super) sent: u64,
     pub(super) slow: Option<Slow>,
@@ -57,6 +76,12 @@ pub(super) fn start(hub: &Arc<Hub>, id: u64, control: Arc<TcpStream>) -> Option<
 
 fn run(hub: &Arc<Hub>, id: u64, control: Arc<TcpStream>) {
     let _ = control.set_nodelay(true);
+    // A client that does not read must not hold the lock for ever (see `Hub::send`).
+    let _ = control.set_write_timeout(Some(WRITE_PATIENCE));
+    if hub.personality.tls.as_ref().is_some_and(|tls| tls.when == When::Implicit) {
+        // Before the reader takes anything.
+        hub.agree(id);
+    }
     let (for_reader, stream) = (Arc::clone(hub), Arc::clone(&control));
     let reader =
         thread::Builder::new().name(format!("fake-read-{id}")).spawn(move || read(&for_reader, id, &stream)).ok();
@@ -78,6 +103,7 @@ fn run(hub: &Arc<Hub>, id: u64, control: Arc<TcpStream>) {
         let _ = SockRef::from(&*control).set_linger(Some(Duration::ZERO));
         let _ = control.shutdown(Shutdown::Read);
     } else {
+        hub.close_channel(id);
         let _ = control.shutdown(Shutdown::Both);
     }
     if let Some(reader) = reader {
@@ -115,8 +141,15 @@ impl Session {
             binary: !me.ascii,
             rest: 0,
             facts: me.mlsx.as_ref().map(listing::default_facts).unwrap_or_default(),
+            account_wanted: false,
+            secure: false,
+            private: false,
+            tls: me.tls.as_ref().map(|tls| tls.config(&hub.sessions)),
+            utf8: me.names == Names::Bytes,
             passive: None,
+            active: None,
             data: None,
+            data_tls: None,
             sent: 0,
             slow: None,
             verb: String::new(),
@@ -128,6 +161,11 @@ impl Session {
     }
 
     fn converse(&mut self) -> Step {
+        if self.hub.personality.tls.as_ref().is_some_and(|tls| tls.when == When::Implicit) {
+            self.private = true;
+            self.shake_hands()?;
+            self.hub.secured(self.id)?;
+        }
         self.greet()?;
         loop {
             match self.hub.next(self.id, self.continues)? {
@@ -147,7 +185,12 @@ impl Session {
                     }
                     for (number, line) in lines.iter().enumerate() {
                         self.behind = lines.len() - number - 1;
+                        let was_secure = self.secure;
                         self.command(line)?;
+                        if self.secure != was_secure {
+                            // What came in clear behind AUTH may be anybody's.
+                            break;
+                        }
                     }
                 }
             }
@@ -171,7 +214,21 @@ impl Session {
         }
     }
 
+    /// Begins the handshake on the control connection, which goes on while the session waits for the next command. Only
+    /// when the client has begun: so it is certain what has come in clear before, and what instead of an answer.
+    pub(super) fn shake_hands(&mut self) -> Step {
+        self.secure = true;
+        self.hub.await_hello(self.id)?;
+        match (self.meet(Place::Handshake)?, &self.tls) {
+            (Verdict::Go, Some(config)) => self.hub.begin_tls(self.id, config),
+            // What the client sends is kept, unread.
+            (Verdict::Go | Verdict::Spoken, _) => {}
+        }
+        Ok(())
+    }
+
     fn command(&mut self, line: &[u8]) -> Step {
+        let line = &*self.off_wire(line);
         let (verb, arg) = split_command(line);
         self.hub.note(self.id, Event::Command(String::from_utf8_lossy(line).into_owned()));
         self.path = self.path_of(&verb, arg);
@@ -227,10 +284,19 @@ impl Session {
         self.say(text)
     }
 
+    /// Agrees to TLS, with what somebody puts in behind the answer, and begins the handshake.
+    pub(super) fn agree(&mut self, text: &str, injected: &[u8]) -> Step {
+        self.note_continuation();
+        self.hub.agree(self.id);
+        self.send_reply(&[text.as_bytes(), b"\r\n", injected].concat())?;
+        self.shake_hands()
+    }
+
     /// Sends a reply; LF separates its lines.
     pub(super) fn say(&mut self, text: impl AsRef<[u8]>) -> Step {
         let mut bytes = Vec::new();
-        for line in text.as_ref().split(|&byte| byte == b'\n') {
+        let text = self.on_wire(text.as_ref());
+        for line in text.split(|&byte| byte == b'\n') {
             bytes.extend_from_slice(line);
             bytes.extend_from_slice(b"\r\n");
         }
@@ -247,7 +313,23 @@ impl Session {
             let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
             self.hub.note(self.id, Event::Reply(text.trim_end_matches('\n').to_owned()));
         }
-        (&*self.control).write_all(bytes).map_err(|_| Gone(End::Fin))
+        self.hub.send(self.id, bytes)
+    }
+
+    /// What the client means, with names as they are in the tree.
+    fn off_wire<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.utf8 {
+            return bytes.into();
+        }
+        bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into_bytes().into()
+    }
+
+    /// The same the other way.
+    pub(super) fn on_wire<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !self.utf8 => text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect(),
+            _ => bytes.into(),
+        }
     }
 }
 

@@ -1,11 +1,18 @@
 //! The texts of the replies, by dialect.
 
+use super::fault::End;
 use super::personality::Dialect;
 use super::tree::Why;
 
+/// A text with a name in it, which need not be text.
+pub(super) fn naming(name: &[u8], text: impl FnOnce(&str) -> String) -> Vec<u8> {
+    // NUL never reaches us in a command.
+    let text = text("\0");
+    text.as_bytes().split(|&byte| byte == 0).collect::<Vec<_>>().join(name)
+}
+
 /// The refusal of a command that names a path.
-pub(super) fn refusal(dialect: Dialect, verb: &str, arg: &[u8], why: Why) -> String {
-    let arg = String::from_utf8_lossy(arg);
+pub(super) fn refusal(dialect: Dialect, verb: &str, arg: &str, why: Why) -> String {
     let cause = cause(why);
     match dialect {
         Dialect::Vsftpd => match verb {
@@ -125,12 +132,59 @@ pub(super) fn no_data(dialect: Dialect) -> &'static str {
 }
 
 /// REST beyond the end of the file, at RETR.
-pub(super) fn beyond_end(dialect: Dialect, arg: &[u8], offset: u64, size: u64) -> String {
+pub(super) fn beyond_end(dialect: Dialect, arg: &str, offset: u64, size: u64) -> String {
     match dialect {
         Dialect::Pureftpd => {
             format!("554-Restart offset {offset} is too large for file size {size}.\n554 Restart offset reset to 0")
         }
         Dialect::Pyftpdlib => format!("554 REST position ({offset}) > file size ({size})"),
-        _ => format!("554 REST: invalid {} argument", String::from_utf8_lossy(arg)),
+        _ => format!("554 REST: invalid {arg} argument"),
+    }
+}
+
+/// AUTH where TLS is off.
+pub(super) fn no_tls(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Vsftpd | Dialect::Ancient => "500 Unknown command.",
+        Dialect::Proftpd => "500 AUTH not understood",
+        Dialect::Pureftpd => "500 This security scheme is not implemented",
+        Dialect::Pyftpdlib => "500 Command \"AUTH\" not understood.",
+        Dialect::Iis => "534 Local policy on server does not allow TLS secure connections.",
+    }
+}
+
+/// AUTH where TLS is on.
+pub(super) fn secure(dialect: Dialect, scheme: &str) -> String {
+    match dialect {
+        Dialect::Vsftpd | Dialect::Ancient => "234 Proceed with negotiation.".to_owned(),
+        Dialect::Proftpd | Dialect::Pyftpdlib => format!("234 AUTH {scheme} successful"),
+        Dialect::Pureftpd => format!("234 AUTH {scheme} OK."),
+        Dialect::Iis => format!("234 AUTH command ok. Expecting {scheme} Negotiation."),
+    }
+}
+
+/// USER where TLS must come first, and whether the server hangs up.
+pub(super) fn tls_first(dialect: Dialect) -> (&'static str, End) {
+    match dialect {
+        Dialect::Vsftpd => ("530 Non-anonymous sessions must use encryption.", End::Fin),
+        Dialect::Pureftpd => (
+            "421-Sorry, cleartext sessions and weak ciphers are not accepted on this server.\n\
+             421 Please reconnect using TLS security mechanisms.",
+            End::Fin,
+        ),
+        Dialect::Iis => ("534 Policy requires SSL. ", End::Keep),
+        Dialect::Proftpd | Dialect::Pyftpdlib | Dialect::Ancient => {
+            ("550 SSL/TLS required on the control channel", End::Keep)
+        }
+    }
+}
+
+/// A transfer where PROT P must come first.
+pub(super) fn data_in_clear(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Vsftpd => "522 Data connections must be encrypted.",
+        Dialect::Pureftpd => "521 Data connection cannot be opened with this PROT setting.",
+        Dialect::Iis => "534 Policy requires SSL. ",
+        Dialect::Proftpd | Dialect::Pyftpdlib | Dialect::Ancient => "522 SSL/TLS required on the data channel",
     }
 }

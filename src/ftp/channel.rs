@@ -1,0 +1,225 @@
+//! From a data channel that is agreed upon to one that carries bytes.
+//!
+//! What happens right after a transfer command differs: a passive channel is connected already, an active one is about to
+//! be, and under TLS a handshake comes first, at once: some servers say their 150 only after it, and a server that
+//! refuses says so instead of shaking hands. So the control connection and the channel are watched together.
+
+use std::io;
+use std::net::{IpAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use log::{debug, warn};
+
+use super::control::{Control, failed};
+use super::reply::{Class, Reply};
+use super::socket::{Shaking, Socket};
+use super::tls::Session;
+use super::tls::layer::Shake;
+use crate::base::sys::{self, Ready};
+use crate::base::{Deadline, sync};
+use crate::remote::{Error, ErrorKind, Result, Retry};
+
+/// A data channel that is agreed upon and has carried nothing yet.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    way: Way,
+    /// The only host that may be at the other end.
+    peer: IpAddr,
+    /// To be encrypted as a part of this session.
+    session: Option<Session>,
+    /// How long the server may take to connect.
+    patience: Duration,
+}
+
+#[derive(Debug)]
+enum Way {
+    Connected(Socket),
+    Listening(TcpListener),
+}
+
+/// A transfer that has begun, or was refused.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    /// The replies to the commands that were sent together with the transfer command.
+    pub(crate) before: Vec<Reply>,
+    /// The first reply to the transfer command.
+    pub(crate) reply: Reply,
+    /// The channel, where that reply is preliminary.
+    pub(crate) data: Option<Socket>,
+}
+
+impl Channel {
+    pub(crate) fn connected(socket: Socket, control: &Control) -> Self {
+        Self::new(Way::Connected(socket), control, Duration::ZERO)
+    }
+
+    pub(crate) fn listening(listener: TcpListener, control: &Control, patience: Duration) -> Self {
+        Self::new(Way::Listening(listener), control, patience)
+    }
+
+    fn new(way: Way, control: &Control, patience: Duration) -> Self {
+        Self { way, peer: control.peer(), session: control.data_session().cloned(), patience }
+    }
+
+    /// Goes on right after the commands `verbs` were sent, the last of which moves data.
+    ///
+    /// # Errors
+    /// `TimedOut`, `Unreachable` and `TlsRefused`; the control connection is out of step then.
+    pub(crate) fn begin(self, control: &mut Control, verbs: &[&'static str], deadline: Deadline) -> Result<Begun> {
+        let verb = *verbs.last().expect("a transfer command was sent");
+        let (peer, accept_by) = (self.peer, deadline.min_after(self.patience));
+        let mut stage = Stage::new(self).map_err(|e| failed(verb, e))?;
+        let mut replies = Vec::with_capacity(verbs.len());
+        loop {
+            while replies.len() < verbs.len() {
+                let next = verbs[replies.len()];
+                let reply = match &stage {
+                    Stage::Ready(_) => Some(control.reply(next, deadline)?),
+                    _ => control.reply_now(next)?,
+                };
+                match reply {
+                    Some(reply) => replies.push(reply),
+                    None => break,
+                }
+            }
+            let answered = replies.len() == verbs.len();
+            if answered && replies.last().is_some_and(|r| r.class() != Class::Preliminary) {
+                return Ok(Begun::new(replies, None));
+            }
+            stage = match stage.go_on(peer) {
+                Ok(Stage::Ready(socket)) if answered => return Ok(Begun::new(replies, Some(socket))),
+                Ok(stage) => stage,
+                Err(error) => return given_up(control, verbs, replies, failed(verb, error), deadline),
+            };
+            if let Stage::Ready(_) = stage {
+                continue;
+            }
+            let deadline = if matches!(stage, Stage::Listening { .. }) { accept_by } else { deadline };
+            stage.wait(control, answered, deadline).map_err(|e| stage.out_of_time(verb, e))?;
+        }
+    }
+}
+
+impl Begun {
+    fn new(mut replies: Vec<Reply>, data: Option<Socket>) -> Self {
+        let reply = replies.pop().expect("each command has its reply by now");
+        Self { before: replies, reply, data }
+    }
+}
+
+/// The handshake failed: the server may be about to say why (`425`, `522`), which tells more than a closed connection.
+fn given_up(
+    control: &mut Control,
+    verbs: &[&'static str],
+    mut replies: Vec<Reply>,
+    error: Error,
+    deadline: Deadline,
+) -> Result<Begun> {
+    if error.kind == ErrorKind::TlsRefused {
+        return Err(error);
+    }
+    let last = *verbs.last().expect("a transfer command was sent");
+    loop {
+        let next = verbs.get(replies.len()).copied().unwrap_or(last);
+        let Ok(reply) = control.reply(next, deadline.min_after(LAST_WORDS)) else { return Err(error) };
+        if replies.len() == verbs.len() {
+            replies.pop();
+        }
+        replies.push(reply);
+        if replies.len() == verbs.len() && replies.last().is_some_and(|r| r.class() != Class::Preliminary) {
+            debug!("{error}");
+            return Ok(Begun::new(replies, None));
+        }
+    }
+}
+
+/// What stands between the channel and its first byte.
+#[derive(Debug)]
+enum Stage {
+    Listening { listener: TcpListener, session: Option<Session> },
+    Shaking { shaking: Box<Shaking>, step: Shake },
+    Ready(Socket),
+}
+
+impl Stage {
+    fn new(channel: Channel) -> io::Result<Self> {
+        match channel.way {
+            Way::Listening(listener) => Ok(Self::Listening { listener, session: channel.session }),
+            Way::Connected(socket) => Self::secure(socket, channel.session),
+        }
+    }
+
+    fn secure(socket: Socket, session: Option<Session>) -> io::Result<Self> {
+        let Some(session) = session else { return Ok(Self::Ready(socket)) };
+        let tls = session.connection().map_err(io::Error::other)?;
+        let shaking = Box::new(Shaking::new(socket, tls)?);
+        Ok(Self::Shaking { shaking, step: Shake::Writes })
+    }
+
+    /// Goes as far as it can without waiting.
+    fn go_on(self, peer: IpAddr) -> io::Result<Self> {
+        match self {
+            Self::Listening { listener, session } => match accept(&listener, peer)? {
+                None => Ok(Self::Listening { listener, session }),
+                Some(socket) => Self::secure(socket, session)?.go_on(peer),
+            },
+            Self::Shaking { mut shaking, .. } => match shaking.go_on()? {
+                Shake::Done => {
+                    let socket = shaking.finish()?;
+                    debug!("data connection encrypted{}", if socket.is_resumed() { ", session resumed" } else { "" });
+                    Ok(Self::Ready(socket))
+                }
+                step => Ok(Self::Shaking { shaking, step }),
+            },
+            ready @ Self::Ready(_) => Ok(ready),
+        }
+    }
+
+    /// Waits until this stage can go on, or something arrives on the control connection that is still `unanswered`.
+    fn wait(&self, control: &Control, answered: bool, deadline: Deadline) -> io::Result<()> {
+        let control = (!answered).then(|| control.as_fd());
+        match self {
+            Self::Shaking { shaking, step } => shaking.wait(*step, control.as_slice(), deadline),
+            Self::Listening { listener, .. } => {
+                sync::assert_unlocked();
+                let mut wanted = vec![(listener.as_fd(), Ready::Read)];
+                wanted.extend(control.map(|fd| (fd, Ready::Read)));
+                if sys::wait_ready(&wanted, deadline.left()?)? { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+            }
+            Self::Ready(_) => Ok(()),
+        }
+    }
+
+    fn out_of_time(&self, verb: &'static str, error: io::Error) -> Error {
+        match self {
+            Self::Listening { .. } if error.kind() == io::ErrorKind::TimedOut => {
+                let text = "the server did not connect to us: a firewall or a router may be in between";
+                Error::io(verb, io::Error::new(io::ErrorKind::NotConnected, text)).with_retry(Retry::Safe)
+            }
+            _ => failed(verb, error),
+        }
+    }
+}
+
+/// The server's connection, if it has come. Others that find the port are sent away: what they send is not the server's
+/// (CVE-2026-28295 is about a client that did not look).
+fn accept(listener: &TcpListener, peer: IpAddr) -> io::Result<Option<Socket>> {
+    loop {
+        match listener.accept() {
+            Ok((stream, from)) if from.ip().to_canonical() == peer.to_canonical() => {
+                stream.set_nonblocking(false)?;
+                return Socket::new(stream).map(Some);
+            }
+            Ok((_, from)) => warn!("a data connection from {from} was refused: the server is {peer}"),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            // It came and went.
+            Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// How long the server may take to explain a handshake that it broke off.
+const LAST_WORDS: Duration = Duration::from_secs(2);
