@@ -54,7 +54,7 @@ fn end_on_signal(progress: &Arc<Progress>, signals: Signals) -> io::Result<()> {
     thread::Builder::new().name("signal".into()).spawn(move || {
         loop {
             let signal = signals.wait();
-            info!("{signal:?}: unmounting");
+            info!("{signal}: unmounting");
             let Some(mounted) = progress.mounted() else { std::process::exit(1) };
             match mounted.unmount() {
                 Ok(()) if mounted.wait(Some(Deadline::after(PATIENCE))) => return,

@@ -271,6 +271,25 @@ fn certificates_that_do_not_fit() {
     assert!(text.contains("not the pinned one"), "{text}");
 }
 
+/// What OpenSSL before version 3 makes unless told otherwise; webpki reads no such certificate.
+#[test]
+fn a_certificate_of_the_first_version_can_be_pinned() {
+    for versions in [Versions::Only12, Versions::Only13] {
+        let old = Certificate::of_version_1();
+        let mut scene = Scene::tls(Tls::offered().with_versions(versions).with_certificate(old.clone()));
+        let text = scene.refused();
+        assert!(text.contains("X.509 version 1") && text.contains(&old.fingerprint()), "{text}");
+        scene.config.tls.pins = vec![old.sha256];
+        works(&scene, &scene.entered());
+        // Somebody who shows the certificate without having its key.
+        let thief = Certificate { key_pem: Certificate::of_version_1().key_pem, ..old };
+        let mut scene = Scene::tls(Tls::offered().with_versions(versions).with_certificate(thief.clone()));
+        scene.config.tls.pins = vec![thief.sha256];
+        assert!(scene.client().enter(b"", soon()).is_err());
+        assert_eq!(scene.server.log().verb("PASS"), 0);
+    }
+}
+
 #[test]
 fn options_that_give_something_up_give_up_no_more() {
     let other = || authority().issue(&Wish::named("ftp.example.org"));

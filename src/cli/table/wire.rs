@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use encoding_rs::Encoding;
 use jiff::tz::{Offset, TimeZone};
@@ -29,11 +30,20 @@ fn tls_versions(value: &[u8]) -> Result<TlsVersions, String> {
     }
 }
 
+/// A file that is read after this process has left its directory.
+fn file(value: &[u8]) -> Result<Option<PathBuf>, String> {
+    let relative = path(value)?;
+    relative.map(|path| std::path::absolute(&path).map_err(|e| format!("{}: {e}", path.display()))).transpose()
+}
+
 /// A SHA-256 fingerprint as `openssl x509 -fingerprint -sha256` prints it: 64 hexadecimal digits, colons as one likes.
 fn pin(value: &[u8]) -> Result<[u8; 32], String> {
     let bad = || "a SHA-256 fingerprint of 64 hexadecimal digits is needed".to_string();
     let text = text(value)?;
-    let digits = text.get(..7).filter(|head| head.eq_ignore_ascii_case("sha256:")).map_or(text, |_| &text[7..]);
+    // `sha256 Fingerprint=`, or `sha256:`.
+    let digits = text.rsplit_once('=').filter(|(head, _)| head.eq_ignore_ascii_case("sha256 fingerprint"));
+    let digits = digits.map_or(text, |(_, digits)| digits);
+    let digits = digits.get(..7).filter(|head| head.eq_ignore_ascii_case("sha256:")).map_or(digits, |_| &digits[7..]);
     let digits: Vec<u8> = digits.bytes().filter(|b| *b != b':').collect();
     let mut pin = [0; 32];
     if digits.len() != 2 * pin.len() {
@@ -152,7 +162,7 @@ pub(super) static ROWS: &[Setting] = &[
             Encryption,
             "cacert",
             "Believe the authorities in this PEM file, not the system's",
-            read!(tls.cacert by path),
+            read!(tls.cacert by file),
         )
     },
     Setting {
@@ -161,16 +171,16 @@ pub(super) static ROWS: &[Setting] = &[
             Encryption,
             "capath",
             "Believe the authorities in the PEM files of this directory, not the system's",
-            read!(tls.capath by path),
+            read!(tls.capath by file),
         )
     },
     Setting {
         value: Some("FILE"),
-        ..row(Encryption, "cert", "Show the server the certificate in this PEM file", read!(tls.cert by path))
+        ..row(Encryption, "cert", "Show the server the certificate in this PEM file", read!(tls.cert by file))
     },
     Setting {
         value: Some("FILE"),
-        ..row(Encryption, "key", "Its key, where the file of cert does not hold it", read!(tls.key by path))
+        ..row(Encryption, "key", "Its key, where the file of cert does not hold it", read!(tls.key by file))
     },
     Setting {
         value: Some("SHA256"),
@@ -278,7 +288,7 @@ mod tests {
     fn fingerprints_as_openssl_prints_them() {
         let hex = "ab".repeat(32);
         let colons = ["AB"; 32].join(":");
-        for text in [&hex, &colons, &format!("sha256:{hex}"), &format!("SHA256:{colons}")] {
+        for text in [&hex, &colons, &format!("sha256:{hex}"), &format!("sha256 Fingerprint={colons}")] {
             assert_eq!(pin(text.as_bytes()), Ok([0xab; 32]), "{text}");
         }
         for bad in ["", "ab", "sha1:ab", &"xy".repeat(32), &hex[1..], &format!("{hex}00")] {

@@ -5,6 +5,7 @@
 //! demand as the proof that both have the same client at their end. [`verify`] decides about certificates and finds the
 //! words for what is wrong with them, [`layer`] puts records onto a TCP stream.
 
+mod key;
 pub(crate) mod layer;
 mod verify;
 
@@ -17,10 +18,11 @@ use std::sync::{Arc, OnceLock};
 use log::debug;
 use rustls::client::{ClientSessionMemoryCache, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, Error, SupportedProtocolVersion};
+use zeroize::Zeroizing;
 
 use self::verify::Verifier;
 use crate::config::{Tls, TlsMode, TlsVersions};
@@ -112,9 +114,12 @@ impl Security {
             .with_custom_certificate_verifier(verifier);
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
-            Some(Identity { chain, key }) => builder
-                .with_client_auth_cert(chain.clone(), key.clone_key())
-                .map_err(|e| format!("the key of 'cert' cannot be used: {e}"))?,
+            Some(Identity { chain, key }) => {
+                builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|e| match e {
+                    Error::InconsistentKeys(_) => "the key does not belong to the certificate of 'cert'".to_string(),
+                    e => format!("the key of 'cert' cannot be used: {e}"),
+                })?
+            }
         };
         let tickets = Arc::new(ClientSessionMemoryCache::new(TICKETS));
         config.resumption = Resumption::store(tickets);
@@ -184,17 +189,20 @@ fn certificates_in(dir: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 fn identity(cert: &Path, key: Option<&Path>) -> Result<Identity, String> {
     let chain = certificates(cert, "cert")?;
     let (option, file) = key.map_or(("cert", cert), |key| ("key", key));
-    let key = PrivateKeyDer::from_pem_file(file).map_err(|e| match e {
-        rustls::pki_types::pem::Error::NoItemsFound => {
-            format!(
-                "option '{option}': {}: there is no private key in it (PEM, not encrypted, is wanted)",
-                file.display()
-            )
+    let failed = |e: &dyn fmt::Display| format!("option '{option}': {}: {e}", file.display());
+    let pem = Zeroizing::new(fs::read(file).map_err(|e| failed(&e))?);
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| match e {
+        pem::Error::NoItemsFound if pem.windows(MARK.len()).any(|part| part == MARK) => {
+            failed(&"the key in it is encrypted, which is not supported (openssl pkey takes the pass phrase off)")
         }
-        e => format!("option '{option}': {}: {e}", file.display()),
+        pem::Error::NoItemsFound => failed(&"there is no private key in it (PEM is wanted)"),
+        e => failed(&e),
     })?;
     Ok(Identity { chain, key })
 }
+
+/// How the label of an encrypted key begins in PEM (RFC 7468 11).
+const MARK: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 /// Servers remembered by one session's ticket store: there is only one.
 const TICKETS: usize = 8;

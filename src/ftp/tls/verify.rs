@@ -14,6 +14,7 @@ use rustls::{
     RootCertStore, SignatureScheme,
 };
 
+use super::key;
 use crate::config::Tls;
 
 /// Decides about the server's certificate as the user's options say.
@@ -128,6 +129,7 @@ impl ServerCertVerifier for Verifier {
         match self.rules {
             // Old devices have certificates that webpki cannot even read, and there is nothing left to prove.
             Rules::Nothing => Ok(HandshakeSignatureValid::assertion()),
+            _ if !key::is_readable(cert) => key::verify_tls12(message, cert, dss, &self.algorithms),
             _ => verify_tls12_signature(message, cert, dss, &self.algorithms),
         }
     }
@@ -140,6 +142,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         match self.rules {
             Rules::Nothing => Ok(HandshakeSignatureValid::assertion()),
+            _ if !key::is_readable(cert) => key::verify_tls13(message, cert, dss, &self.algorithms),
             _ => verify_tls13_signature(message, cert, dss, &self.algorithms),
         }
     }
@@ -240,6 +243,12 @@ fn words(error: &Error, cert: &CertificateDer<'_>, name: &ServerName<'_>) -> Str
             "the server's certificate comes from an unknown authority (name it with cacert=FILE, or accept the \
              certificate with {accept})"
         ),
+        CertificateError::Other(OtherError(inner)) if inner.to_string() == "UnsupportedCertVersion" => {
+            format!("the server's certificate is of X.509 version 1, which names nobody (accept it with {accept})")
+        }
+        CertificateError::Other(OtherError(inner)) => {
+            format!("the server's certificate cannot be used: {inner} (accept it with {accept})")
+        }
         other => format!("the server's certificate cannot be used: {other} (accept it with {accept})"),
     }
 }
@@ -259,7 +268,12 @@ fn until(problem: &CertificateError) -> String {
 /// The first names that the certificate is for. They come from the server: nothing that could steer a terminal.
 fn holders(problem: &CertificateError) -> String {
     let CertificateError::NotValidForNameContext { presented, .. } = problem else { return String::new() };
-    let names: Vec<String> = presented.iter().take(3).map(|n| n.escape_debug().to_string()).collect();
+    // They come as `DnsName("ftp.example.org")`.
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+        inner.trim_matches('"').escape_debug().to_string()
+    };
+    let names: Vec<String> = presented.iter().take(3).map(bare).collect();
     if names.is_empty() { ", and names nobody".into() } else { format!(", but for {}", names.join(", ")) }
 }
 
