@@ -417,6 +417,21 @@ fn a_server_without_passive_mode_is_asked_to_connect_unless_that_is_forbidden() 
     assert_eq!(scene.server.log().verb("EPRT"), 0);
 }
 
+/// A network that fails for a moment at the first transfer, in front of a client that cannot be connected to.
+#[test]
+fn one_failure_of_the_network_does_not_end_passive_mode() {
+    let personality = Personality { active: Active::Elsewhere, ..Personality::mlsd() };
+    let mut scene = Scene::new(personality, TlsMode::Off);
+    scene.config.connect_timeout = std::time::Duration::from_millis(300);
+    let client = scene.entered();
+    // Nobody listens there: refused, and PASV as well.
+    scene.server.fault(Fault::reply("EPSV", "229 Entering Extended Passive Mode (|||1|)").times(1));
+    scene.server.fault(Fault::reply("PASV", "227 Entering Passive Mode (127,0,0,1,0,1)").times(1));
+    assert_eq!(read(&client, "/a.txt", 0).expect("on another connection"), b"hello\n");
+    assert!(scene.server.log().verb("EPRT") > 0, "{}", scene.server.log());
+    works(&scene, &client);
+}
+
 #[test]
 fn ports_that_are_all_taken_are_an_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -12,6 +12,7 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use super::control::{Control, failed};
+use super::dialect::{Can, Skill};
 use super::reply::{Class, Reply};
 use super::socket::{Shaking, Socket};
 use super::tls::Session;
@@ -30,6 +31,8 @@ pub(crate) struct Channel {
     session: Option<Session>,
     /// How long the server may take to connect.
     patience: Duration,
+    /// It takes the place of a passive one, of which none ever came about.
+    last_resort: bool,
 }
 
 #[derive(Debug)]
@@ -59,7 +62,13 @@ impl Channel {
     }
 
     fn new(way: Way, control: &Control, patience: Duration) -> Self {
-        Self { way, peer: control.peer(), session: control.data_session().cloned(), patience }
+        Self { way, peer: control.peer(), session: control.data_session().cloned(), patience, last_resort: false }
+    }
+
+    /// Notes that this is the way for servers without passive mode: whether it is the right one shows when it is used. A
+    /// network that failed for a moment must not decide for good.
+    pub(crate) fn instead_of_passive(self) -> Self {
+        Self { last_resort: true, ..self }
     }
 
     /// Goes on right after the commands `verbs` were sent, the last of which moves data.
@@ -68,7 +77,7 @@ impl Channel {
     /// `TimedOut`, `Unreachable` and `TlsRefused`; the control connection is out of step then.
     pub(crate) fn begin(self, control: &mut Control, verbs: &[&'static str], deadline: Deadline) -> Result<Begun> {
         let verb = *verbs.last().expect("a transfer command was sent");
-        let (peer, accept_by) = (self.peer, deadline.min_after(self.patience));
+        let (peer, accept_by, last_resort) = (self.peer, deadline.min_after(self.patience), self.last_resort);
         let mut stage = Stage::new(self).map_err(|e| failed(verb, e))?;
         let mut replies = Vec::with_capacity(verbs.len());
         loop {
@@ -88,7 +97,12 @@ impl Channel {
                 return Ok(Begun::new(replies, None));
             }
             stage = match stage.go_on(peer) {
-                Ok(Stage::Ready(socket)) if answered => return Ok(Begun::new(replies, Some(socket))),
+                Ok(Stage::Ready(socket)) if answered => {
+                    if last_resort {
+                        control.dialect().learn(Skill::Passive, Can::No);
+                    }
+                    return Ok(Begun::new(replies, Some(socket)));
+                }
                 Ok(stage) => stage,
                 Err(error) => return given_up(control, verbs, replies, failed(verb, error), deadline),
             };
@@ -96,7 +110,12 @@ impl Channel {
                 continue;
             }
             let deadline = if matches!(stage, Stage::Listening { .. }) { accept_by } else { deadline };
-            stage.wait(control, answered, deadline).map_err(|e| stage.out_of_time(verb, e))?;
+            if let Err(e) = stage.wait(control, answered, deadline) {
+                if last_resort {
+                    control.dialect().learn(Skill::Passive, Can::Unknown);
+                }
+                return Err(stage.out_of_time(verb, e));
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use log::{debug, info};
 
 use super::address::{for_port, parse_epsv, parse_pasv};
 use super::channel::Channel;
-use super::classify::{Verdict, classify, refusal};
+use super::classify::{Verdict, classify, knows, refusal};
 use super::command::Command;
 use super::control::Control;
 use super::dialect::{Can, Skill};
@@ -46,14 +46,12 @@ impl Opener<'_> {
             DataMode::Active => self.active(control, &mut asked, deadline)?,
             DataMode::Passive => self.passive(control, &mut asked, deadline)?,
             DataMode::Auto if control.dialect().can(Skill::Passive) == Can::No => {
-                self.active(control, &mut asked, deadline)?
+                self.active(control, &mut asked, deadline)?.instead_of_passive()
             }
             DataMode::Auto => match self.passive(control, &mut asked, deadline) {
                 Err(error) if may_be_active(control, &error) && !deadline.passed() => {
                     info!("no passive data connection ({error}): the server is asked to connect to us");
-                    let channel = self.active(control, &mut asked, deadline).map_err(|_| error)?;
-                    control.dialect().learn(Skill::Passive, Can::No);
-                    channel
+                    self.active(control, &mut asked, deadline).map_err(|_| error)?.instead_of_passive()
                 }
                 done => done?,
             },
@@ -136,7 +134,8 @@ impl Opener<'_> {
                 return Err(refused("EPRT", &reply));
             }
             debug!("no EPRT here");
-            if reply.class() == Class::Permanent {
+            // 522: not for this kind of address, which does not change. An address that the server dislikes may.
+            if reply.code.get() == 522 || knows("EPRT", &reply) == Some(false) {
                 control.dialect().learn(Skill::Eprt, Can::No);
             }
         }
