@@ -175,7 +175,7 @@ fn a_server_without_tls_is_used_in_the_clear_only_where_that_is_accepted() {
     assert_eq!(scene.server.log().verb("AUTH"), 1);
     let scene = Scene::new(Personality::mlsd(), TlsMode::Require);
     let text = scene.refused();
-    assert!(text.contains("the server has no TLS") && text.contains("tls=try"), "{text}");
+    assert!(text.contains("the server has no TLS") && text.contains("without tls=require"), "{text}");
     assert_eq!(scene.server.log().verb("USER"), 0);
 }
 

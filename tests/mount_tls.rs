@@ -81,7 +81,7 @@ fn a_server_without_tls_is_refused_where_there_must_be_some() {
     let lab = serve(None, Tls::Off);
     let line = refused(&lab, "tls=require");
     assert!(
-        line.starts_with("the server has no TLS: ") && line.ends_with("(tls=try or tls=off would accept it)"),
+        line.starts_with("the server has no TLS: ") && line.ends_with("(ftp:// without tls=require would accept it)"),
         "{line}"
     );
     works(&lab, "tls=try");

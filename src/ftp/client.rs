@@ -18,6 +18,7 @@ use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
 use super::listing::parse_mlsd;
 use super::listing::time::parse_size;
+use super::login::Hint;
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
@@ -191,7 +192,9 @@ impl Client {
             Verdict::Sure(kind) => kind,
             Verdict::Ask(question) => self.explain(question, path, deadline),
         };
-        refusal(verb, reply, kind)
+        let error = refusal(verb, reply, kind);
+        let clear = kind == ErrorKind::TlsRequired && self.pool.connector().clears_data();
+        if clear { error.because(Hint::ClearData) } else { error }
     }
 
     /// `MLST`, one flight.

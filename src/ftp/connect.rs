@@ -62,6 +62,11 @@ impl Connector {
         &*self.dialer
     }
 
+    /// Whether data travels in the clear although commands do not.
+    pub(crate) fn clears_data(&self) -> bool {
+        self.security.clear_data()
+    }
+
     /// A logged-in connection in binary mode.
     pub(crate) fn connect(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
         let unknown = self.dialect.burst() == Can::Unknown;
@@ -183,7 +188,7 @@ impl Connector {
     fn no_tls(&self, reply: &Reply) -> Error {
         let text = match self.security.mode() {
             TlsMode::Try => format!("the server agreed to TLS before, and now says: {}", reply.text()),
-            _ => format!("the server has no TLS: {} (tls=try or tls=off would accept it)", reply.text()),
+            _ => format!("the server has no TLS: {} (ftp:// without tls=require would accept it)", reply.text()),
         };
         Error::new(ErrorKind::TlsRefused, "AUTH").because(io::Error::new(io::ErrorKind::ConnectionRefused, text))
     }
@@ -194,7 +199,6 @@ impl Connector {
         let feat = control.transact(&Command::Feat, deadline)?;
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
-            debug!("features: {features:?}");
             asked = options(&features, self.names());
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);

@@ -206,9 +206,10 @@ fn refused(verb: &str, what: &'static str, reply: &Reply, user: &[u8]) -> Refusa
 
 /// What the user can do about a refusal.
 #[derive(Clone, Copy, Debug)]
-enum Hint {
+pub(super) enum Hint {
     Tls,
     Account,
+    ClearData,
 }
 
 impl fmt::Display for Hint {
@@ -216,6 +217,7 @@ impl fmt::Display for Hint {
         f.write_str(match self {
             Self::Tls => "use ftpes:// or -o tls=require",
             Self::Account => "the server wants an account as well: use -o account=NAME",
+            Self::ClearData => "leave out ssl_control",
         })
     }
 }

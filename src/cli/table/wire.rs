@@ -85,7 +85,16 @@ fn ports(value: &[u8]) -> Result<Option<RangeInclusive<u16>>, String> {
 
 fn encoding(value: &[u8]) -> Result<Option<&'static Encoding>, String> {
     // The two encodings of UTF-16 cannot travel in a command line, and "replacement" is no encoding at all.
-    Encoding::for_label_no_replacement(value)
+    // Windows and iconv know some by numbers that the standard leaves out.
+    let label: &[u8] = match value.to_ascii_lowercase().as_slice() {
+        b"cp932" => b"shift_jis",
+        b"cp936" => b"gbk",
+        b"cp949" => b"euc-kr",
+        b"cp950" => b"big5",
+        b"cp65001" => b"utf-8",
+        _ => value,
+    };
+    Encoding::for_label_no_replacement(label)
         .filter(|e| e.output_encoding() == *e)
         .map(Some)
         .ok_or_else(|| format!("'{}' is no encoding such as utf-8, windows-1252 or gbk", value.escape_ascii()))
@@ -135,7 +144,7 @@ pub(super) static ROWS: &[Setting] = &[
         ..row(
             Encryption,
             "tls",
-            "off, try or require; try unless given, require with ftpes://",
+            "off, try or require; try unless given, require with ftpes:// or a certificate option",
             read!(tls_mode by tls_mode),
         )
     },
@@ -256,7 +265,7 @@ pub(super) static ROWS: &[Setting] = &[
         ..row(
             Names,
             "codepage",
-            "Encoding of names on the server, such as gbk; found out unless given",
+            "Encoding of names on the server, such as gbk; UTF-8 or plain bytes unless given",
             read!(listing.encoding by encoding),
         )
     },
@@ -336,7 +345,9 @@ mod tests {
 
     #[test]
     fn encodings_that_names_can_have() {
-        for (label, want) in [("GBK", "GBK"), ("latin1", "windows-1252"), ("utf8", "UTF-8"), ("koi8-r", "KOI8-R")] {
+        for (label, want) in
+            [("GBK", "GBK"), ("latin1", "windows-1252"), ("utf8", "UTF-8"), ("koi8-r", "KOI8-R"), ("CP949", "EUC-KR")]
+        {
             assert_eq!(encoding(label.as_bytes()).ok().flatten().map(Encoding::name), Some(want), "{label}");
         }
         for bad in ["utf-16", "replacement", "klingon", ""] {

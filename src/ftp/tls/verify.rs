@@ -185,9 +185,11 @@ impl Trouble {
             | Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
                 ours("the server speaks no version of TLS that is allowed here: 1.2 or 1.3, see the option tls_version")
             }
+            Error::AlertReceived(AlertDescription::CertificateRequired) => {
+                ours("the server wants to see a certificate of ours: options cert and key")
+            }
             Error::AlertReceived(
-                AlertDescription::CertificateRequired
-                | AlertDescription::BadCertificate
+                AlertDescription::BadCertificate
                 | AlertDescription::UnknownCA
                 | AlertDescription::AccessDenied
                 | AlertDescription::CertificateUnknown,
