@@ -70,14 +70,14 @@ impl Connector {
     /// A logged-in connection in binary mode.
     pub(crate) fn connect(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
         let unknown = self.dialect.burst() == Can::Unknown;
-        let untried = unknown && self.dialect.ever_connected();
+        let untried = self.dialect.can(Skill::LoginBurst) == Can::Unknown && self.dialect.ever_connected();
         match self.attempt(deadline) {
             // Just learned, but this connection is out of step.
             Err(Refusal::Failed(_)) if unknown && self.dialect.burst() == Can::No => self.attempt(deadline),
             // A server that throws away what arrives early leaves the burst unanswered: line by line from now on.
             Err(Refusal::Failed(e)) if untried && e.verb == "PASS" && broke(&e) => {
                 info!("login in one burst failed ({e}): line by line from now on");
-                self.dialect.learn_burst(Can::No);
+                self.dialect.learn(Skill::LoginBurst, Can::No);
                 self.attempt(deadline)
             }
             Err(Refusal::Failed(e)) if self.may_be_clear() && e.verb == "AUTH" && hung_up(&e) => {
@@ -145,7 +145,11 @@ impl Connector {
         let reply = control.transact(&Command::AuthTls, deadline)?;
         match reply.class() {
             // 334 asks for more, which TLS never does.
-            Class::Completion => self.encrypt(control, deadline),
+            Class::Completion => {
+                // Promised, even if the handshake should fail.
+                self.dialect.learn(Skill::Tls, Can::Yes);
+                self.encrypt(control, deadline)
+            }
             Class::Permanent if self.may_be_clear() => {
                 warn!("the server has no TLS ({}): passwords and files cross the network in the clear", reply.text());
                 self.dialect.learn(Skill::Tls, Can::No);
@@ -160,8 +164,12 @@ impl Connector {
         let session = self.security.session(old).map_err(|text| {
             Error::new(ErrorKind::TlsRefused, "TLS").because(io::Error::new(io::ErrorKind::InvalidInput, text))
         })?;
-        let mut control = control.start_tls(session, deadline)?;
-        self.dialect.learn(Skill::Tls, Can::Yes);
+        let mut control = control.start_tls(session, deadline).inspect_err(|e| {
+            if old && e.kind == ErrorKind::TlsRefused {
+                // TLS 1.2 was tried because sessions of 1.3 did not seem to be resumed: it is no way out.
+                self.dialect.learn(Skill::Tls13, Can::Unknown);
+            }
+        })?;
         control.protect_data(!self.security.clear_data());
         Ok(control)
     }
@@ -187,7 +195,10 @@ impl Connector {
 
     fn no_tls(&self, reply: &Reply) -> Error {
         let text = match self.security.mode() {
-            TlsMode::Try => format!("the server agreed to TLS before, and now says: {}", reply.text()),
+            TlsMode::Try if self.dialect.can(Skill::Tls) == Can::Yes => {
+                format!("the server agreed to TLS before, and now says: {}", reply.text())
+            }
+            TlsMode::Try => format!("the server cannot do TLS just now: {} (tls=off would do without)", reply.text()),
             _ => format!("the server has no TLS: {} (ftp:// without tls=require would accept it)", reply.text()),
         };
         Error::new(ErrorKind::TlsRefused, "AUTH").because(io::Error::new(io::ErrorKind::ConnectionRefused, text))

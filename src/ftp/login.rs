@@ -9,7 +9,7 @@ use super::classify::{GREETING, Verdict, classify};
 use super::command::{Arg, Command, Password};
 use super::connect::{Refusal, options};
 use super::control::Control;
-use super::dialect::{Can, Dialect};
+use super::dialect::{Can, Dialect, Skill};
 use super::door::{Closed, Door, Knock};
 use super::encoding::Codec;
 use super::reply::{Class, Reply};
@@ -46,7 +46,8 @@ impl Login<'_> {
         rest.push(Command::TypeImage);
         rest.extend(features.iter().flat_map(|f| options(f, self.names)));
         let mut knock = self.door.knock(deadline)?;
-        let in_one_burst = self.dialect.ever_connected() && self.dialect.burst() != Can::No;
+        let bursts = self.dialect.burst() != Can::No && self.dialect.can(Skill::LoginBurst) != Can::No;
+        let in_one_burst = self.dialect.ever_connected() && bursts;
         let answered = if in_one_burst {
             let burst: Vec<_> = [user, pass].into_iter().chain(rest.iter().cloned()).collect();
             self.in_one_burst(control, &burst, &mut knock, deadline)
@@ -95,13 +96,13 @@ impl Login<'_> {
         };
         if judged.code.get() == ACCOUNT_WANTED {
             // It did not want one before. What follows in the burst has been refused.
-            self.dialect.learn_burst(Can::No);
+            self.dialect.learn(Skill::LoginBurst, Can::No);
             return Err(Error::new(ErrorKind::Protocol, "ACCT").with_reply(judged.text()).into());
         }
         if judged.class() != Class::Completion {
             return Err(self.refused(verb, judged));
         }
-        self.dialect.learn_burst(Can::Yes);
+        self.dialect.learn(Skill::LoginBurst, Can::Yes);
         Ok(())
     }
 
@@ -124,7 +125,7 @@ impl Login<'_> {
                 // 202 is as good as 230: superfluous here.
                 (Class::Completion, _) => return Ok(()),
                 (Class::Intermediate, ACCOUNT_WANTED) => {
-                    self.dialect.learn_burst(Can::No);
+                    self.dialect.learn(Skill::LoginBurst, Can::No);
                     account.take()
                 }
                 (Class::Intermediate, _) => pass.take(),

@@ -81,6 +81,7 @@ pub(crate) fn retrieve(
         Class::Completion => State::Done,
         _ => return Err(Failed::said(lease, reply, moved)),
     };
+    let data = data.filter(|_| state == State::Flowing);
     let denied =
         |(ask, reply): (&Command<'_>, &Reply)| matches!(ask, Command::Mlst(_)) && reply.class() == Class::Permanent;
     if asks.iter().zip(&opened.replies).any(denied) {
