@@ -70,6 +70,8 @@ pub(super) struct Habits {
     pub(super) year_after_time: bool,
     /// `Nov 14 2023 22:13`: as the other way round.
     pub(super) time_after_year: bool,
+    /// `10:13 AM`: here a name begins behind the time.
+    pub(super) half_is_name: bool,
 }
 
 /// A date that was found at the head of some words.
@@ -83,6 +85,8 @@ pub(super) struct Date {
     pub(super) form: Form,
     /// What the order of its numbers must be.
     pub(super) clue: Option<DateOrder>,
+    /// Whether a half of the day is a word of it.
+    pub(super) half_apart: bool,
 }
 
 /// How a date ends, which decides where the name begins.
@@ -157,8 +161,10 @@ pub(super) fn finish(
     habits: Habits,
     now: i64,
 ) -> Option<Date> {
-    let date = |stamp, words, form| Some(Date { stamp, words, form, clue: None });
-    if let Some(clock) = Clock::read(rest) {
+    let date = |stamp, words, form| Some(Date { stamp, words, form, clue: None, half_apart: false });
+    let clock = |rest| Clock::read_halved(rest, !habits.half_is_name);
+    if let Some(clock) = clock(rest) {
+        let date = |stamp, words, form| Some(Date { half_apart: clock.half_apart, ..date(stamp, words, form)? });
         let (next_year, words) = match rest.get(clock.words).and_then(|word| year(word.text)) {
             Some(next) if known.is_none() && (clock.precise || habits.year_after_time) => (Some(next), clock.words + 1),
             _ => (None, clock.words),
@@ -175,8 +181,9 @@ pub(super) fn finish(
         return date(day_stamp((year, month, day)), 0, Form::Bare);
     }
     let year = year(rest.first()?.text.strip_suffix(b",").unwrap_or(rest.first()?.text))?;
-    if let Some(clock) = Clock::read(&rest[1..]).filter(|clock| clock.precise || habits.time_after_year) {
-        return date(clock.on(midnight((year, month, day))), clock.words + 1, Form::Full);
+    if let Some(clock) = clock(&rest[1..]).filter(|clock| clock.precise || habits.time_after_year) {
+        let full = date(clock.on(midnight((year, month, day))), clock.words + 1, Form::Full);
+        return full.map(|date| Date { half_apart: clock.half_apart, ..date });
     }
     date(day_stamp((year, month, day)), 1, Form::Year)
 }

@@ -84,6 +84,9 @@ pub(super) struct Study {
     slashed_dirs: usize,
     programs: usize,
     starred_programs: usize,
+    /// Times, and those with a half of the day behind them.
+    timed: usize,
+    halved: usize,
 }
 
 impl Study {
@@ -113,6 +116,8 @@ impl Study {
         self.evidence.add(date.clue);
         let next = columns.next;
         // A name must be left.
+        self.timed += usize::from(matches!(date.form, Form::Clock | Form::Full));
+        self.halved += usize::from(date.half_apart && line.words.len() > next);
         let followed = line.words.len() > next + 1;
         match date.form {
             Form::Clock => {
@@ -148,6 +153,8 @@ impl Study {
             order: self.evidence.told(),
             year_after_time: self.year_follows_time(),
             time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
+            // Who prints halves prints them everywhere.
+            half_is_name: self.halved < self.timed,
         };
         let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
         let slashed = self.dirs > 0 && self.dirs == self.slashed_dirs;
@@ -429,6 +436,16 @@ mod tests {
         // The same for a time behind a year: `ls` writes two blanks before its years.
         assert_eq!(lines(&["Nov 14 2023 22:13 a"]), ["2023-11-14T22:13 a"]);
         assert_eq!(lines(&["Nov 14  2023 22:13 a"]), ["2023-11-14 22:13 a"]);
+        // Files called AM and PM, among others.
+        assert_eq!(
+            lines(&["Nov 14 10:13 PM x", "Nov 14 10:14 AM", "Nov  4 14:13 x"]),
+            ["2026-11-14T10:13 PM x", "2026-11-14T10:14 AM", "2026-11-04T14:13 x"]
+        );
+        assert_eq!(lines(&["Nov 14 10:13 AM x", "Nov  4 09:13 PM y"]), ["2026-11-14T10:13 x", "2026-11-04T21:13 y"]);
+        assert_eq!(
+            lines(&["2025-11-14 22:13 AM", "2025-11-14 10:13 PM"]),
+            ["2025-11-14T22:13 AM", "2025-11-14T10:13 PM"]
+        );
         // AIX fills the column behind the year.
         assert_eq!(lines(&["Mar 11 2007  *", "Jun 26 10:21 x"]), ["2007-03-11 *", "2026-06-26T10:21 x"]);
         assert_eq!(lines(&["Mar 11 2007  lead", "Mar 11 2007 x"]), ["2007-03-11  lead", "2007-03-11 x"]);
