@@ -30,12 +30,31 @@ impl Columns {
             let narrow = words[last].start == words[last - 1].end + 1;
             Self { size, date: Some(date), form: date.form, end: words[last].end, next: last + 1, narrow }
         };
-        let clear = (first + 1..words.len()).find_map(|at| {
-            let size = size(words[at - 1].text)?;
-            let rest = &words[at..];
-            let numbers = || date::read_numbers(rest, context.habits, context.now).filter(|d| d.form == Form::Clock);
-            Some(dated(at, size, date::read(rest, context.habits, context.now).or_else(numbers)?))
-        });
+        let clear_from = |begin: usize| {
+            (begin..words.len()).find_map(|at| {
+                let size = size(words[at - 1].text)?;
+                let rest = &words[at..];
+                let numbers =
+                    || date::read_numbers(rest, context.habits, context.now).filter(|d| d.form == Form::Clock);
+                Some(dated(at, size, date::read(rest, context.habits, context.now).or_else(numbers)?))
+            })
+        };
+        let clear = || {
+            let found = clear_from(first + 1)?;
+            // `1 3 May 2000 Jan 31  2017`: owner, group and size may look like a date, but a date follows them then.
+            let doubtful = found.form == Form::Year && found.next == first + 4;
+            let later = clear_from(found.next).filter(|later| doubtful && later.next <= found.next + 3);
+            Some(later.unwrap_or(found))
+        };
+        let foreign = || {
+            // Owner and group may look like one here, too, so it stands behind them rather than elsewhere.
+            let at = |at: usize| {
+                let size = size(words[at - 1].text)?;
+                Some(dated(at, size, date::read_foreign(&words[at..], context.habits, context.now)?))
+            };
+            let usual = (first + 3..words.len()).find_map(at);
+            usual.or_else(|| (first + 1..words.len().min(first + 3)).find_map(at))
+        };
         let numbers = || {
             (first + 1..words.len()).find_map(|at| {
                 let size = size(words[at - 1].text)?;
@@ -55,12 +74,16 @@ impl Columns {
                 (first + 1..words.len()).find(|&at| words[at].text == b"?" && size(words[at - 1].text).is_some())?;
             Some(Self::undated(size(words[at - 1].text)?, words[at].end, at + 1))
         };
-        clear.or_else(numbers).or_else(glued).or_else(|| month_glued(line, first, context)).or_else(untold).or_else(
-            || {
+        clear()
+            .or_else(foreign)
+            .or_else(numbers)
+            .or_else(glued)
+            .or_else(|| month_glued(line, first, context))
+            .or_else(untold)
+            .or_else(|| {
                 let at = dateless(words, first).filter(|_| context.unix.dateless)?;
                 Some(Self::undated(size(words[at].text)?, words[at].end, at + 1))
-            },
-        )
+            })
     }
 
     fn undated(size: Option<u64>, end: usize, next: usize) -> Self {

@@ -152,6 +152,34 @@ pub(super) fn read_numbers(words: &[Word<'_>], habits: Habits, now: i64) -> Opti
     Some(Date { words: date.words + 2, ..date })
 }
 
+/// `Xyz 14 22:13`, `14 Xyz 2023`: a date in a language that is not known, or one that there is not.
+pub(super) fn read_foreign(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
+    let [first, second, rest @ ..] = words else {
+        return None;
+    };
+    let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80 || matches!(b, b'.' | b',' | b'-' | b'\'');
+    let is_word = |word: &Word<'_>| word.text.len() > 1 && word.text.iter().all(is_letter);
+    let is_day = |word: &Word<'_>| day_number(word.text).is_some();
+    if !(is_word(first) && is_day(second) || is_day(first) && is_word(second)) {
+        return None;
+    }
+    // Any month will do to see where it ends.
+    let found = finish(None, 1, 1, rest, habits, now).or_else(|| {
+        let odd = Date { stamp: None, words: 1, form: Form::Clock, clue: None, half_apart: false };
+        like_clock(rest.first()?.text).then_some(odd)
+    })?;
+    Some(Date { stamp: None, words: found.words + 2, ..found })
+}
+
+/// `25:61`, `13:06PM`: no time, but it stands for one.
+fn like_clock(word: &[u8]) -> bool {
+    let word =
+        word.split_at_checked(5).filter(|(_, half)| matches!(*half, b"AM" | b"PM")).map_or(word, |(time, _)| time);
+    let mut parts = word.split(|&b| b == b':');
+    let two = |part: Option<&[u8]>| part.is_some_and(|part| part.len() == 2 && part.iter().all(u8::is_ascii_digit));
+    two(parts.next()) && two(parts.next()) && parts.next().is_none()
+}
+
 /// What follows day and month: a time, a year, or both.
 pub(super) fn finish(
     known: Option<u16>,
@@ -180,7 +208,7 @@ pub(super) fn finish(
     if let Some(year) = known {
         return date(day_stamp((year, month, day)), 0, Form::Bare);
     }
-    let year = year(rest.first()?.text.strip_suffix(b",").unwrap_or(rest.first()?.text))?;
+    let year = year(rest.first()?.text.strip_suffix(b",").unwrap_or(rest.first()?.text)).filter(plausible)?;
     if let Some(clock) = clock(&rest[1..]).filter(|clock| clock.precise || habits.time_after_year) {
         let full = date(clock.on(midnight((year, month, day))), clock.words + 1, Form::Full);
         return full.map(|date| Date { half_apart: clock.half_apart, ..date });
@@ -300,6 +328,11 @@ pub(super) fn any_year(digits: &[u8]) -> Option<u16> {
         (3, Some(long @ 100..=199)) => Some(1900 + u16::from(long)),
         _ => year(digits),
     }
+}
+
+/// Whether a file can be of this year; a size of four digits may stand where a year would.
+pub(super) fn plausible(year: &u16) -> bool {
+    (1500..2150).contains(year)
 }
 
 fn is_weekday(word: &[u8]) -> bool {

@@ -306,7 +306,7 @@ mod tests {
             ("-rw-r--r--", Skip::NoDate),
             ("-rw-r--r-- 1 u g Nov 14 2023 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 x", Skip::NoDate),
-            ("-rw-r--r-- 1 u g 12 Nov 14 25:61 x", Skip::NoDate),
+            ("-rw-r--r-- 1 u g 12 Nov 32 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 2023", Skip::BadName),
             ("-rw-r--r-- 1 u g 12 Nov 14 2023 ", Skip::BadName),
             ("-rw-r--r-- 1 u g 12 Nov 14 2023 a/b", Skip::BadName),
@@ -365,6 +365,16 @@ mod tests {
             // No date that is known, no date at all.
             ("-rw-r--r-- 1 root staff 8192 ? x y", "file 8192 - 0644 x y"),
             ("drwxr-xr-x 3 slopri devlab 512 dateless", "dir 512 - 0755 dateless"),
+            // A date in a language of nobody's: the name begins behind it, as it does behind a time that there is not.
+            ("-rw-r--r-- 1 root root 7 Xyz  4 00:03 x y", "file 7 - 0644 x y"),
+            ("drwxr-xr-x 2 root 12 2019 Xyz  4  2003 x", "dir 2019 - 0755 x"),
+            ("-rw-r--r-- 1 u g 7  4 \u{127}\u{fe}\u{e6}. 2003 x y", "file 7 - 0644 x y"),
+            ("-rw-r--r-- 1 u g 12 Nov 14 25:61 x", "file 12 - 0644 x"),
+            ("-rw-r--r-- 1 u g 12 Nov 14 13:06PM x", "file 12 - 0644 x"),
+            // Owner and group that look like a date.
+            ("-rw-r--r-- 1 3 May 8192 Jan 31  2017 May 3", "file 8192 2017-01-31 0644 May 3"),
+            ("-rw-r--r-- 1 3 May 2003 Jan 31  2017 May 3", "file 2003 2017-01-31 0644 May 3"),
+            ("-rw-r--r-- 1 u g 7 Jan 31  2017 Jan 3 2011", "file 7 2017-01-31 0644 Jan 3 2011"),
             // A directory that is marked as one.
             ("drwxr-xr-x 3 u g 512 Jan 22  2001 sub/", "dir 512 2001-01-22 0755 sub"),
         ];
