@@ -197,6 +197,9 @@ enum Shape {
     File,
     Dir,
     Link,
+    /// Its size is none: major and minor number.
+    Device,
+    /// Sockets, pipes, doors.
     Other,
 }
 

@@ -93,7 +93,8 @@ fn shape(letter: u8) -> Option<Shape> {
         b'-' | b'a' | b'C' | b'f' | b'm' | b'M' | b'o' | b'O' => Shape::File,
         b'd' => Shape::Dir,
         b'l' | b'L' => Shape::Link,
-        b'b' | b'c' | b'p' | b's' | b'D' | b'P' | b'n' | b'w' | b'h' => Shape::Other,
+        b'b' | b'c' => Shape::Device,
+        b'p' | b's' | b'D' | b'P' | b'n' | b'w' | b'h' => Shape::Other,
         _ => return None,
     })
 }

@@ -79,7 +79,7 @@ pub(super) fn octal(line: &Line<'_>) -> Result<Option<Entry>, Skip> {
     };
     let numbers = (1..=4).map(|at| number(line.word(at))).collect::<Option<Vec<_>>>().ok_or(Skip::NoEntry)?;
     let secs = i64::try_from(numbers[3]).ok().filter(|secs| *secs < 253_402_300_800);
-    let size = (kind != Kind::Other).then_some(numbers[2]);
+    let size = (!matches!(bits >> 12, 0o02 | 0o06)).then_some(numbers[2]);
     let facts = Facts { size, mtime: secs.map(Stamp::exact), mode: u16::try_from(bits & 0o7777).ok() };
     entry(skip_blanks(line.after(4)), kind, facts)
 }
@@ -157,6 +157,8 @@ mod tests {
             // Numbers, OS-9.
             ("0100644   500  101   12345    123456789       a b", "file 12345 1973-11-29T21:33:09 0644 a b"),
             ("0041777   500  101   4096    123456789       d", "dir 4096 1973-11-29T21:33:09 1777 d"),
+            ("0140755   500  101   0    123456789       s", "other 0 1973-11-29T21:33:09 0755 s"),
+            ("0020600   0  5   0    123456789       tty", "other - 1973-11-29T21:33:09 0600 tty"),
             ("20.20 07/03/29 1026 d-ewrewr 2650 85920 d", "dir 85920 2007-03-29T10:26 - d"),
         ];
         for (line, want) in table {

@@ -46,7 +46,8 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
             let (name, target) = split_link(rest, columns.size);
             entry(name, Kind::Symlink { target }, facts)
         }
-        Shape::Other => entry(rest, Kind::Other, Facts { size: None, ..facts }),
+        Shape::Device => entry(rest, Kind::Other, Facts { size: None, ..facts }),
+        Shape::Other => entry(rest, Kind::Other, facts),
     }
 }
 
@@ -270,7 +271,7 @@ mod tests {
         let link = |target: Option<&[u8]>| Kind::Symlink { target: target.map(Into::into) };
         let table: &[(&str, &str, Kind, Option<u64>)] = &[
             ("drwxr-xr-x 2 u g 4096 Nov 14 2023 d", "d", Kind::Dir, Some(4096)),
-            ("prw-r--r-- 1 u g 0 Nov 14 2023 p", "p", Kind::Other, None),
+            ("prw-r--r-- 1 u g 0 Nov 14 2023 p", "p", Kind::Other, Some(0)),
             ("brw-rw---- 1 root disk 8, 0 Nov 14 10:33 sda", "sda", Kind::Other, None),
             ("crw-rw---- 1 root tty 4,64 Nov 14 10:33 ttyS0", "ttyS0", Kind::Other, None),
             ("lrwxrwxrwx 1 u g 9 Nov 14 2023 l -> hello.txt", "l", link(Some(b"hello.txt")), Some(9)),
@@ -351,8 +352,8 @@ mod tests {
             ("-rw-rw-rw- 1 ftp operator 9.0M Mar 22 17:44 C.dmg", "file 9437184 2026-03-22T17:44 0666 C.dmg"),
             ("-rw-r--r--    1 ftp      ftp           -528 Nov 01  2007 R", "file - 2007-11-01 0644 R"),
             ("crw-------   1 root     sys      109,767 Jul  2  2004 d@1c,6:x", "other - 2004-07-02 0600 d@1c,6:x"),
-            ("srwxrwxrwx 1 u g 0 Jul  2  2004 s", "other - 2004-07-02 0777 s"),
-            ("Drw-r--r-- 1 u g 0 Jul  2  2004 door", "other - 2004-07-02 0644 door"),
+            ("srwxrwxrwx 1 u g 0 Jul  2  2004 s", "other 0 2004-07-02 0777 s"),
+            ("Drw-r--r-- 1 u g 0 Jul  2  2004 door", "other 0 2004-07-02 0644 door"),
             // Prefixes.
             ("123456 8 -rw-r--r-- 1 u g 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
             ("   drwxr-xr-x 1 u g 7 Jan 22  2001 x", "dir 7 2001-01-22 0755 x"),
