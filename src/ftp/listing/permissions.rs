@@ -78,7 +78,13 @@ fn column(word: &[u8], next: Option<&Word<'_>>) -> Option<(Shape, Option<u16>)> 
         let sterling = bits.iter().all(|b| *b == b'-' || b.is_ascii_uppercase())
             && rest.len() == 3
             && rest.iter().all(u8::is_ascii_uppercase);
-        return (letter == b'-' && sterling).then_some((Shape::File, None));
+        // `-rwx---A--`: Core FTP's server shows Windows' attributes among them.
+        let attributes = rest.is_empty()
+            && flag(bits[0], b'r').and(flag(bits[1], b'w')).is_some()
+            && b"-xsS".contains(&bits[2])
+            && bits[3..].iter().all(|b| *b == b'-' || b.is_ascii_alphabetic())
+            && b"-dl".contains(&letter);
+        return (attributes || (letter == b'-' && sterling)).then_some((shape, None));
     }
     // `drwxrwx` (HylaFAX), `d--------` (CMX): fewer letters than usual, but in front of a number.
     let short = matches!(rest.len(), 6 | 8) && number(next?.text).is_some();
@@ -152,6 +158,9 @@ mod tests {
             ("drwxrwx   2 10", Some((Shape::Dir, Some(0o770)))),
             ("d--------   1 owner", Some((Shape::Dir, Some(0)))),
             ("-C--E-----FTP B", Some((Shape::File, None))),
+            ("-rwx---A--  1 user", Some((Shape::File, None))),
+            ("drwx----SH  1 user", Some((Shape::Dir, None))),
+            ("-rwx---1--  1 user", None),
             (" drwxr-xr-x 1", Some((Shape::Dir, Some(0o755)))),
             ("1234 8 drwxr-xr-x 1", Some((Shape::Dir, Some(0o755)))),
             ("4.0K drwxr-xr-x 1", Some((Shape::Dir, Some(0o755)))),

@@ -38,13 +38,13 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     let facts = Facts { size: columns.size, mtime: columns.date.and_then(|date| date.stamp), mode: permissions.mode };
     match permissions.shape {
         Shape::File if context.unix.starred && is_program(&permissions) => {
-            entry(rest.strip_suffix(b"*").unwrap_or(rest), Kind::File, facts)
+            entry(own_part(rest.strip_suffix(b"*").unwrap_or(rest)), Kind::File, facts)
         }
-        Shape::File => entry(rest, Kind::File, facts),
-        Shape::Dir => entry(rest, Kind::Dir, facts),
+        Shape::File => entry(own_part(rest), Kind::File, facts),
+        Shape::Dir => entry(own_part(rest.strip_suffix(b"/").unwrap_or(rest)), Kind::Dir, facts),
         Shape::Link => {
             let (name, target) = split_link(rest, columns.size);
-            entry(name, Kind::Symlink { target }, facts)
+            entry(own_part(name), Kind::Symlink { target }, facts)
         }
         Shape::Device => entry(rest, Kind::Other, Facts { size: None, ..facts }),
         Shape::Other => entry(rest, Kind::Other, facts),
@@ -174,6 +174,14 @@ fn is_in(secs: i64, year: u16) -> bool {
 
 fn is_program(permissions: &Permissions) -> bool {
     permissions.mode.is_some_and(|mode| mode & 0o111 != 0)
+}
+
+/// The name in a whole path, which some servers list (NetWare, and others where the path was given to LIST).
+pub(super) fn own_part(path: &[u8]) -> &[u8] {
+    match path {
+        [b'/', ..] => path.rsplit(|&b| b == b'/').next().unwrap_or(path),
+        name => name,
+    }
 }
 
 pub(super) fn skip_blanks(text: &[u8]) -> &[u8] {
@@ -312,6 +320,8 @@ mod tests {
             ("-rw-r--r-- 1 u g 12 Nov 14 2023 ", Skip::BadName),
             ("-rw-r--r-- 1 u g 12 Nov 14 2023 a/b", Skip::BadName),
             ("lrwxrwxrwx 1 u g 12 Nov 14 2023  -> b", Skip::BadName),
+            ("-rw-r--r-- 1 u g 12 Nov 14 2023 /a/", Skip::BadName),
+            ("drwxr-xr-x 1 u g 12 Nov 14 2023 /", Skip::BadName),
         ];
         for (line, want) in table {
             assert_eq!(parse_at(line.as_bytes()), Err(want), "{line}");
@@ -366,6 +376,10 @@ mod tests {
             // No date that is known, no date at all.
             ("-rw-r--r-- 1 root staff 8192 ? x y", "file 8192 - 0644 x y"),
             ("drwxr-xr-x 3 slopri devlab 512 dateless", "dir 512 - 0755 dateless"),
+            // Whole paths.
+            ("- [RWCEAFMS] u   7 Jan 22  2001 /data/pub/A b", "file 7 2001-01-22 - A b"),
+            ("drwxr-xr-x 1 u g 7 Jan 22  2001 /data/pub/", "dir 7 2001-01-22 0755 pub"),
+            ("lrwxrwxrwx 1 u g 4 Jan 22  2001 /data/pub/l -> /x/y", "link 4 2001-01-22 0777 l -> /x/y"),
             // A date in a language of nobody's: the name begins behind it, as it does behind a time that there is not.
             ("-rw-r--r-- 1 root root 7 Xyz  4 00:03 x y", "file 7 - 0644 x y"),
             ("drwxr-xr-x 2 root 12 2019 Xyz  4  2003 x", "dir 2019 - 0755 x"),
