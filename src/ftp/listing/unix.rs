@@ -29,7 +29,7 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     let mut rest = line.text.get(columns.end..).unwrap_or_default();
     rest = match columns.form {
         Form::Bare => skip_blanks(rest),
-        _ if permissions.netware => skip_blanks(rest),
+        _ if permissions.netware && !context.unix.one_blank => skip_blanks(rest),
         _ => rest.split_first().filter(|(b, _)| is_blank(**b)).ok_or(Skip::BadName)?.1,
     };
     if columns.form == Form::Year && context.unix.filled_year && columns.narrow {
@@ -56,6 +56,8 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
 pub(super) struct Manners {
     /// AIX: `Nov 14 2023  name`, where the year is written to the left of its column.
     filled_year: bool,
+    /// A single blank stands before some name; NetWare has one or several before all of them.
+    one_blank: bool,
     /// No line has a date.
     pub(super) dateless: bool,
     /// `ls -F`: programs end in a star that is not theirs.
@@ -85,6 +87,7 @@ pub(super) struct Study {
     slashed_dirs: usize,
     programs: usize,
     starred_programs: usize,
+    one_blank: bool,
     /// Times, and those with a half of the day behind them.
     timed: usize,
     halved: usize,
@@ -112,6 +115,7 @@ impl Study {
             }
             _ => {}
         }
+        self.one_blank |= line.text.get(columns.end..).is_some_and(|rest| !rest.starts_with(b"  "));
         let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
         self.in_units |= in_units(before).is_some();
         self.evidence.add(date.clue);
@@ -162,7 +166,13 @@ impl Study {
         let starred = slashed && self.programs > 0 && self.programs == self.starred_programs;
         (
             habits,
-            Manners { starred, filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units },
+            Manners {
+                one_blank: self.one_blank,
+                starred,
+                filled_year,
+                dateless: self.dated == 0 && self.undated > 0,
+                in_units: self.in_units,
+            },
         )
     }
 }
@@ -471,6 +481,13 @@ mod tests {
             lines(&["2025-11-14 22:13 AM", "2025-11-14 10:13 PM"]),
             ["2025-11-14T22:13 AM", "2025-11-14T10:13 PM"]
         );
+        // NetWare puts one blank or several in front of all its names.
+        let netware = |blanks: &str| {
+            let line = |name: &str| format!("- [RWCEAFMS] u 7 Jan 22  2001{blanks}{name}\n");
+            shown_at_2026([line("x"), line(" y")].concat())
+        };
+        assert_eq!(netware(" "), ["file 7 2001-01-22 - x", "file 7 2001-01-22 -  y"]);
+        assert_eq!(netware("    "), ["file 7 2001-01-22 - x", "file 7 2001-01-22 - y"]);
         // AIX fills the column behind the year.
         assert_eq!(lines(&["Mar 11 2007  *", "Jun 26 10:21 x"]), ["2007-03-11 *", "2026-06-26T10:21 x"]);
         assert_eq!(lines(&["Mar 11 2007  lead", "Mar 11 2007 x"]), ["2007-03-11  lead", "2007-03-11 x"]);
@@ -516,7 +533,8 @@ mod tests {
                     let entry = parse_at(&line).expect("readable").expect("an entry");
                     prop_assert_eq!((entry.name, entry.meta.size, entry.meta.mode), (name, Some(size), Some(0o640)));
                 }
-                None => prop_assert!(!matches!(parse_at(&line), Ok(Some(_)))),
+                // Of a path, the last part is the name.
+                None => prop_assert!(name[0] == b'/' || !matches!(parse_at(&line), Ok(Some(_)))),
             }
         }
 
