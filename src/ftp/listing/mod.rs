@@ -25,6 +25,7 @@ mod mvs;
 mod order;
 mod os2;
 mod permissions;
+mod rare;
 mod read;
 mod sizes;
 mod small;

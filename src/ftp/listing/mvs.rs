@@ -25,6 +25,9 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     if let Some(facts) = member(line).or_else(|| module(line)) {
         return entry(line.word(0), Kind::File, facts);
     }
+    if let Some(job) = super::rare::jes(line) {
+        return entry(job, Kind::File, Facts::default());
+    }
     if context.mvs_members && line.words.len() == 1 && is_member_name(line.word(0)) {
         return entry(line.word(0), Kind::File, Facts::default());
     }
@@ -33,7 +36,9 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
 
 /// `Volume Unit    Referred Ext Used Recfm Lrecl BlkSz Dsorg Dsname`, ` Name     VV.MM   Created ...`.
 pub(super) fn is_heading(line: &Line<'_>) -> bool {
-    line.word(0) == b"Volume" && line.words.last().is_some_and(|word| word.text == b"Dsname") || is_member_heading(line)
+    line.word(0) == b"Volume" && line.words.last().is_some_and(|word| word.text == b"Dsname")
+        || line.word(0) == b"JOBNAME" && line.word(1) == b"JOBID"
+        || is_member_heading(line)
 }
 
 /// The heading of a partitioned dataset: below it, a name alone is a member without statistics.

@@ -105,7 +105,7 @@ fn shape(letter: u8) -> Option<Shape> {
     })
 }
 
-fn mode(bits: &[u8; 9]) -> Option<u16> {
+pub(super) fn mode(bits: &[u8; 9]) -> Option<u16> {
     let mut mode = 0;
     for (i, triple) in bits.chunks_exact(3).enumerate() {
         let shift = 6 - 3 * i;

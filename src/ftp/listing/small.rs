@@ -34,20 +34,30 @@ pub(super) fn vxworks(line: &Line<'_>, context: &Context) -> Result<Option<Entry
     }
 }
 
-/// `INSTALL  <DIR>  Nov 16 1994 17:17`, `CMT.CSV  0  11/16/94  17:16`, `ti.cfg  1014196  06/03/04  Thur.   10:20:03`.
+/// `INSTALL  <DIR>  Nov 16 1994 17:17`, `CMT.CSV  0  11/16/94  17:16`, `ti.cfg  1014196  06/03/04  Thur.   10:20:03`, and
+/// WinQVT's `my file.doc   812  10-23-2003 13:01`, `sub/   0  10-23-2003 01:02`.
 pub(super) fn newt(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
-    let size = match line.word(1) {
-        b"<DIR>" => None,
-        word => Some(number(word).ok_or(Skip::NoEntry)?),
-    };
-    let (mtime, end) = newt_date(line.words.get(2..).unwrap_or_default(), context).ok_or(Skip::NoEntry)?;
-    // Attributes may follow, nothing else.
-    let rest = line.words.get(2 + end..).unwrap_or_default();
-    if rest.len() > 1 || rest.iter().any(|word| !word.text.iter().all(|b| b"RHSA".contains(b))) {
-        return Err(Skip::NoEntry);
+    for at in 1..line.words.len() {
+        let size = match line.word(at) {
+            b"<DIR>" => None,
+            word => match number(word) {
+                Some(size) => Some(size),
+                None => continue,
+            },
+        };
+        let Some((mtime, end)) = newt_date(&line.words[at + 1..], context) else {
+            continue;
+        };
+        // Attributes may follow a name without blanks, nothing else.
+        let rest = line.words.get(at + 1 + end..).unwrap_or_default();
+        let attributes = rest.len() == 1 && at == 1 && rest[0].text.iter().all(|b| b"RHSA".contains(b));
+        if rest.is_empty() || attributes {
+            let name = &line.text[line.words[0].start..line.words[at - 1].end];
+            let kind = if size.is_none() || name.ends_with(b"/") { Kind::Dir } else { Kind::File };
+            return entry(name, kind, Facts { size, mtime, mode: None });
+        }
     }
-    let kind = if size.is_none() { Kind::Dir } else { Kind::File };
-    entry(line.word(0), kind, Facts { size, mtime, mode: None })
+    Err(Skip::NoEntry)
 }
 
 fn newt_date(words: &[Word<'_>], context: &Context) -> Option<(Option<Stamp>, usize)> {
@@ -154,6 +164,8 @@ mod tests {
             ("CMT             <DIR>           11-21-94        10:17", "dir - 1994-11-21T10:17 - CMT"),
             ("README.TXT            1045      05/10/95        11:01", "file 1045 1995-05-10T11:01 - README.TXT"),
             ("ti.cfg       1014196  06/03/04  Thur.   10:20:03", "file 1014196 2004-06-03T10:20:03 - ti.cfg"),
+            ("a b.txt                   812  10-23-2003 13:01", "file 812 2003-10-23T13:01 - a b.txt"),
+            ("sub/                        0  10-23-2003 01:02", "dir 0 2003-10-23T01:02 - sub"),
             // Numbers, OS-9.
             ("0100644   500  101   12345    123456789       a b", "file 12345 1973-11-29T21:33:09 0644 a b"),
             ("0041777   500  101   4096    123456789       d", "dir 4096 1973-11-29T21:33:09 1777 d"),
