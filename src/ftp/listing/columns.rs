@@ -4,6 +4,7 @@ use super::super::text::number;
 use super::Context;
 use super::date::{self, Date, Form, Habits, Line, Word};
 use super::sizes::{size, tail_number};
+use crate::remote::Stamp;
 
 /// What stands between permissions and name.
 #[derive(Clone, Copy)]
@@ -82,6 +83,10 @@ impl Columns {
             .or_else(untold)
             .or_else(|| {
                 let at = dateless(words, first).filter(|_| context.unix.dateless)?;
+                if let Some(stamp) = epoch(words, at) {
+                    let date = Date { stamp: Some(stamp), words: 1, form: Form::Full, clue: None, half_apart: false };
+                    return Some(dated(at + 1, size(words[at].text)?, date));
+                }
                 Some(Self::undated(size(words[at].text)?, words[at].end, at + 1))
             })
     }
@@ -116,6 +121,12 @@ fn month_glued(line: &Line<'_>, first: usize, context: &Context) -> Option<Colum
             narrow: false,
         })
     })
+}
+
+/// `12 1582912740 name`: seconds since 1970 (`ls --time-style=+%s`).
+fn epoch(words: &[Word<'_>], size: usize) -> Option<Stamp> {
+    let secs = words.get(size + 1).filter(|word| (9..=10).contains(&word.text.len()) && words.len() > size + 2)?;
+    number(secs.text).and_then(|secs| i64::try_from(secs).ok()).map(Stamp::exact)
 }
 
 /// The size in a line without a date: the last of at most four columns, in front of what cannot be a date.

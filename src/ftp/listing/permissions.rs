@@ -2,7 +2,7 @@
 
 use super::super::text::number;
 use super::Shape;
-use super::date::{Line, Word};
+use super::date::{self, Habits, Line, Word};
 
 /// What the column says, and where the columns behind it begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,9 @@ impl Permissions {
                 break;
             }
         }
+        if let Some(found) = letter_alone(line) {
+            return Some(found);
+        }
         // `213-drwxr-xr-x`: the line of a reply to STAT.
         let first = line.words.first()?.text;
         let (code, rest) = first.split_at_checked(4)?;
@@ -53,6 +56,23 @@ fn rights(line: &Line<'_>) -> Option<Permissions> {
     let inner = bracketed.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let known = inner.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b'-' | b' '));
     (known && !inner.is_empty()).then_some(Permissions { shape, mode: None, next, netware: true })
+}
+
+/// `- whatever you feel like 848 Dec 14 11:22 00README.txt`: what P. Lewis' draft of 1994 asked of servers for Macs.
+fn letter_alone(line: &Line<'_>) -> Option<Permissions> {
+    let shape = match line.word(0) {
+        b"-" => Shape::File,
+        b"d" => Shape::Dir,
+        b"l" => Shape::Link,
+        _ => return None,
+    };
+    // GCOS, whose dates are numbers, puts the owner behind them.
+    let dated = |at: usize| {
+        line.word(at).iter().all(u8::is_ascii_alphabetic)
+            && date::read(&line.words[at..], Habits::default(), 0).is_some()
+    };
+    let found = (2..line.words.len()).any(|at| number(line.word(at - 1)).is_some() && dated(at));
+    found.then_some(Permissions { shape, mode: None, next: 1, netware: false })
 }
 
 fn is_count(word: &[u8]) -> bool {
@@ -168,6 +188,11 @@ mod tests {
             ("211-lrwxrwxrwx 1", Some((Shape::Link, Some(0o777)))),
             ("d [R----F--] supervisor", Some((Shape::Dir, None))),
             ("-[RWCEMFA]  1 cyp", Some((Shape::File, None))),
+            ("- whatever you like 848 Dec 14 11:22 x", Some((Shape::File, None))),
+            ("d 0 Dec 14 2003 x", Some((Shape::Dir, None))),
+            ("- whatever you like", None),
+            ("- 12 05/06/98 10:12 x", None),
+            ("x 848 Dec 14 11:22 x", None),
             ("a [-----F--] x", None),
             ("- [x] y", None),
             ("zrwxr-xr-x 1", None),

@@ -400,6 +400,9 @@ mod tests {
             ("-rw-r--r-- 1 3 May 8192 Jan 31  2017 May 3", "file 8192 2017-01-31 0644 May 3"),
             ("-rw-r--r-- 1 3 May 2003 Jan 31  2017 May 3", "file 2003 2017-01-31 0644 May 3"),
             ("-rw-r--r-- 1 u g 7 Jan 31  2017 Jan 3 2011", "file 7 2017-01-31 0644 Jan 3 2011"),
+            ("-rw-r--r-- 1 me staff 12 1582912740 a b", "file 12 2020-02-28T17:59:00 0644 a b"),
+            ("-rw-r--r-- 1 me staff 12 1582912740", "file 12 - 0644 1582912740"),
+            ("- whatever you feel like 848 Dec 14 11:22 a b", "file 848 2025-12-14T11:22 - a b"),
             // A directory that is marked as one.
             ("drwxr-xr-x 3 u g 512 Jan 22  2001 sub/", "dir 512 2001-01-22 0755 sub"),
         ];
