@@ -70,6 +70,8 @@ pub(super) struct Habits {
     pub(super) year_after_time: bool,
     /// `Nov 14 2023 22:13`: as the other way round.
     pub(super) time_after_year: bool,
+    /// Months are Croatia's, and not Poland's of the same names.
+    pub(super) croatian: bool,
     /// `10:13 AM`: here a name begins behind the time.
     pub(super) half_is_name: bool,
 }
@@ -129,17 +131,32 @@ fn read_undated(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
     };
     if lead.is_ascii_digit() {
         let day_first = || {
-            let (second, rest) = rest.split_first()?;
-            named(month(second.text)?, &first, rest).map(|date| Date { words: date.words + 2, ..date })
+            let (month, taken) = month_words(rest, habits)?;
+            named(month, &first, &rest[taken..]).map(|date| Date { words: date.words + 1 + taken, ..date })
         };
         day_first().or_else(|| dashed(words, habits, now)).or_else(|| ideographs(words, habits, now))
     } else {
         let month_first = || {
-            let (second, rest) = rest.split_first()?;
-            named(month(first.text)?, second, rest).map(|date| Date { words: date.words + 2, ..date })
+            let (month, taken) = month_words(words, habits)?;
+            let (day, rest) = words[taken..].split_first()?;
+            named(month, day, rest).map(|date| Date { words: date.words + 1 + taken, ..date })
         };
         month_first().or_else(|| dashed(words, habits, now))
     }
+}
+
+/// A month and how many words it takes: `Nov`, Catalan `de nov.`, Vietnamese `Thg 11`.
+fn month_words(words: &[Word<'_>], habits: Habits) -> Option<(u8, usize)> {
+    let first = words.first()?.text;
+    let next = || words.get(1).map(|word| word.text);
+    if first == b"de" {
+        return Some((month(next()?)?, 2));
+    }
+    if first.eq_ignore_ascii_case(b"thg") {
+        return Some((small(next()?).filter(|month| (1..=12).contains(month))?, 2));
+    }
+    let month = if habits.croatian { super::months::croatian(first) } else { month(first) };
+    Some((month?, 1))
 }
 
 /// `3 29 03:26`: numbers only, so it counts where nothing else does.

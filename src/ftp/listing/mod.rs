@@ -33,6 +33,7 @@ mod style;
 pub mod time;
 mod unix;
 mod vms;
+mod world;
 
 use std::fmt;
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::clock::Clock;
 use super::columns::Columns;
 use super::date::{Form, Habits, Line, is_blank};
+use super::months::is_croatian;
 use super::order::Evidence;
 use super::permissions::Permissions;
 use super::sizes::in_units;
@@ -88,6 +89,7 @@ pub(super) struct Study {
     programs: usize,
     starred_programs: usize,
     one_blank: bool,
+    croatian: bool,
     /// Times, and those with a half of the day behind them.
     timed: usize,
     halved: usize,
@@ -116,6 +118,8 @@ impl Study {
             _ => {}
         }
         self.one_blank |= line.text.get(columns.end..).is_some_and(|rest| !rest.starts_with(b"  "));
+        let words = line.words.get(columns.next.saturating_sub(date.words)..columns.next).unwrap_or_default();
+        self.croatian |= words.iter().any(|word| is_croatian(word.text));
         let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
         self.in_units |= in_units(before).is_some();
         self.evidence.add(date.clue);
@@ -158,6 +162,7 @@ impl Study {
             order: self.evidence.told(),
             year_after_time: self.year_follows_time(),
             time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
+            croatian: self.croatian,
             // Who prints halves prints them everywhere.
             half_is_name: self.halved < self.timed,
         };
@@ -418,6 +423,12 @@ mod tests {
             ("2.   Okt.  2003", "2003-10-02"),
             ("szept 26 20:10", "2026-09-26T20:10"),
             ("14 févr. 2020", "2020-02-14"),
+            ("14 de gen. 2020", "2020-01-14"),
+            ("de març  4  2020", "2020-03-04"),
+            ("Thg 3 14 20:10", "2026-03-14T20:10"),
+            ("14 Thg 12  2019", "2019-12-14"),
+            ("лип 14  2019", "2019-07-14"),
+            ("lip 14  2019", "2019-07-14"),
             ("23 май 2011", "2011-05-23"),
             ("8月 17日 20:10", "2026-08-17T20:10"),
             ("2月18日 2006年", "2006-02-18"),
@@ -484,6 +495,9 @@ mod tests {
             lines(&["2025-11-14 22:13 AM", "2025-11-14 10:13 PM"]),
             ["2025-11-14T22:13 AM", "2025-11-14T10:13 PM"]
         );
+        // The other months tell whose months they are.
+        assert_eq!(lines(&["lip 14  2019 a", "kol 14  2019 b"]), ["2019-06-14 a", "2019-08-14 b"]);
+        assert_eq!(lines(&["lip 14  2019 a", "sie 14  2019 b"]), ["2019-07-14 a", "2019-08-14 b"]);
         // NetWare puts one blank or several in front of all its names.
         let netware = |blanks: &str| {
             let line = |name: &str| format!("- [RWCEAFMS] u 7 Jan 22  2001{blanks}{name}\n");
