@@ -19,6 +19,7 @@ mod guardian;
 mod ibmi;
 mod ideographs;
 mod lines;
+mod manners;
 pub mod mlsd;
 mod months;
 mod mvs;
@@ -183,7 +184,7 @@ struct Context {
     habits: Habits,
     /// The order of dates that this listing tells.
     told: Option<DateOrder>,
-    unix: unix::Manners,
+    unix: manners::Manners,
     ibmi: ibmi::Manners,
     /// Where names begin in a listing of Windows.
     dos_name_column: Option<usize>,

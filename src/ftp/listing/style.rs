@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::date::Line;
 use super::lines::Lines;
 use super::permissions::Permissions;
-use super::{Context, Reading, Skip, cms, dos, eplf, guardian, ibmi, mlsd, mvs, os2, rare, small, unix, vms};
+use super::{Context, Reading, Skip, cms, dos, eplf, guardian, ibmi, manners, mlsd, mvs, os2, rare, small, unix, vms};
 use crate::remote::Entry;
 
 /// How the lines of a LIST are written.
@@ -242,7 +242,7 @@ pub(super) fn study(data: &[u8], style: Style, reading: &Reading) -> Context {
     let lines = || Lines::new(data).flatten().map(Line::new);
     match style {
         Style::Unix | Style::NetWare => {
-            let mut study = unix::Study::default();
+            let mut study = manners::Study::default();
             lines().for_each(|line| study.look(&line, &context));
             (context.habits, context.unix) = study.conclude();
         }
