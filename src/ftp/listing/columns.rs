@@ -71,6 +71,10 @@ impl Columns {
         };
         let untold = || {
             // `8192 ? name`: a server that does not know the time.
+            let marks = words.iter().skip(first).take_while(|word| word.text == b"?").count();
+            if marks >= 5 {
+                return Some(Self::undated(None, words[first + 4].end, first + 5));
+            }
             let at =
                 (first + 1..words.len()).find(|&at| words[at].text == b"?" && size(words[at - 1].text).is_some())?;
             Some(Self::undated(size(words[at - 1].text)?, words[at].end, at + 1))

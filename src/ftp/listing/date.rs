@@ -175,7 +175,8 @@ pub(super) fn read_foreign(words: &[Word<'_>], habits: Habits, now: i64) -> Opti
         return None;
     };
     let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80 || matches!(b, b'.' | b',' | b'-' | b'\'');
-    let is_word = |word: &Word<'_>| word.text.len() > 1 && word.text.iter().all(is_letter);
+    // Robots of Fanuc write the month before the first as `000`.
+    let is_word = |word: &Word<'_>| word.text == b"000" || word.text.len() > 1 && word.text.iter().all(is_letter);
     let is_day = |word: &Word<'_>| day_number(word.text).is_some();
     if !(is_word(first) && is_day(second) || is_day(first) && is_word(second)) {
         return None;
@@ -236,6 +237,16 @@ pub(super) fn finish(
 /// `2023-11-14`, `14.11.2023`, `11/14/23`, `14-Nov-2023`, `11-14`, with or without a time behind it.
 fn dashed(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
     let (first, rest) = words.split_first()?;
+    // `2023-11-14T22:13:20Z`: two words in one.
+    if let Some((day, [b'T', clock @ ..])) = first.text.split_at_checked(10)
+        && clock.first().is_some_and(u8::is_ascii_digit)
+    {
+        let cut = first.start + day.len();
+        let clock = Word { text: clock, start: cut + 1, end: first.end };
+        let parts = [Word { text: day, start: first.start, end: cut }, clock];
+        let found = dashed(&parts, habits, now).filter(|found| found.words == 2)?;
+        return Some(Date { words: 1, ..found });
+    }
     let (date, clue) = Triple::read(first.text, habits)?;
     let found = match date {
         Triple::Full(year, month, day) => finish(Some(year), month, day, rest, habits, now)?,
@@ -406,6 +417,8 @@ mod tests {
             (b"2023-11-14 22:13 x", minute, 2),
             (b"2023-11-14 22:13:20.000000000 +0900 x", second, 3),
             (b"2023/11/14 22:13:20 x", second, 2),
+            (b"2023-11-14T22:13:20 x", second, 1),
+            (b"2023-11-14T22:13Z x", minute, 1),
             (b"2023.11.14 22:13 x", minute, 2),
             (b"14-11-2023 22:13 x", minute, 2),
             (b"14.11.2023 22:13 x", minute, 2),

@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::columns::Columns;
-use super::date::{Form, Habits, Line};
+use super::date::{Form, Habits, Line, is_blank};
 use super::months::is_croatian;
 use super::order::Evidence;
 use super::permissions::Permissions;
@@ -17,6 +17,8 @@ pub(super) struct Manners {
     pub(super) filled_year: bool,
     /// A single blank stands before some name; NetWare has one or several before all of them.
     pub(super) one_blank: bool,
+    /// Blanks that stand before every name besides the usual one, so that they are none of theirs.
+    pub(super) margin: usize,
     /// No line has a date.
     pub(super) dateless: bool,
     /// `ls -F`: programs end in a star that is not theirs.
@@ -47,6 +49,8 @@ pub(super) struct Study {
     programs: usize,
     starred_programs: usize,
     one_blank: bool,
+    /// The fewest blanks before a name.
+    margin: Option<usize>,
     croatian: bool,
     /// Times, and those with a half of the day behind them.
     timed: usize,
@@ -75,7 +79,9 @@ impl Study {
             }
             _ => {}
         }
-        self.one_blank |= line.text.get(columns.end..).is_some_and(|rest| !rest.starts_with(b"  "));
+        let blanks = line.text.get(columns.end..).map_or(0, |rest| rest.iter().take_while(|b| is_blank(**b)).count());
+        self.one_blank |= blanks < 2;
+        self.margin = Some(self.margin.map_or(blanks, |margin| margin.min(blanks)));
         let words = line.words.get(columns.next.saturating_sub(date.words)..columns.next).unwrap_or_default();
         self.croatian |= words.iter().any(|word| is_croatian(word.text));
         let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
@@ -125,12 +131,15 @@ impl Study {
             half_is_name: self.halved < self.timed,
         };
         let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
+        let many = self.dated >= FEW && !filled_year;
+        let margin = self.margin.filter(|_| many).map_or(0, |blanks| blanks.saturating_sub(1));
         let slashed = self.dirs > 0 && self.dirs == self.slashed_dirs;
         let starred = slashed && self.programs > 0 && self.programs == self.starred_programs;
         (
             habits,
             Manners {
                 one_blank: self.one_blank,
+                margin,
                 starred,
                 filled_year,
                 dateless: self.dated == 0 && self.undated > 0,
@@ -150,5 +159,7 @@ pub(super) fn is_program(permissions: &Permissions) -> bool {
     permissions.mode.is_some_and(|mode| mode & 0o111 != 0)
 }
 
+/// Names that may all begin with blanks of their own.
+const FEW: usize = 3;
 /// Half a year and some days: `ls` writes the year in place of the time of what is older.
 const LONG_AGO: i64 = 200 * 86_400;

@@ -83,6 +83,16 @@ fn is_count(word: &[u8]) -> bool {
 /// One word as permissions, glued to the number of links or not.
 fn column(word: &[u8], next: Option<&Word<'_>>) -> Option<(Shape, Option<u16>)> {
     let (&letter, rest) = word.split_first()?;
+    if letter == b'r' {
+        // `rw-rw-rw-` (StingRay): no letter at all.
+        let bits = <&[u8; 9]>::try_from(word).ok()?;
+        return Some((Shape::File, Some(mode(bits)?)));
+    }
+    if rest == b"?????????" {
+        // `d????????? ? ? ? ?            ? name`: ls has the name, but may not look.
+        return Some((shape(letter).unwrap_or(Shape::Other), None))
+            .filter(|_| next.is_some_and(|next| next.text == b"?"));
+    }
     let shape = shape(letter)?;
     if let Some((bits, rest)) = rest.split_first_chunk::<9>() {
         if let Some(mode) = mode(bits) {
@@ -193,12 +203,16 @@ mod tests {
             ("- whatever you like", None),
             ("- 12 05/06/98 10:12 x", None),
             ("x 848 Dec 14 11:22 x", None),
+            ("rw-rw-r-- 0 1 2", Some((Shape::File, Some(0o664)))),
+            ("rw-rw-r--x 0 1 2", None),
             ("a [-----F--] x", None),
             ("- [x] y", None),
             ("zrwxr-xr-x 1", None),
             ("dxrwr-xr-x 1", None),
             ("-rw-r--r--x 1", None),
-            ("d????????? ?", None),
+            ("d????????? ?", Some((Shape::Dir, None))),
+            ("?????????? ? ?", Some((Shape::Other, None))),
+            ("d????????? x", None),
             ("drwxrwx", None),
             ("drwxrwx x", None),
             ("cardinals 1", None),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::columns::Columns;
 use super::date::{Form, Line, is_blank};
-use super::manners::is_program;
+use super::manners::{Manners, is_program};
 use super::permissions::Permissions;
 use super::{Context, Facts, Shape, Skip, entry};
 use crate::remote::{Entry, Kind};
@@ -23,15 +23,7 @@ use crate::remote::{Entry, Kind};
 pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
     let permissions = Permissions::find(line).ok_or(Skip::NoEntry)?;
     let columns = Columns::find(line, permissions.next, context).ok_or(Skip::NoDate)?;
-    let mut rest = line.text.get(columns.end..).unwrap_or_default();
-    rest = match columns.form {
-        Form::Bare => skip_blanks(rest),
-        _ if permissions.netware && !context.unix.one_blank => skip_blanks(rest),
-        _ => rest.split_first().filter(|(b, _)| is_blank(**b)).ok_or(Skip::BadName)?.1,
-    };
-    if columns.form == Form::Year && context.unix.filled_year && columns.narrow {
-        rest = rest.strip_prefix(b" ").unwrap_or(rest);
-    }
+    let rest = behind(line, &columns, permissions.netware, context.unix).ok_or(Skip::BadName)?;
     let facts = Facts { size: columns.size, mtime: columns.date.and_then(|date| date.stamp), mode: permissions.mode };
     match permissions.shape {
         Shape::File if context.unix.starred && is_program(&permissions) => {
@@ -46,6 +38,18 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
         Shape::Device => entry(rest, Kind::Other, Facts { size: None, ..facts }),
         Shape::Other => entry(rest, Kind::Other, facts),
     }
+}
+
+/// What stands behind the columns and the blanks that are not the name's.
+fn behind<'a>(line: &Line<'a>, columns: &Columns, netware: bool, manners: Manners) -> Option<&'a [u8]> {
+    let rest = line.text.get(columns.end..)?;
+    if columns.form == Form::Bare || (netware && !manners.one_blank) {
+        return Some(skip_blanks(rest));
+    }
+    let rest = rest.split_first().filter(|(b, _)| is_blank(**b))?.1;
+    let filling = if columns.form == Form::Year && manners.filled_year && columns.narrow { 1 } else { manners.margin };
+    let blanks = rest.iter().take(filling).take_while(|b| is_blank(**b)).count();
+    rest.get(blanks..)
 }
 
 /// The name in a whole path, which some servers list (NetWare, and others where the path was given to LIST).
@@ -181,7 +185,7 @@ mod tests {
         let table = [
             ("x: No such file or directory", Skip::NoEntry),
             ("ls: cannot open directory '.': Permission denied", Skip::NoEntry),
-            ("d????????? ? ? ? ? ? x", Skip::NoEntry),
+            ("d????????? ? ? ? x", Skip::NoDate),
             ("-rw-r--r--", Skip::NoDate),
             ("-rw-r--r-- 1 u g Nov 14 2023 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 x", Skip::NoDate),
@@ -246,6 +250,13 @@ mod tests {
             // No date that is known, no date at all.
             ("-rw-r--r-- 1 root staff 8192 ? x y", "file 8192 - 0644 x y"),
             ("drwxr-xr-x 3 slopri devlab 512 dateless", "dir 512 - 0755 dateless"),
+            ("-rw-r--r-- 1 u g 1,234,567 Jan 22  2001 x", "file 1234567 2001-01-22 0644 x"),
+            ("-rw-r--r-- 1 u g 1.234.567 Jan 22  2001 x", "file 1234567 2001-01-22 0644 x"),
+            ("-rw-r--r-- 1 u g 7B 2001-01-22T10:13:00 x", "file 7 2001-01-22T10:13:00 0644 x"),
+            ("-rw-rw-rw- 1 noone nogroup  0 000 17 2025 x.nam", "file 0 - 0666 x.nam"),
+            ("rw-rw-rw-          0  464195454  464195454 Jul  1  2016 x", "file 464195454 2016-07-01 0666 x"),
+            ("d????????? ? ? ? ?            ? x y", "dir - - - x y"),
+            ("-????????? ? ? ? ? ? ?", "file - - - ?"),
             // Whole paths.
             ("- [RWCEAFMS] u   7 Jan 22  2001 /data/pub/A b", "file 7 2001-01-22 - A b"),
             ("drwxr-xr-x 1 u g 7 Jan 22  2001 /data/pub/", "dir 7 2001-01-22 0755 pub"),
@@ -350,6 +361,12 @@ mod tests {
             lines(&["2025-11-14 22:13 AM", "2025-11-14 10:13 PM"]),
             ["2025-11-14T22:13 AM", "2025-11-14T10:13 PM"]
         );
+        // Blanks before all names of many are a column's.
+        assert_eq!(
+            lines(&["Nov 14 10:13   a", "Nov 14 10:13    b", "Nov 14  2025   c d"]),
+            ["2026-11-14T10:13 a", "2026-11-14T10:13  b", "2025-11-14 c d"]
+        );
+        assert_eq!(lines(&["Nov 14 10:13  a", "Nov 14 10:13  b"]), ["2026-11-14T10:13  a", "2026-11-14T10:13  b"]);
         // The other months tell whose months they are.
         assert_eq!(lines(&["lip 14  2019 a", "kol 14  2019 b"]), ["2019-06-14 a", "2019-08-14 b"]);
         assert_eq!(lines(&["lip 14  2019 a", "sie 14  2019 b"]), ["2019-07-14 a", "2019-08-14 b"]);
