@@ -57,7 +57,9 @@ impl Clock {
             return None;
         }
         let of_day = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second.unwrap_or(0).min(59));
-        if second.is_some() && words.get(words_taken).is_some_and(|word| is_zone(word.text)) {
+        // A name must be left where the zone is a word.
+        let zone = |word: &Word<'_>| is_zone(word.text) || (is_utc(word.text) && words.len() > words_taken + 1);
+        if second.is_some() && words.get(words_taken).is_some_and(zone) {
             words_taken += 1;
         }
         Some(Self { of_day, precise: second.is_some(), words: words_taken, half_apart })
@@ -141,6 +143,10 @@ fn half_day(word: &[u8]) -> Option<u8> {
         b"pm" | b"p" | b"p.m." | b"p.\xc2\xa0m." => Some(12),
         _ => None,
     }
+}
+
+fn is_utc(word: &[u8]) -> bool {
+    matches!(word, b"GMT" | b"UTC")
 }
 
 /// `+0900`, `-03:30`.

@@ -211,6 +211,7 @@ pub(super) fn finish(
     let clock = |rest| Clock::read_halved(rest, !habits.half_is_name);
     if let Some(clock) = clock(rest) {
         let date = |stamp, words, form| Some(Date { half_apart: clock.half_apart, ..date(stamp, words, form)? });
+        let clock = if known.is_none() { with_zone(clock, rest) } else { clock };
         let (next_year, words) = match rest.get(clock.words).and_then(|word| year(word.text)) {
             Some(next) if known.is_none() && (clock.precise || habits.year_after_time) => (Some(next), clock.words + 1),
             _ => (None, clock.words),
@@ -232,6 +233,14 @@ pub(super) fn finish(
         return full.map(|date| Date { half_apart: clock.half_apart, ..date });
     }
     date(day_stamp((year, month, day)), 1, Form::Year)
+}
+
+/// `22:13:20 CET 2023`, as date(1) writes it: the zone belongs to the time.
+fn with_zone(clock: Clock, rest: &[Word<'_>]) -> Clock {
+    let next = |at: usize| rest.get(clock.words + at).map_or(&b""[..], |word| word.text);
+    let zone = (3..=5).contains(&next(0).len()) && next(0).iter().all(u8::is_ascii_uppercase);
+    let found = clock.precise && zone && year(next(1)).filter(plausible).is_some();
+    Clock { words: clock.words + usize::from(found), ..clock }
 }
 
 /// `2023-11-14`, `14.11.2023`, `11/14/23`, `14-Nov-2023`, `11-14`, with or without a time behind it.
@@ -414,6 +423,9 @@ mod tests {
             (b"Nov 14, 2023 22:13 x", minute, 4),
             (b"Nov 14 22:13:20 2023 x", second, 4),
             (b"Tue Nov 14 22:13:20 2023 x", second, 5),
+            (b"Tue Nov 14 22:13:20 CET 2023 x", second, 6),
+            (b"Nov 14 22:13:20 GMT 2023 x", second, 5),
+            (b"Tue, 14 Nov 2023 22:13:20 GMT x", second, 6),
             (b"2023-11-14 22:13 x", minute, 2),
             (b"2023-11-14 22:13:20.000000000 +0900 x", second, 3),
             (b"2023/11/14 22:13:20 x", second, 2),

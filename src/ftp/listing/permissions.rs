@@ -101,6 +101,7 @@ fn column(word: &[u8], next: Option<&Word<'_>>) -> Option<(Shape, Option<u16>)> 
                 .strip_prefix(b"+")
                 .or_else(|| rest.strip_prefix(b"."))
                 .or_else(|| rest.strip_prefix(b"@"))
+                .or_else(|| rest.strip_prefix(b"*"))
                 .unwrap_or(rest);
             return rest.iter().all(u8::is_ascii_digit).then_some((shape, Some(mode)));
         }
@@ -178,6 +179,7 @@ mod tests {
             ("----rwxr-x 1", Some((Shape::File, Some(0o075)))),
             ("-rw-r--r--+ 1", Some((Shape::File, Some(0o644)))),
             ("-rw-r--r--. 1", Some((Shape::File, Some(0o644)))),
+            ("-rw-r--r--* 1", Some((Shape::File, Some(0o644)))),
             ("-rw-r--r--@ 1", Some((Shape::File, Some(0o644)))),
             ("drwxr-x---+1464 u", Some((Shape::Dir, Some(0o750)))),
             ("drwxr-xr-x1732 u", Some((Shape::Dir, Some(0o755)))),

@@ -1,11 +1,12 @@
 //! Styles of systems that hardly anybody runs any more: [`gcos`] is Bull's and Honeywell's GCOS 8, [`mpe`] the HP 3000's,
-//! [`vos`] Stratus', [`pctcp`] a server for DOS, [`jes`] the jobs of z/OS.
+//! [`vos`] Stratus', [`pctcp`] and [`distinct`] are of servers for DOS and Windows, [`jes`] the jobs of z/OS.
 
 use super::super::text::number;
 use super::clock::Clock;
 use super::date::{self, Form, Habits, Line, Triple};
+use super::months::month;
 use super::order::DateOrder;
-use super::time::{coarse, midnight};
+use super::time::{coarse, midnight, small, year};
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry, permissions};
 use crate::remote::{Entry, Kind, Precision};
@@ -44,6 +45,26 @@ pub(super) fn pctcp(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
         return Err(Skip::NoEntry);
     }
     entry(line.word(1), kind, Facts { size, mtime: date.stamp, mode: None })
+}
+
+/// `-wa--          60  Dec 29,2002   7:00   readme.txt`: Distinct's, with the attributes of DOS.
+pub(super) fn distinct(line: &Line<'_>) -> Result<Option<Entry>, Skip> {
+    let kind = match line.word(0) {
+        [b'd', rest @ ..] if is_attributes(rest) => Kind::Dir,
+        [b'-', rest @ ..] if is_attributes(rest) => Kind::File,
+        _ => return Err(Skip::NoEntry),
+    };
+    let size = number(line.word(1)).ok_or(Skip::NoEntry)?;
+    let mut parts = line.word(3).split(|&b| b == b',');
+    let day = parts.next().and_then(small).zip(parts.next().and_then(year)).filter(|_| parts.next().is_none());
+    let ((day, year), month) = day.zip(month(line.word(2))).ok_or(Skip::NoEntry)?;
+    let clock = Clock::read(line.words.get(4..).unwrap_or_default()).ok_or(Skip::NoEntry)?;
+    let facts = Facts { size: Some(size), mtime: clock.on(midnight((year, month, day))), mode: None };
+    entry(skip_blanks(line.after(3 + clock.words)), kind, facts)
+}
+
+fn is_attributes(letters: &[u8]) -> bool {
+    letters.len() == 4 && letters.iter().zip(b"wahs").all(|(b, set)| b == set || *b == b'-' || *b == b'r')
 }
 
 /// `  1B  BA         605 2147483647   1       16  1  *  .sh_history`: length of a record, type, records, and more numbers.
@@ -120,6 +141,8 @@ mod tests {
             ),
             ("     40774              A.SYS   Tue May 31 06:22:00 1994", "file 40774 1994-05-31T06:22:00 - A.SYS"),
             ("<dir>                     UTIL   Thu Feb 20 09:55:02 2003", "dir - 2003-02-20T09:55:02 - UTIL"),
+            ("-wa--          60  Dec 29,2002   7:00   a b", "file 60 2002-12-29T07:00 - a b"),
+            ("d----           0  Dec 29,2002   6:51  test", "dir 0 2002-12-29T06:51 - test"),
             ("           1B  BA         605 2147483647   1       16  1  *  .rc", "file 605 - - .rc"),
             ("          16W  HBD          0   67107839   1       32  1  *  sub/", "dir - - - sub"),
             ("         128W  PROG        10   67107839   1       32  1  4  A B", "file 2560 - - A B"),

@@ -3,9 +3,12 @@
 //! [`vxworks`] and VShell begin with the size, [`newt`] (Chameleon, SuperTCP, Nortel) with the name; [`octal`] is UNIX in
 //! numbers; [`os9`] is Microware's; [`dls`] prints descriptions behind its names.
 
+use std::borrow::Cow;
+
 use super::super::text::number;
 use super::clock::Clock;
 use super::date::{self, Form, Habits, Line, Triple, Word};
+use super::sizes::size;
 use super::time::{midnight, small};
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -39,8 +42,8 @@ pub(super) fn vxworks(line: &Line<'_>, context: &Context) -> Result<Option<Entry
 pub(super) fn newt(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
     for at in 1..line.words.len() {
         let size = match line.word(at) {
-            b"<DIR>" => None,
-            word => match number(word) {
+            b"<DIR>" | b"<dir>" => None,
+            word => match size(word).flatten() {
                 Some(size) => Some(size),
                 None => continue,
             },
@@ -52,12 +55,28 @@ pub(super) fn newt(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, 
         let rest = line.words.get(at + 1 + end..).unwrap_or_default();
         let attributes = rest.len() == 1 && at == 1 && rest[0].text.iter().all(|b| b"RHSA".contains(b));
         if rest.is_empty() || attributes {
-            let name = &line.text[line.words[0].start..line.words[at - 1].end];
+            let name = newt_name(line, at);
             let kind = if size.is_none() || name.ends_with(b"/") { Kind::Dir } else { Kind::File };
-            return entry(name, kind, Facts { size, mtime, mode: None });
+            return entry(&name, kind, Facts { size, mtime, mode: None });
         }
     }
     Err(Skip::NoEntry)
+}
+
+/// The name in front of the word at `end`: before its type with Unisys (`A/B      SEQDATA    84`), in two columns with
+/// PC-NFSD (`prog1    exe`).
+fn newt_name<'a>(line: &Line<'a>, end: usize) -> Cow<'a, [u8]> {
+    let words = &line.words[..end];
+    let whole = || Cow::from(&line.text[words[0].start..words[end - 1].end]);
+    match words {
+        [name, extension] if extension.start > name.end + 1 => {
+            if name.text.len() <= 8 && extension.text.len() <= 3 {
+                return [name.text, b".", extension.text].concat().into();
+            }
+            if extension.text.iter().all(u8::is_ascii_uppercase) { name.text.into() } else { whole() }
+        }
+        _ => whole(),
+    }
 }
 
 fn newt_date(words: &[Word<'_>], context: &Context) -> Option<(Option<Stamp>, usize)> {
@@ -166,6 +185,9 @@ mod tests {
             ("ti.cfg       1014196  06/03/04  Thur.   10:20:03", "file 1014196 2004-06-03T10:20:03 - ti.cfg"),
             ("a b.txt                   812  10-23-2003 13:01", "file 812 2003-10-23T13:01 - a b.txt"),
             ("sub/                        0  10-23-2003 01:02", "dir 0 2003-10-23T01:02 - sub"),
+            ("A                       SEQDATA    84 03/08/1998  15:32", "file 84 1998-03-08T15:32 - A"),
+            ("prog1    exe     2,563,136 06-10-99  10:00a", "file 2563136 1999-06-10T10:00 - prog1.exe"),
+            ("temp         <dir>         01-27-97   3:41p", "dir - 1997-01-27T15:41 - temp"),
             // Numbers, OS-9.
             ("0100644   500  101   12345    123456789       a b", "file 12345 1973-11-29T21:33:09 0644 a b"),
             ("0041777   500  101   4096    123456789       d", "dir 4096 1973-11-29T21:33:09 1777 d"),

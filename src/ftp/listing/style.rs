@@ -50,13 +50,15 @@ pub enum Style {
     Vos,
     /// As PC/TCP does: the size first, the date last.
     PcTcp,
+    /// As Distinct's server does.
+    Distinct,
     /// As `dls` does: names, sizes and descriptions.
     Dls,
 }
 
 impl Style {
     /// All styles, the likely ones first.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Mlsd,
         Self::Eplf,
         Self::Unix,
@@ -76,6 +78,7 @@ impl Style {
         Self::Mpe,
         Self::Vos,
         Self::PcTcp,
+        Self::Distinct,
         Self::Dls,
     ];
 
@@ -101,6 +104,7 @@ impl Style {
             Self::Mpe => "mpe",
             Self::Vos => "vos",
             Self::PcTcp => "pctcp",
+            Self::Distinct => "distinct",
             Self::Dls => "dls",
         }
     }
@@ -203,6 +207,7 @@ pub(super) fn guess(line: &Line<'_>, context: &Context) -> Option<Style> {
         Style::Mpe,
         Style::Vos,
         Style::PcTcp,
+        Style::Distinct,
     ];
     strict.into_iter().find(|style| match style {
         // VMS without a version may be anything.
@@ -232,6 +237,7 @@ pub(super) fn parse_line(style: Style, line: &Line<'_>, context: &Context) -> Re
         Style::Mpe => rare::mpe(line),
         Style::Vos => rare::vos(line),
         Style::PcTcp => rare::pctcp(line, context),
+        Style::Distinct => rare::distinct(line),
         Style::Dls => small::dls(line, context),
     }
 }
