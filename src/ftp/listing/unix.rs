@@ -187,7 +187,7 @@ mod tests {
             ("ls: cannot open directory '.': Permission denied", Skip::NoEntry),
             ("d????????? ? ? ? x", Skip::NoDate),
             ("-rw-r--r--", Skip::NoDate),
-            ("-rw-r--r-- 1 u g Nov 14 2023 x", Skip::NoDate),
+            ("-rw-r--r-- 1 u g Nov 14 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 32 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 2023", Skip::BadName),
@@ -257,6 +257,9 @@ mod tests {
             ("rw-rw-rw-          0  464195454  464195454 Jul  1  2016 x", "file 464195454 2016-07-01 0666 x"),
             ("d????????? ? ? ? ?            ? x y", "dir - - - x y"),
             ("-????????? ? ? ? ? ? ?", "file - - - ?"),
+            ("drwxrwxr-x  2 u g - Nov 14 22:13 x y", "dir - 2026-11-14T22:13 0775 x y"),
+            ("drwxrwxr-x  2 u g <DIR> Nov 14  2023 x", "dir - 2023-11-14 0775 x"),
+            ("-rw-r--r-- 1 u g Nov 14 2023 x", "file - 2023-11-14 0644 x"),
             // Whole paths.
             ("- [RWCEAFMS] u   7 Jan 22  2001 /data/pub/A b", "file 7 2001-01-22 - A b"),
             ("drwxr-xr-x 1 u g 7 Jan 22  2001 /data/pub/", "dir 7 2001-01-22 0755 pub"),
