@@ -117,7 +117,12 @@ impl Finder<'_> {
             let date = Date { stamp: Some(stamp), words: 1, form: Form::Full, clue: None, half_apart: false };
             return Some(Columns::dated(self.words, at + 1, size, date));
         }
-        Some(Columns::undated(size, self.words[at].end, at + 1))
+        // A date in a form of nobody's ends where its time does: `14Nov2023 22:13 name`.
+        let digits = |at: usize| self.words[at].text.iter().any(u8::is_ascii_digit);
+        let end = (at + 2..self.words.len().min(at + 5))
+            .find(|end| date::like_clock(self.words[*end].text) && (at + 1..*end).any(digits));
+        let last = end.filter(|end| end + 1 < self.words.len()).unwrap_or(at);
+        Some(Columns::undated(size, self.words[last].end, last + 1))
     }
 
     /// The first date in `range` with a number in front.

@@ -177,7 +177,11 @@ pub(super) fn read_foreign(words: &[Word<'_>], habits: Habits, now: i64) -> Opti
     let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80 || matches!(b, b'.' | b',' | b'-' | b'\'');
     // Robots of Fanuc write the month before the first as `000`.
     let is_word = |word: &Word<'_>| word.text == b"000" || word.text.len() > 1 && word.text.iter().all(is_letter);
-    let is_day = |word: &Word<'_>| day_number(word.text).is_some();
+    // Also the day before the first, and none at all: `Jan 00 1900`, `--- -- --:--`.
+    let is_day = |word: &Word<'_>| {
+        let text = word.text.strip_suffix(b".").unwrap_or(word.text);
+        matches!(text, b"--" | [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9'])
+    };
     if !(is_word(first) && is_day(second) || is_day(first) && is_word(second)) {
         return None;
     }
@@ -189,13 +193,12 @@ pub(super) fn read_foreign(words: &[Word<'_>], habits: Habits, now: i64) -> Opti
     Some(Date { stamp: None, words: found.words + 2, ..found })
 }
 
-/// `25:61`, `13:06PM`: no time, but it stands for one.
-fn like_clock(word: &[u8]) -> bool {
-    let word =
-        word.split_at_checked(5).filter(|(_, half)| matches!(*half, b"AM" | b"PM")).map_or(word, |(time, _)| time);
+/// `25:61`, `13:06PM`, `--:--`, `7:05:20`: no time, perhaps, but it stands for one.
+pub(super) fn like_clock(word: &[u8]) -> bool {
+    let word = word.strip_suffix(b"AM").or_else(|| word.strip_suffix(b"PM")).unwrap_or(word);
     let mut parts = word.split(|&b| b == b':');
-    let two = |part: Option<&[u8]>| part.is_some_and(|part| part.len() == 2 && part.iter().all(u8::is_ascii_digit));
-    two(parts.next()) && two(parts.next()) && parts.next().is_none()
+    let is_part = |part: &[u8]| (1..=2).contains(&part.len()) && (part == b"--" || part.iter().all(u8::is_ascii_digit));
+    (2..=3).contains(&parts.clone().count()) && parts.all(is_part)
 }
 
 /// What follows day and month: a time, a year, or both.
@@ -291,7 +294,8 @@ impl Triple {
             return short_pair(first, second, mark, habits);
         };
         if let Some(month) = month(second) {
-            return Some((Self::Full(any_year(third)?, month, day_number(first)?), None));
+            let (year, day) = if first.len() == 4 { (first, third) } else { (third, first) };
+            return Some((Self::Full(any_year(year)?, month, day_number(day)?), None));
         }
         if let Some(month) = month(first) {
             return Some((Self::Full(any_year(third)?, month, day_number(second)?), None));
@@ -437,6 +441,7 @@ mod tests {
             (b"11-14-2023 10:13PM x", minute, 2),
             (b"11/14/23 10:13 pm x", minute, 3),
             (b"14-Nov-2023 22:13:20 x", second, 2),
+            (b"2023-Nov-14 22:13:20 x", second, 2),
             (b"14-NOV-2023 22:13:20.45 x", second, 2),
             (b"Nov-14-2023 22:13:20 x", second, 2),
             ("2023年11月14日 22:13 x".as_bytes(), minute, 2),

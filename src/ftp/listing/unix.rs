@@ -270,6 +270,9 @@ mod tests {
             ("-rw-r--r-- 1 u g 7  4 \u{127}\u{fe}\u{e6}. 2003 x y", "file 7 - 0644 x y"),
             ("-rw-r--r-- 1 u g 12 Nov 14 25:61 x", "file 12 - 0644 x"),
             ("-rw-r--r-- 1 u g 12 Nov 14 13:06PM x", "file 12 - 0644 x"),
+            ("-rw-r--r-- 1 u g 7 Jan 00 1900 x", "file 7 - 0644 x"),
+            ("-rw-r--r-- 1 u g 7 --- -- --:-- x y", "file 7 - 0644 x y"),
+            ("-rw-r--r-- 1 u g 7 14Nov2023 22:13 x y", "file 7 - 0644 x y"),
             // Owner and group that look like a date.
             ("-rw-r--r-- 1 3 May 8192 Jan 31  2017 May 3", "file 8192 2017-01-31 0644 May 3"),
             ("-rw-r--r-- 1 3 May 2003 Jan 31  2017 May 3", "file 2003 2017-01-31 0644 May 3"),
