@@ -32,6 +32,7 @@ mod sizes;
 mod small;
 mod style;
 pub mod time;
+mod triple;
 mod unix;
 mod vms;
 mod world;
