@@ -29,7 +29,7 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     match &column.to_ascii_uppercase()[..] {
         b"<DIR>" | b"<REP>" => entry(name(), Kind::Dir, facts),
         b"<JUNCTION>" | b"<SYMLINK>" | b"<SYMLINKD>" | b"<LINK>" => {
-            let (name, target) = split_target(skip_blanks(line.after(at)));
+            let (name, target) = split_target(name());
             entry(name, Kind::Symlink { target: target.map(Into::into) }, facts)
         }
         _ => {
@@ -88,7 +88,7 @@ fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Option<DateOrd
 /// IIS 7.5 to 10 are alike in this (robinrodricks/FluentFTP issue 861, where the blanks of names were lost, too).
 fn name_in_columns(after_clock: &[u8]) -> Option<&[u8]> {
     let (column, rest) = after_clock.split_at_checked(21)?;
-    let is_dir = column == b"       <DIR>         ";
+    let is_dir = column.starts_with(b"       <") && matches!(column.trim_ascii_end(), [_, .., b'>']);
     let is_size = column.last().is_some_and(u8::is_ascii_digit) && !skip_blanks(column).contains(&b' ');
     rest.strip_prefix(b" ").filter(|_| is_dir || is_size)
 }
@@ -128,8 +128,13 @@ fn grouped<'a>(line: &Line<'a>, at: usize, name_column: Option<usize>) -> Option
     Some((number(&digits)?, name))
 }
 
-/// Name and target of `name [target]`.
+/// Name and target of `name [target]`, `name -> target`, `name => target`.
 fn split_target(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
+    // Neither name nor target can hold a `>` on Windows.
+    if let Some(at) = rest.windows(4).position(|part| matches!(part, b" -> " | b" => ")).filter(|at| *at > 0) {
+        let target = skip_blanks(&rest[at + 4..]);
+        return (&rest[..at], (!target.is_empty()).then_some(target));
+    }
     let at = rest.windows(2).position(|pair| pair == b" [").filter(|_| rest.ends_with(b"]"));
     match at {
         Some(at) => {
@@ -201,6 +206,10 @@ mod tests {
             ("<JUNCTION>     All Users [C:\\ProgramData]", "All Users", Some("C:\\ProgramData")),
             ("<SYMLINKD>     d [\\\\host\\share [x]]", "d", Some("\\\\host\\share [x]")),
             ("<SYMLINK>      f [..\\f]", "f", Some("..\\f")),
+            ("<JUNCTION>     a b => foo", "a b", Some("foo")),
+            ("<JUNCTION>     c -> bar too", "c", Some("bar too")),
+            ("   <JUNCTION>  d ->  foo2", "d", Some("foo2")),
+            ("   <JUNCTION>      e ->  foo2", " e", Some("foo2")),
             ("<SYMLINK>      f", "f", None),
             ("<SYMLINK>      f []", "f", None),
         ];
