@@ -477,12 +477,12 @@ fn a_line_that_is_too_long_does_not_cost_the_verb() {
 /// RFC 959 wants a 1yz first; small devices leave it out, and the listing came all the same.
 #[test]
 fn a_listing_without_a_preliminary_reply_is_read() {
-    let server = FakeServer::start(Personality::mlsd(), tree());
-    let client = client(&server);
-    server.fault(Fault::silence(Stage::Reply("MLSD")));
-    assert_eq!(names(&client, "/d"), ["a.txt"], "{}", server.log());
-    assert_eq!(names(&client, "/d"), ["a.txt"], "in step");
-    assert_eq!(server.log().replies().iter().filter(|reply| reply.starts_with("150")).count(), 0);
+    for personality in [Personality::mlsd(), Personality::unix_list()] {
+        let server = FakeServer::start(Personality { opens_silently: true, ..personality }, tree());
+        let client = client(&server);
+        assert_eq!(names(&client, "/d"), ["a.txt"], "{}", server.log());
+        assert_eq!(names(&client, "/d"), ["a.txt"], "in step");
+    }
 }
 
 /// Servers have `Login incorrect` for a second session as well; the first one proves that it is not the password.
@@ -492,7 +492,7 @@ fn a_login_refused_beside_a_living_one_is_a_limit() {
     let client = client(&server);
     let held = open(&client, "/big", 0).expect("a transfer");
     server.fault(Fault::reply("PASS", "530 Login incorrect."));
-    std::thread::scope(|both| {
+    thread::scope(|both| {
         let waits = both.spawn(|| names(&client, "/d"));
         assert!(server.wait_for(|log| log.verb("PASS") == 2, AMPLE), "{}", server.log());
         held.finish(soon()).expect("an early end");

@@ -24,7 +24,7 @@ pub fn check(data: &[u8]) {
 /// Panics where `parsed` cannot come of a listing `data`.
 pub(super) fn sane(parsed: &Parsed, data: &[u8]) {
     let lines = data.split(|&b| b == b'\n' || b == b'\r').count();
-    assert!(parsed.entries.len() + parsed.skipped_count <= lines, "{} lines", lines);
+    assert!(parsed.entries.len() + parsed.skipped_count <= lines, "{lines} lines");
     assert!(parsed.skipped.len() == parsed.skipped_count.min(100));
     for skipped in &parsed.skipped {
         assert!(is_printable(&skipped.line) && skipped.line.len() < 2_000, "{}", skipped.line);
