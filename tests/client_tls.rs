@@ -119,6 +119,35 @@ fn without_tickets_the_older_version_is_taken() {
     }
 }
 
+/// A refused transfer uses up a ticket of TLS 1.3 all the same, and a server hands out few: seen with ProFTPD, where four
+/// forbidden files ended the mount.
+#[test]
+fn refused_transfers_do_not_use_a_server_of_tls_13_up() {
+    let tls = Tls::required().with_versions(Versions::Only13).with_reuse(Reuse::OfConnection);
+    let scene = Scene::new(Personality::proftpd().with_tls(tls), TlsMode::Require);
+    let client = scene.entered();
+    for _ in 0..12 {
+        let error = open(&client, "/missing", 0).map(drop).expect_err("not there");
+        assert_eq!(error.kind, ErrorKind::NotFound, "{error}\n{}", scene.server.log());
+    }
+    works(&scene, &client);
+    assert!(scene.server.log().handshakes().iter().all(|how| how.tls13));
+}
+
+/// Several transfers begin before any has learned that TLS 1.3 leads nowhere.
+#[test]
+fn all_of_the_first_transfers_find_their_way_to_the_older_version() {
+    let tls = Tls { no_tickets: true, ..Tls::required().with_reuse(Reuse::OfConnection) };
+    let scene = Scene::new(Personality::proftpd().with_tls(tls), TlsMode::Require);
+    let client = scene.entered();
+    std::thread::scope(|all| {
+        for _ in 0..6 {
+            all.spawn(|| assert_eq!(names(&client, "/"), ["a.txt", "big", "empty"]));
+        }
+    });
+    works(&scene, &client);
+}
+
 /// After an empty stream that ends in order: `425` of ProFTPD, `522` of vsftpd.
 #[test]
 fn a_refusal_after_an_empty_stream_is_an_error_and_no_empty_file() {
@@ -160,6 +189,31 @@ fn a_broken_handshake_is_no_empty_directory_whatever_the_server_says() {
     assert!(read(&client, "/a.txt", 0).is_err());
     scene.server.heal();
     works(&scene, &client);
+}
+
+/// vsftpd that is full says so in the clear, before any TLS, and one whose child dies writes `500 OOPS` into the stream.
+#[test]
+fn words_in_the_clear_in_place_of_tls_are_told_apart() {
+    let scene = Scene::new(Personality::mlsd().with_tls(Tls::implicit()), TlsMode::Implicit);
+    let client = scene.entered();
+    let held = open(&client, "/big", 0).expect("a transfer");
+    let full = "421 There are too many connected users, please try later.\r\n";
+    scene.server.fault(Fault::raw(Stage::Handshake, full));
+    std::thread::scope(|both| {
+        let waits = both.spawn(|| names(&client, "/"));
+        assert!(scene.server.wait_for_connections(2, support::client::AMPLE), "{}", scene.server.log());
+        held.finish(soon()).expect("an early end");
+        assert_eq!(waits.join().expect("no panic").len(), 3, "in turn");
+    });
+    scene.server.heal();
+    scene.server.fault(Fault::raw(Stage::Handshake, "500 OOPS: child died\r\n").times(1));
+    assert!(scene.server.wait_for_idle(1, support::client::AMPLE));
+    scene.server.cut_idle_connections(End::Fin);
+    works(&scene, &client);
+    // Before the first success it is the user's mistake.
+    let scene = Scene::new(Personality::mlsd(), TlsMode::Implicit);
+    let text = scene.refused();
+    assert!(text.contains("but with \"220 ") && text.contains("ftpes://"), "{text}");
 }
 
 /// A 425 that had nothing to do with sessions, from a server that knows TLS 1.3 alone.

@@ -252,7 +252,11 @@ impl Client {
             // Neither file nor directory, and yet there.
             Verdict::Sure(ErrorKind::NotDir) => Ok(meta(Kind::Other, None)),
             Verdict::Sure(kind) => Err(refusal("CWD", &reply, kind)),
-            Verdict::Ask(_) => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
+            Verdict::Ask(_) if self.dialect.can(Skill::Size) == Can::Yes => {
+                Err(refusal("CWD", &reply, ErrorKind::NotFound))
+            }
+            // It may be a file: nobody can tell.
+            Verdict::Ask(_) => Err(refusal("CWD", &reply, ErrorKind::Protocol)),
         }
     }
 

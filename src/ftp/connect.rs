@@ -12,7 +12,7 @@ use super::dialect::{Can, Dialect, Skill};
 use super::door::Door;
 use super::encoding::Codec;
 use super::features::{Features, Software};
-use super::login::{Login, greet};
+use super::login::{Login, greet, refused_or_failed};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
 use super::tls::Security;
@@ -91,7 +91,7 @@ impl Connector {
         self.door.check().map_err(Refusal::Known)?;
         let mut control = self.dial(deadline)?;
         if self.security.mode() == TlsMode::Implicit {
-            control = self.encrypt(control, deadline)?;
+            control = self.encrypt(control, deadline).map_err(refused_or_failed)?;
         }
         let greeting = greet(&mut control, deadline)?;
         let mut control = match self.security.mode() {
@@ -170,6 +170,7 @@ impl Connector {
                 self.dialect.learn(Skill::Tls13, Can::Unknown);
             }
         })?;
+        self.dialect.learn(Skill::Tls, Can::Yes);
         control.protect_data(!self.security.clear_data());
         Ok(control)
     }

@@ -186,7 +186,7 @@ impl From<Closed> for Refusal {
 }
 
 /// While logging in, a 421 may speak of the number of connections; [`Control::reply`] has made an error of it.
-fn refused_or_failed(error: Error) -> Refusal {
+pub(super) fn refused_or_failed(error: Error) -> Refusal {
     match error.kind {
         ErrorKind::Busy => Refusal::TooMany(Error { kind: ErrorKind::Unreachable, ..error.with_retry(Retry::Never) }),
         ErrorKind::TlsRequired => Refusal::Failed(Error { verb: "login", ..error.because(Hint::Tls) }),

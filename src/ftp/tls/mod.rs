@@ -7,6 +7,7 @@
 
 mod key;
 pub(crate) mod layer;
+mod tickets;
 mod verify;
 
 use std::fmt;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use log::debug;
-use rustls::client::{ClientSessionMemoryCache, Resumption};
+use rustls::client::{ClientSessionStore, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -24,6 +25,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, Error, SupportedProtocolVersion};
 use zeroize::Zeroizing;
 
+use self::tickets::Tickets;
 use self::verify::Verifier;
 use crate::config::{Tls, TlsMode, TlsVersions};
 
@@ -52,6 +54,9 @@ struct Identity {
 pub(crate) struct Session {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    tickets: Arc<Tickets>,
+    /// TLS 1.3 was left out, because this server does not seem to resume it.
+    old: bool,
 }
 
 impl Security {
@@ -60,7 +65,12 @@ impl Security {
     /// # Errors
     /// One line that names the file.
     pub(crate) fn new(settings: &Tls, host: &str) -> Result<Self, String> {
-        let name = server_name(host).ok_or_else(|| format!("'{host}' is no name that a certificate can have"))?;
+        let name = match server_name(host) {
+            Some(name) => name,
+            // Nobody will ask.
+            None if settings.mode == TlsMode::Off => ServerName::IpAddress(IpAddr::from([0, 0, 0, 0]).into()),
+            None => return Err(format!("'{host}' is no name that a certificate can have (tls=off does without)")),
+        };
         let authorities = match (&settings.cacert, &settings.capath) {
             _ if settings.mode == TlsMode::Off => None,
             (None, None) => None,
@@ -121,9 +131,9 @@ impl Security {
                 })?
             }
         };
-        let tickets = Arc::new(ClientSessionMemoryCache::new(TICKETS));
-        config.resumption = Resumption::store(tickets);
-        Ok(Session { config: Arc::new(config), name: self.name.clone() })
+        let tickets = Tickets::new();
+        config.resumption = Resumption::store(Arc::clone(&tickets) as Arc<dyn ClientSessionStore>);
+        Ok(Session { config: Arc::new(config), name: self.name.clone(), tickets, old })
     }
 
     fn make_verifier(&self) -> Verifier {
@@ -136,6 +146,23 @@ impl Session {
     /// A connection that has said nothing yet; it resumes the newest session there is.
     pub(crate) fn connection(&self) -> Result<ClientConnection, Trouble> {
         ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(|e| Trouble::from_rustls(&e))
+    }
+}
+
+impl Session {
+    /// Whether TLS 1.3 was left out.
+    pub(crate) fn is_old(&self) -> bool {
+        self.old
+    }
+
+    /// Whether the server has handed out tickets of TLS 1.3 on this connection.
+    pub(crate) fn had_tickets(&self) -> bool {
+        self.tickets.ever()
+    }
+
+    /// Whether it did, and none is left: the next data connection cannot resume anything.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.tickets.used_up()
     }
 }
 
@@ -203,9 +230,6 @@ fn identity(cert: &Path, key: Option<&Path>) -> Result<Identity, String> {
 
 /// How the label of an encrypted key begins in PEM (RFC 7468 11).
 const MARK: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
-
-/// Servers remembered by one session's ticket store: there is only one.
-const TICKETS: usize = 8;
 
 #[cfg(test)]
 mod tests {

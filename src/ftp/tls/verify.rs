@@ -159,12 +159,14 @@ pub(crate) struct Trouble {
     kind: TroubleKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum TroubleKind {
     /// It will be so the next time, too.
     Ours,
     /// The records are broken: so is the connection.
     Broken,
+    /// There are no records: what came in their place.
+    Clear(Vec<u8>),
 }
 
 impl Trouble {
@@ -177,10 +179,9 @@ impl Trouble {
         }
         let ours = |text: &str| Self { text: text.into(), kind: TroubleKind::Ours };
         match error {
-            Error::InvalidMessage(InvalidMessage::InvalidContentType) => ours(
-                "the server does not answer in TLS (ftps:// and 'implicit' are for TLS from the first byte on, \
-                      ftpes:// for AUTH TLS)",
-            ),
+            Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+                Self { text: "the server does not answer in TLS".into(), kind: TroubleKind::Clear(Vec::new()) }
+            }
             Error::AlertReceived(AlertDescription::ProtocolVersion)
             | Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
                 ours("the server speaks no version of TLS that is allowed here: 1.2 or 1.3, see the option tls_version")
@@ -200,6 +201,22 @@ impl Trouble {
             ),
             Error::PeerIncompatible(_) | Error::InvalidCertificate(_) => ours(&error.to_string()),
             _ => Self { text: error.to_string(), kind: TroubleKind::Broken },
+        }
+    }
+
+    /// Adds what came in place of a record.
+    pub(super) fn with_words(self, words: &[u8]) -> Self {
+        match self.kind {
+            TroubleKind::Clear(_) => Self { kind: TroubleKind::Clear(words.to_vec()), ..self },
+            TroubleKind::Ours | TroubleKind::Broken => self,
+        }
+    }
+
+    /// What came in the clear, where something did that is no TLS at all.
+    pub(crate) fn clear_words(&self) -> Option<&[u8]> {
+        match &self.kind {
+            TroubleKind::Clear(words) => Some(words),
+            TroubleKind::Ours | TroubleKind::Broken => None,
         }
     }
 
