@@ -17,6 +17,9 @@ use crate::remote::{Entry, Kind};
 /// # Errors
 /// The line does not begin with date and time, or has no size and no name that can be used.
 pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
+    if is_frame(line) {
+        return Ok(None);
+    }
     let (date, _) = day(line, context.habits).ok_or(Skip::NoEntry)?;
     let clock = Clock::read_eastern(line.words.get(1..).unwrap_or_default()).ok_or(Skip::NoDate)?;
     let at = 1 + clock.words;
@@ -39,6 +42,15 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
             };
             entry(name, Kind::File, Facts { size: Some(size.ok_or(Skip::NoEntry)?), ..facts })
         }
+    }
+}
+
+/// What `dir` prints around its lines: ` Volume in drive C has no label.`, ` Directory of C:\x`, `3 File(s)   12 bytes`.
+fn is_frame(line: &Line<'_>) -> bool {
+    match (line.word(0), line.word(1)) {
+        (b"Volume", b"in" | b"Serial") | (b"Directory", b"of") => true,
+        (count, b"File(s)" | b"Dir(s)") => number(count).is_some(),
+        _ => false,
     }
 }
 
@@ -258,6 +270,9 @@ mod tests {
         assert_eq!(shown_at_2026(korean), ["dir - 2023-11-14T22:13 - d", "file 1234 2023-11-14T00:13 - x"]);
         let spanish = "14/11/2023  10:13 p. m.    <DIR>    d\r\n14-nov-2023  10:13    7 x\r\n";
         assert_eq!(shown_at_2026(spanish), ["dir - 2023-11-14T22:13 - d", "file 7 2023-11-14T10:13 - x"]);
+        let framed = b" Volume in drive C is X\r\n Directory of C:\\x\r\n\r\n01/13/2023  10:13 PM    9 x\r\n  1 File(s)  9 bytes\r\n";
+        let framed = parse_list_as(framed, &Reading::default());
+        assert_eq!((shown(&framed), framed.is_whole()), (vec!["file 9 2023-01-13T22:13 - x".into()], true));
         let american = "01/02/2023  10:13 PM    9 x\r\n12-05-96  17:03         <DIR>          CE\r\n";
         assert_eq!(shown_at_2026(american), ["file 9 2023-01-02T22:13 - x", "dir - 1996-12-05T17:03 - CE"]);
     }

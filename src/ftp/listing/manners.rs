@@ -127,8 +127,8 @@ impl Study {
             year_after_time: self.year_follows_time(),
             time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
             croatian: self.croatian,
-            // Who prints halves prints them everywhere.
-            half_is_name: self.halved < self.timed,
+            // Who prints halves prints them everywhere, and no years in place of times, as ls does.
+            half_is_name: self.halved < self.timed || self.years > 0,
         };
         let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
         let many = self.dated >= FEW && !filled_year;

@@ -69,6 +69,12 @@ fn is_attributes(letters: &[u8]) -> bool {
 
 /// `  1B  BA         605 2147483647   1       16  1  *  .sh_history`: length of a record, type, records, and more numbers.
 pub(super) fn mpe(line: &Line<'_>) -> Result<Option<Entry>, Skip> {
+    // Three lines of a heading.
+    if matches!((line.word(0), line.word(1)), (b"PATH=", _) | (b"SIZE", b"TYP"))
+        || (line.word(0) == b"CODE" && line.word(1).starts_with(b"----"))
+    {
+        return Ok(None);
+    }
     let record = match line.word(0) {
         [digits @ .., b'B'] => number(digits),
         [digits @ .., b'W'] => number(digits).and_then(|words| words.checked_mul(2)),
@@ -130,6 +136,22 @@ fn full_day(word: &[u8], habits: Habits) -> Option<(u16, u8, u8)> {
 #[cfg(test)]
 mod tests {
     use super::super::shown_at_2026;
+
+    #[test]
+    fn headings_are_known() {
+        let mpe = " PATH= /PUB/\n\n CODE  ------------LOGICAL RECORD-----------  ----SPACE----  FILENAME\n\
+            \x20        SIZE  TYP        EOF      LIMIT R/B  SECTORS #X MX\n\n\
+            \x20          1B  BA         605 2147483647   1       16  1  *  .rc\n";
+        let vos = "Files: 1  Blocks: 160\n\n w    158 stm       90-05-19 11:53:44  a.cobol\n\nDirs: 0\n";
+        let jes = "JOBNAME  JOBID    OWNER    STATUS CLASS\n\
+            IBMUSER2 JOB01906 IBMUSER  OUTPUT A        RC=0000 3 spool files\n";
+        let os9 = "Directory of . 15:10:09\nOwner    Last modified  Attributes Sector Bytecount Name\n\
+            -------   -------------  ---------- ------ --------- ----\n0.0 15/08/30 1100 dsew-ewr 20CE0 9760 d\n";
+        for data in [mpe, vos, jes, os9] {
+            let parsed = super::super::parse_list(data.as_bytes(), 0);
+            assert_eq!((parsed.entries.len(), parsed.skipped), (1, vec![]), "{data}");
+        }
+    }
 
     #[test]
     fn single_lines() {

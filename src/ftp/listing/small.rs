@@ -115,6 +115,10 @@ pub(super) fn octal(line: &Line<'_>) -> Result<Option<Entry>, Skip> {
 
 /// `20.20 07/03/29 1026 d-ewrewr 2650 85920 dir`: owner, day, time, attributes, sector, bytes, name.
 pub(super) fn os9(line: &Line<'_>) -> Result<Option<Entry>, Skip> {
+    let heading = matches!((line.word(0), line.word(1)), (b"Directory", b"of") | (b"Owner", b"Last"));
+    if heading || line.word(0).starts_with(b"-----") {
+        return Ok(None);
+    }
     let attributes = line.word(3);
     let known = attributes.len() == 8 && attributes.iter().all(|b| b"dsewr-".contains(b));
     let (Some((Triple::Full(..), _)), [h1, h2, m1, m2]) = (Triple::read(line.word(1), Habits::default()), line.word(2))
