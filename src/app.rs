@@ -113,6 +113,9 @@ fn no_server(server: &Server, error: &remote::Error) -> String {
     let Server { host, port, .. } = server;
     let path = String::from_utf8_lossy(&server.path);
     match error.kind {
+        _ if error.verb == "ftp_port" => {
+            format!("option 'ftp_port': {}", error.source().map_or_else(|| error.to_string(), ToString::to_string))
+        }
         ErrorKind::LoginRefused if server.user == b"anonymous" => {
             format!("cannot log in to {host}:{port} as anonymous: {error}; name a user in the URL or by --user")
         }

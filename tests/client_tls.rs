@@ -517,6 +517,21 @@ fn one_failure_of_the_network_does_not_end_passive_mode() {
     works(&scene, &client);
 }
 
+/// A server that does not like our address said "permission denied" of every file.
+#[test]
+fn an_address_that_the_server_refuses_is_no_matter_of_permission() {
+    let personality = Personality { active: Active::Refused, ..Personality::mlsd() };
+    let mut scene = Scene::new(personality, TlsMode::Off);
+    scene.config.data = active(DataMode::Active);
+    let error = read(&scene.entered(), "/a.txt", 0).expect_err("no data connection");
+    assert_eq!(error.kind, ErrorKind::Protocol, "{error}");
+    assert!(error.to_string().contains("ftp_port"), "{error}");
+    // And an address that is none is told before anything is mounted.
+    scene.config.data.advertise = ftpfs::config::Advertise::Named("no-such-host.invalid".into());
+    let error = scene.client().enter(b"", soon()).expect_err("nowhere");
+    assert_eq!(error.verb, "ftp_port", "{error}");
+}
+
 #[test]
 fn ports_that_are_all_taken_are_an_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

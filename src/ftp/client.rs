@@ -95,6 +95,10 @@ impl Client {
         let mut whole = if path.starts_with(b"/") { Vec::new() } else { [home.as_bytes(), b"/"].concat() };
         whole.extend_from_slice(&self.names.show_typed(path));
         let root = RemotePath::new(&whole).ok_or_else(|| Error::new(ErrorKind::NameInvalid, "CWD"))?;
+        self.with_lease(&Claim::Metadata, deadline, |lease| {
+            let own = lease.control_mut().local()?;
+            self.opener().check(own, deadline)
+        })?;
         let reply = self.ask(&root, deadline, Command::Cwd)?;
         match reply.code.class() {
             Class::Completion => Ok(root),

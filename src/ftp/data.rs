@@ -154,6 +154,11 @@ impl Opener<'_> {
         Ok(Channel::listening(listener, control, self.patience))
     }
 
+    /// Whether the address that the server is to be told can be found, before anybody depends on it.
+    pub(crate) fn check(&self, own: SocketAddr, deadline: Deadline) -> Result<()> {
+        if self.settings.mode == DataMode::Active { self.advertised(own.ip(), deadline).map(drop) } else { Ok(()) }
+    }
+
     /// The address that the server is told.
     fn advertised(&self, own: IpAddr, deadline: Deadline) -> Result<IpAddr> {
         let name = match &self.settings.advertise {
@@ -202,11 +207,16 @@ fn may_be_active(control: &Control, error: &Error) -> bool {
 }
 
 fn refused(verb: &'static str, reply: &Reply) -> Error {
-    let kind = match classify(verb, reply, b"") {
-        Verdict::Sure(kind) => kind,
-        Verdict::Ask(_) => ErrorKind::Protocol,
-    };
-    refusal(verb, reply, kind)
+    let active = matches!(verb, "EPRT" | "PORT");
+    match classify(verb, reply, b"") {
+        // What is denied is our address, not the file.
+        Verdict::Sure(ErrorKind::Denied | ErrorKind::Unsupported) if active => {
+            refusal(verb, reply, ErrorKind::Protocol)
+                .because(io::Error::other("the server does not connect to us: see the options active and ftp_port"))
+        }
+        Verdict::Sure(kind) => refusal(verb, reply, kind),
+        Verdict::Ask(_) => refusal(verb, reply, ErrorKind::Protocol),
+    }
 }
 
 fn unreadable(verb: &'static str, reply: &Reply) -> Error {

@@ -65,7 +65,9 @@ fn advertise(value: &[u8]) -> Result<Advertise, String> {
         Ok(Advertise::Own)
     } else if let Ok(address) = bare.parse::<IpAddr>() {
         Ok(Advertise::Address(address))
-    } else if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._@".contains(c)) {
+    } else if text.chars().any(|c| !c.is_ascii_digit() && c != '.')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._@".contains(c))
+    {
         Ok(Advertise::Named(text.into()))
     } else {
         Err(format!("'{text}' is no address, interface or host name, and not -"))
@@ -335,7 +337,8 @@ mod tests {
         assert_eq!(address("10.0.0.1"), Ok(Advertise::Address([10, 0, 0, 1].into())));
         assert_eq!(address("[::1]"), address("::1"));
         assert_eq!(address("eth0"), Ok(Advertise::Named("eth0".into())));
-        assert!(address("a b").is_err() && address("").is_err());
+        // The C library would take 1.2.3 for 1.2.0.3.
+        assert!(address("a b").is_err() && address("").is_err() && address("1.2.3").is_err());
         assert_eq!(ports(b"40000-40100"), Ok(Some(40000..=40100)));
         assert_eq!(ports(b"40000"), Ok(Some(40000..=40000)));
         for bad in ["", "-", "80-90", "5000-4000", "1-70000", "+5000"] {
