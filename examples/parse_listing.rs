@@ -85,7 +85,7 @@ fn time(word: &str) -> Result<i64, String> {
 fn run(wanted: Wanted, now: i64) -> io::Result<()> {
     let mut data = Vec::new();
     io::stdin().lock().read_to_end(&mut data)?;
-    let parsed = parse_list_as(&data, &Reading { style: wanted.0, now });
+    let parsed = parse_list_as(&data, &Reading { style: wanted.0, now, order: None });
     let mut out = io::BufWriter::new(io::stdout().lock());
     for entry in &parsed.entries {
         writeln!(out, "{}", object(entry))?;

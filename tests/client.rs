@@ -235,10 +235,12 @@ fn silence_at_any_stage_ends_at_the_deadline() {
         Stage::AfterOpening,
         Stage::Data(1),
         Stage::Final,
-        Stage::Reply("MLSD"),
+        Stage::Reply("CWD"),
     ];
     for stage in stages {
-        let server = FakeServer::start(Personality::mlsd(), tree());
+        let by_cwd = stage == Stage::Reply("CWD");
+        let personality = if by_cwd { Personality::unix_list() } else { Personality::mlsd() };
+        let server = FakeServer::start(personality, tree());
         server.fault(Fault::stall(stage));
         let mut settings = config(&server);
         settings.timeout = Duration::from_millis(200);
@@ -246,6 +248,76 @@ fn silence_at_any_stage_ends_at_the_deadline() {
         let listed = client.list(&path("/d"), Deadline::after(settings.timeout), &mut |_| ControlFlow::Continue(()));
         let kind = listed.err().unwrap_or_else(|| panic!("{stage:?}: {}", server.log())).kind;
         assert_eq!(kind, ErrorKind::TimedOut, "{stage:?}");
+    }
+}
+
+/// uftpd 2.13 says in FEAT that it knows MLST, and nothing when it is asked.
+#[test]
+fn an_mlsd_that_was_announced_and_is_never_answered_is_done_without() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    server.fault(Fault::stall(Stage::Reply("MLSD")));
+    let mut settings = config(&server);
+    settings.timeout = Duration::from_secs(3);
+    let client = client_with(&settings);
+    let mut found = Vec::new();
+    let listed = client.list(&path("/d"), Deadline::after(settings.timeout), &mut |entry| {
+        found.push(entry.name.to_string());
+        ControlFlow::Continue(())
+    });
+    assert!(listed.is_ok(), "{}", server.log());
+    assert_eq!((found, names(&client, "/")), (vec!["a.txt".to_owned()], vec!["big".to_owned(), "d".to_owned()]));
+    assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world");
+    let verbs = ["MLSD", "MLST", "LIST"].map(|verb| server.log().verb(verb));
+    assert_eq!(verbs, [1, 0, 2], "{}", server.log());
+}
+
+#[test]
+fn an_mlsd_that_was_answered_once_is_waited_for() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let mut settings = config(&server);
+    settings.timeout = Duration::from_millis(300);
+    let client = client_with(&settings);
+    assert_eq!(names(&client, "/d"), ["a.txt"]);
+    server.fault(Fault::stall(Stage::Reply("MLSD")));
+    let deadline = Deadline::after(settings.timeout);
+    let listed = client.list(&path("/d"), deadline, &mut |_| ControlFlow::Continue(()));
+    assert_eq!(listed.expect_err("silence").kind, ErrorKind::TimedOut);
+    server.heal();
+    assert_eq!(names(&client, "/d"), ["a.txt"]);
+    assert_eq!(server.log().verb("LIST"), 0, "{}", server.log());
+}
+
+/// Nor is a server that is silent altogether one without MLSD.
+#[test]
+fn silence_to_everything_proves_nothing_about_mlsd() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    server.fault(Fault::stall(Stage::Reply("MLSD")));
+    server.fault(Fault::stall(Stage::Reply("CWD")));
+    let mut settings = config(&server);
+    settings.timeout = Duration::from_millis(300);
+    let client = client_with(&settings);
+    let deadline = Deadline::after(settings.timeout);
+    let listed = client.list(&path("/d"), deadline, &mut |_| ControlFlow::Continue(()));
+    assert_eq!(listed.expect_err("silence").kind, ErrorKind::TimedOut);
+    server.heal();
+    server.clear_log();
+    assert_eq!(names(&client, "/d"), ["a.txt"]);
+    assert_eq!((server.log().verb("MLSD"), server.log().verb("LIST")), (1, 0), "{}", server.log());
+}
+
+/// uftpd 2.13 looks for files in another place when it is asked by MLST; others know MLSD alone, which FEAT calls MLST.
+#[test]
+fn an_mlst_that_is_of_no_use_is_not_asked_again() {
+    for useless in ["550 No such file or directory.", "500 Unknown command."] {
+        let server = FakeServer::start(Personality::mlsd(), tree());
+        server.fault(Fault::reply("MLST", useless));
+        let client = client(&server);
+        for _ in 0..2 {
+            assert_eq!(read(&client, "/d/a.txt", 0).expect("a file"), b"hello world");
+        }
+        assert_eq!((server.log().verb("MLST"), server.log().verb("SIZE")), (1, 1), "{}", server.log());
+        assert_eq!(names(&client, "/d"), ["a.txt"]);
+        assert_eq!(server.log().verb("LIST"), 0, "MLSD is another matter");
     }
 }
 
@@ -370,7 +442,6 @@ fn a_reply_that_belongs_to_another_command_ends_the_connection() {
     server.fault(Fault::raw(Stage::Reply("MDTM"), b"226 Transfer complete.\r\n".to_vec()).times(1));
     let times = client.times(&path("/d"), &names, soon()).expect("times from a fresh connection");
     assert_eq!(times, [Some(Stamp::exact(DEFAULT_MTIME))]);
-    assert_eq!(server.max_seen_connections(), 1);
     assert_eq!(server.log().verb("USER"), 2, "the one out of step was given up");
 }
 
@@ -401,4 +472,46 @@ fn a_line_that_is_too_long_does_not_cost_the_verb() {
     assert_eq!(error.kind, ErrorKind::NameTooLong);
     client.stat(&path("/d"), soon()).expect("this one is not");
     assert_eq!(server.log().verb("MLST"), 2, "{}", server.log());
+}
+
+/// RFC 959 wants a 1yz first; small devices leave it out, and the listing came all the same.
+#[test]
+fn a_listing_without_a_preliminary_reply_is_read() {
+    for personality in [Personality::mlsd(), Personality::unix_list()] {
+        let server = FakeServer::start(Personality { opens_silently: true, ..personality }, tree());
+        let client = client(&server);
+        assert_eq!(names(&client, "/d"), ["a.txt"], "{}", server.log());
+        assert_eq!(names(&client, "/d"), ["a.txt"], "in step");
+    }
+}
+
+/// Servers have `Login incorrect` for a second session as well; the first one proves that it is not the password.
+#[test]
+fn a_login_refused_beside_a_living_one_is_a_limit() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let client = client(&server);
+    let held = open(&client, "/big", 0).expect("a transfer");
+    server.fault(Fault::reply("PASS", "530 Login incorrect."));
+    thread::scope(|both| {
+        let waits = both.spawn(|| names(&client, "/d"));
+        assert!(server.wait_for(|log| log.verb("PASS") == 2, AMPLE), "{}", server.log());
+        held.finish(soon()).expect("an early end");
+        assert_eq!(waits.join().expect("no panic"), ["a.txt"]);
+    });
+    assert_eq!(server.log().verb("PASS"), 2, "never twice in a row");
+}
+
+#[test]
+fn one_login_that_breaks_off_does_not_end_pipelining() {
+    let server = FakeServer::start(Personality::unix_list(), tree());
+    let client = client(&server);
+    let all = [Name::new(b"a.txt").expect("valid"), Name::new(b"missing").expect("valid")];
+    client.times(&path("/d"), &all, soon()).expect("times");
+    let held = open(&client, "/big", 0).expect("a transfer");
+    server.fault(Fault::cut(Stage::Reply("PASS"), Cut::control(End::Rst)).times(1));
+    names(&client, "/d");
+    server.clear_log();
+    client.times(&path("/d"), &all, soon()).expect("times");
+    assert!(server.log().bursts().iter().any(|burst| burst == &["MDTM", "MDTM"]), "{}", server.log());
+    held.finish(soon()).expect("an early end");
 }

@@ -178,7 +178,8 @@ fn iis_shows_all_names_in_utf_8_and_what_its_code_page_has_in_that() {
     assert_eq!(names(&utf8, "/"), ["Stra\u{df}e", "中"]);
     assert_eq!(read(&utf8, "/中", 0).expect("a file"), b"two");
     let latin1 = with_page(&server, WINDOWS_1252);
-    assert_eq!(names(&latin1, "/"), ["?", "Stra\u{df}e"]);
+    // The other one comes as `?`, and no file is called that.
+    assert_eq!(names(&latin1, "/"), ["Stra\u{df}e"]);
     assert_eq!(read(&latin1, "/Stra\u{df}e", 0).expect("a file"), b"one");
 }
 
@@ -215,6 +216,31 @@ fn paths_longer_than_a_line_are_entered_step_by_step() {
         assert_eq!(read(&client, "/top", 0).expect("a file"), b"at the top");
         assert!(server.log().commands().iter().all(|line| line.len() <= 1_998), "{}", server.log());
     }
+}
+
+#[test]
+fn inetutils_is_sent_no_line_whose_rest_it_would_execute() {
+    let mut inetutils = Personality::unix_list();
+    inetutils.greeting = "220 host FTP server (GNU inetutils 2.4) ready.".into();
+    inetutils.feat = None;
+    let dir = deep(17);
+    let server = FakeServer::start(inetutils, Tree::new().file(format!("{dir}/f"), b"at the bottom", DEFAULT_MTIME));
+    let client = client(&server);
+    assert_eq!(names(&client, &dir), ["f"]);
+    assert_eq!(read(&client, &format!("{dir}/f"), 0).expect("a file"), b"at the bottom");
+    assert!(server.log().commands().iter().all(|line| line.len() <= 498), "{}", server.log());
+    // Nobody can enter a name that fills a line alone.
+    let error = client.stat(&path(&format!("/{}", "x".repeat(500))), soon()).expect_err("it is too long");
+    assert_eq!(error.kind, ErrorKind::NotFound, "the listing of its directory does not have it");
+    let error = read(&client, &format!("/{}", "x".repeat(500)), 0).expect_err("it is too long");
+    assert_eq!(error.kind, ErrorKind::NameTooLong);
+}
+
+#[test]
+fn a_name_longer_than_the_kernel_takes_is_left_out() {
+    let (long, good) = ("x".repeat(1_025), "y".repeat(1_024));
+    let server = FakeServer::start(Personality::mlsd(), Tree::new().file(&long, b"x", 0).file(&good, b"x", 0));
+    assert_eq!(names(&client(&server), "/"), [good]);
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn the_server_connects() {
 
 #[test]
 fn passive_mode_can_be_forbidden() {
-    each("passive_mode_can_be_forbidden", &[Software::Vsftpd, Software::ProFtpd, Software::Pyftpdlib], |software| {
+    each("passive_mode_can_be_forbidden", &ALL, |software| {
         let lab = serve(software, &Options { passive: false, ..Options::default() });
         fails(&lab, &[], COULD_NOT_CONNECT_DATA);
         fails(&lab, &["--disable-epsv"], COULD_NOT_CONNECT_DATA);

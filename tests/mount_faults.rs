@@ -144,7 +144,7 @@ fn a_transfer_that_never_brings_a_byte_is_begun_anew_unseen() {
     limited(|| {
         let server = FakeServer::start(Personality::proftpd(), tree());
         let mount = Mount::new(&server.url("/"), &["--timeout", "6"]);
-        server.fault(Fault::stall(Stage::Data(0)).times(1));
+        server.fault(Fault::stall(Stage::Data(0)).verb("RETR").times(1));
         assert_eq!(fs::read(mount.path().join("d/big")).expect("the second transfer brings it"), pattern(7, SIZE));
         let retrievals = server.log().verb("RETR");
         assert!(retrievals >= 2, "{retrievals}");

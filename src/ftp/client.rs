@@ -18,6 +18,7 @@ use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
 use super::listing::parse_mlsd;
 use super::listing::time::parse_size;
+use super::login::Hint;
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
@@ -62,7 +63,7 @@ impl Client {
         let no_mlsd = server.disable_mlsd || custom_list.is_some();
         // Only a 227 names an address that could be trusted.
         let no_epsv = server.disable_epsv || server.data.trust_pasv_address;
-        for (off, skill) in [(no_epsv, Skill::Epsv), (no_mlsd, Skill::Mlst)] {
+        for (off, skill) in [(no_epsv, Skill::Epsv), (no_mlsd, Skill::Mlsd)] {
             if off {
                 dialect.forbid(skill);
             }
@@ -73,7 +74,9 @@ impl Client {
         let names = Codec::new(server.listing.encoding);
         let hasty = Ranked::default();
         if let Some(zone) = server.listing.timezone.clone() {
-            dialect.learn_zone(|known| *known = Zone::Given(Given { zone, today: None, mdtm_local: None }));
+            dialect.learn_zone(|known| {
+                *known = Zone::Given(Given { zone, today: None, one_for_all: None, mdtm_local: None });
+            });
         }
         let Server { timeout, connect_timeout, data, .. } = server;
         let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
@@ -189,7 +192,9 @@ impl Client {
             Verdict::Sure(kind) => kind,
             Verdict::Ask(question) => self.explain(question, path, deadline),
         };
-        refusal(verb, reply, kind)
+        let error = refusal(verb, reply, kind);
+        let clear = kind == ErrorKind::TlsRequired && self.pool.connector().clears_data();
+        if clear { error.because(Hint::ClearData) } else { error }
     }
 
     /// `MLST`, one flight.
@@ -247,7 +252,11 @@ impl Client {
             // Neither file nor directory, and yet there.
             Verdict::Sure(ErrorKind::NotDir) => Ok(meta(Kind::Other, None)),
             Verdict::Sure(kind) => Err(refusal("CWD", &reply, kind)),
-            Verdict::Ask(_) => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
+            Verdict::Ask(_) if self.dialect.can(Skill::Size) == Can::Yes => {
+                Err(refusal("CWD", &reply, ErrorKind::NotFound))
+            }
+            // It may be a file: nobody can tell.
+            Verdict::Ask(_) => Err(refusal("CWD", &reply, ErrorKind::Protocol)),
         }
     }
 
@@ -306,16 +315,16 @@ impl Remote for Client {
             Fetched::Refused { verb, reply } => {
                 let error = self.refusal(verb, &reply, path, deadline);
                 // FEAT had promised it; LIST is always there.
-                let missing = verb == "MLSD" && self.dialect.can(Skill::Mlst) == Can::No;
+                let missing = verb == "MLSD" && self.dialect.can(Skill::Mlsd) == Can::No;
                 if missing { self.list(path, deadline, each) } else { Err(error) }
             }
-            Fetched::Lines { lines, complete } => {
-                let machine = self.dialect.can(Skill::Mlst) == Can::Yes;
-                let parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
+            Fetched::Lines { lines, machine, complete } => {
+                let mut parsed = if machine { parse_mlsd(&lines) } else { self.read_list(path, &lines, deadline) };
                 let complete = complete && parsed.is_whole();
                 if parsed.is_gibberish() {
                     return Err(unreadable(&parsed));
                 }
+                self.leave_out_lost(path, &mut parsed, deadline)?;
                 self.tell_skipped(&parsed, path);
                 hand_out(parsed, self.names, each);
                 Ok(Listed { complete })

@@ -12,12 +12,12 @@ use super::dialect::{Can, Dialect, Skill};
 use super::door::Door;
 use super::encoding::Codec;
 use super::features::{Features, Software};
-use super::login::{Login, greet};
+use super::login::{Login, greet, refused_or_failed};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
 use super::tls::Security;
 use crate::base::{Clock, Deadline};
-use crate::config::{Listing, Server, TlsMode};
+use crate::config::{Server, TlsMode};
 use crate::remote::{Error, ErrorKind, RemotePath, Result};
 
 /// Makes control connections to one server.
@@ -62,14 +62,22 @@ impl Connector {
         &*self.dialer
     }
 
+    /// Whether data travels in the clear although commands do not.
+    pub(crate) fn clears_data(&self) -> bool {
+        self.security.clear_data()
+    }
+
     /// A logged-in connection in binary mode.
     pub(crate) fn connect(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
-        let untried = self.dialect.burst() == Can::Unknown && self.dialect.ever_connected();
+        let unknown = self.dialect.burst() == Can::Unknown;
+        let untried = self.dialect.can(Skill::LoginBurst) == Can::Unknown && self.dialect.ever_connected();
         match self.attempt(deadline) {
+            // Just learned, but this connection is out of step.
+            Err(Refusal::Failed(_)) if unknown && self.dialect.burst() == Can::No => self.attempt(deadline),
             // A server that throws away what arrives early leaves the burst unanswered: line by line from now on.
             Err(Refusal::Failed(e)) if untried && e.verb == "PASS" && broke(&e) => {
                 info!("login in one burst failed ({e}): line by line from now on");
-                self.dialect.learn_burst(Can::No);
+                self.dialect.learn(Skill::LoginBurst, Can::No);
                 self.attempt(deadline)
             }
             Err(Refusal::Failed(e)) if self.may_be_clear() && e.verb == "AUTH" && hung_up(&e) => {
@@ -83,7 +91,7 @@ impl Connector {
         self.door.check().map_err(Refusal::Known)?;
         let mut control = self.dial(deadline)?;
         if self.security.mode() == TlsMode::Implicit {
-            control = self.encrypt(control, deadline)?;
+            control = self.encrypt(control, deadline).map_err(refused_or_failed)?;
         }
         let greeting = greet(&mut control, deadline)?;
         let mut control = match self.security.mode() {
@@ -92,7 +100,7 @@ impl Connector {
             TlsMode::Try | TlsMode::Off | TlsMode::Implicit => control,
         };
         self.login().run(&mut control, deadline)?;
-        if self.dialect.features().is_none() {
+        if self.dialect.home().is_none() {
             self.learn(&mut control, &greeting, deadline)?;
         }
         self.dialect.learn_connected();
@@ -100,9 +108,13 @@ impl Connector {
     }
 
     fn login(&self) -> Login<'_> {
-        let Server { user, password, account, tls, listing, .. } = &self.server;
+        let Server { user, password, account, tls, .. } = &self.server;
         let (account, tls) = (account.as_ref(), tls.mode);
-        Login { user, password, account, tls, listing, dialect: &self.dialect, door: &self.door }
+        Login { user, password, account, tls, names: self.names(), dialect: &self.dialect, door: &self.door }
+    }
+
+    fn names(&self) -> Codec {
+        Codec::new(self.server.listing.encoding)
     }
 
     fn dial(&self, deadline: Deadline) -> Result<Control> {
@@ -133,7 +145,11 @@ impl Connector {
         let reply = control.transact(&Command::AuthTls, deadline)?;
         match reply.class() {
             // 334 asks for more, which TLS never does.
-            Class::Completion => self.encrypt(control, deadline),
+            Class::Completion => {
+                // Promised, even if the handshake should fail.
+                self.dialect.learn(Skill::Tls, Can::Yes);
+                self.encrypt(control, deadline)
+            }
             Class::Permanent if self.may_be_clear() => {
                 warn!("the server has no TLS ({}): passwords and files cross the network in the clear", reply.text());
                 self.dialect.learn(Skill::Tls, Can::No);
@@ -148,7 +164,12 @@ impl Connector {
         let session = self.security.session(old).map_err(|text| {
             Error::new(ErrorKind::TlsRefused, "TLS").because(io::Error::new(io::ErrorKind::InvalidInput, text))
         })?;
-        let mut control = control.start_tls(session, deadline)?;
+        let mut control = control.start_tls(session, deadline).inspect_err(|e| {
+            if old && e.kind == ErrorKind::TlsRefused {
+                // TLS 1.2 was tried because sessions of 1.3 did not seem to be resumed: it is no way out.
+                self.dialect.learn(Skill::Tls13, Can::Unknown);
+            }
+        })?;
         self.dialect.learn(Skill::Tls, Can::Yes);
         control.protect_data(!self.security.clear_data());
         Ok(control)
@@ -175,31 +196,29 @@ impl Connector {
 
     fn no_tls(&self, reply: &Reply) -> Error {
         let text = match self.security.mode() {
-            TlsMode::Try => format!("the server agreed to TLS before, and now says: {}", reply.text()),
-            _ => format!("the server has no TLS: {} (tls=try or tls=off would accept it)", reply.text()),
+            TlsMode::Try if self.dialect.can(Skill::Tls) == Can::Yes => {
+                format!("the server agreed to TLS before, and now says: {}", reply.text())
+            }
+            TlsMode::Try => format!("the server cannot do TLS just now: {} (tls=off would do without)", reply.text()),
+            _ => format!("the server has no TLS: {} (ftp:// without tls=require would accept it)", reply.text()),
         };
         Error::new(ErrorKind::TlsRefused, "AUTH").because(io::Error::new(io::ErrorKind::ConnectionRefused, text))
     }
 
     /// Once per server: what it can do, and where a login begins.
     fn learn(&self, control: &mut Control, greeting: &Reply, deadline: Deadline) -> Result<()> {
+        let mut asked = Vec::new();
         let feat = control.transact(&Command::Feat, deadline)?;
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
-            debug!("features: {features:?}");
-            let asked: Vec<_> = options(&features, &self.server.listing);
+            asked = options(&features, self.names());
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);
-            // Refusals do no harm: each server keeps the facts it knows.
-            control.pipeline(&asked, deadline)?;
         } else {
             self.dialect.learn_features(None, Software::from_greeting(greeting));
         }
-        let pwd = control.transact(&Command::Pwd, deadline)?;
-        let home = parse_pwd(&pwd).and_then(|path| {
-            let names = Codec::new(self.server.listing.encoding);
-            RemotePath::new(&names.show_path(&path))
-        });
+        let pwd = self.first_burst(control, asked, deadline)?;
+        let home = parse_pwd(&pwd).and_then(|path| RemotePath::new(&self.names().show_path(&path)));
         if home.is_none() {
             info!("no login directory in \"{}\": paths begin at /", pwd.text());
         }
@@ -208,12 +227,43 @@ impl Connector {
     }
 }
 
+impl Connector {
+    /// Sends `asked` and `PWD`, whose reply it returns, in one segment: the first one that holds several commands.
+    ///
+    /// Some servers read a command and throw away what came with it (uftpd 2.13, and small devices). They are found out
+    /// here, where nothing is lost by it.
+    fn first_burst(&self, control: &mut Control, asked: Vec<Command<'_>>, deadline: Deadline) -> Result<Reply> {
+        let mut burst = asked;
+        if burst.is_empty() {
+            // Something that the server is known to answer.
+            burst.push(Command::TypeImage);
+        }
+        burst.push(Command::Pwd);
+        control.send(&burst, deadline)?;
+        // Refusals do no harm: each server keeps the facts it knows.
+        let mut reply = control.reply(burst[0].verb(), deadline)?;
+        let left = deadline.left().map_err(|e| Error::io("PWD", e))?;
+        let soon = deadline.min_after(left / BURST_SHARE);
+        for command in &burst[1..] {
+            reply = control.reply(command.verb(), soon).inspect_err(|e| {
+                if e.kind == ErrorKind::TimedOut {
+                    info!("the server answers the first of several commands alone: one at a time from now on");
+                    self.dialect.learn_burst(Can::No);
+                }
+            })?;
+        }
+        Ok(reply)
+    }
+}
+
+/// The share of the time that the first burst of all may take after its first reply.
+const BURST_SHARE: u32 = 3;
+
 /// What to ask for at the beginning of each connection, known from `FEAT`.
-pub(super) fn options(features: &Features, listing: &Listing) -> Vec<Command<'static>> {
+pub(super) fn options(features: &Features, names: Codec) -> Vec<Command<'static>> {
     // With a code page of the user's choice the server must not convert: FileZilla Server and ProFTPD with a
     // UseEncoding do so by default, IIS only after ON.
-    let code_page = Codec::new(listing.encoding).is_code_page();
-    let utf8 = features.utf8.then_some(Command::Opts(if code_page { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
+    let utf8 = features.utf8.then_some(Command::Opts(if names.is_code_page() { Arg::UTF8_OFF } else { Arg::UTF8_ON }));
     let facts = features.opts_mlst_wanted();
     utf8.into_iter().chain(facts).collect()
 }

@@ -3,8 +3,9 @@
 //! A [`Control`] is owned by one request at a time. Whoever sees an error from it drops it: after one lost or extra
 //! reply nobody knows any more which reply belongs to which command.
 
+use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,11 +13,12 @@ use std::time::Instant;
 use log::{debug, warn};
 use zeroize::Zeroizing;
 
-use super::classify::{Verdict, classify, refusal};
+use super::classify::{Verdict, classify, refusal, too_many};
 use super::command::Command;
-use super::dialect::Dialect;
-use super::reply::{Reply, ReplyParser};
+use super::dialect::{Can, Dialect, Skill};
+use super::reply::{Reply, ReplyParser, parse_reply};
 use super::socket::Socket;
+use super::text::printable;
 use super::tls::{Session, Trouble};
 use crate::base::Deadline;
 use crate::remote::{Error, ErrorKind, Result, Retry};
@@ -28,11 +30,13 @@ pub(crate) struct Control {
     parser: ReplyParser,
     /// What has arrived and belongs to no complete reply yet.
     received: Vec<u8>,
+    /// Replies that had to be waited for before the next command could be sent.
+    early: VecDeque<Reply>,
     dialect: Arc<Dialect>,
     /// Counts the connections of this process, for the log.
     id: u64,
     /// Where the other end is: data connections go nowhere else.
-    peer: IpAddr,
+    peer: SocketAddr,
     /// The tickets of this connection, once it is encrypted.
     session: Option<Session>,
     /// Whether data connections are to be encrypted.
@@ -45,11 +49,12 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn new(socket: Socket, dialect: Arc<Dialect>, id: u64) -> Result<Self> {
-        let peer = socket.peer().map_err(|e| Error::io("connect", e))?.ip();
+        let peer = socket.peer().map_err(|e| Error::io("connect", e))?;
         Ok(Self {
             socket,
             parser: ReplyParser::default(),
             received: Vec::new(),
+            early: VecDeque::new(),
             dialect,
             id,
             peer,
@@ -67,12 +72,19 @@ impl Control {
 
     /// The server's address as this connection reached it.
     pub(crate) fn peer(&self) -> IpAddr {
-        self.peer
+        self.peer.ip()
+    }
+
+    /// Another port of the server's; the zone of a link-local address of IPv6 is kept.
+    pub(crate) fn peer_at(&self, port: u16) -> SocketAddr {
+        let mut at = self.peer;
+        at.set_port(port);
+        at
     }
 
     /// Our own address on this connection.
-    pub(crate) fn local(&self) -> Result<IpAddr> {
-        self.socket.local().map(|address| address.ip()).map_err(|e| Error::io("connect", e))
+    pub(crate) fn local(&self) -> Result<SocketAddr> {
+        self.socket.local().map_err(|e| Error::io("connect", e))
     }
 
     /// Encrypts the connection from here on.
@@ -84,7 +96,8 @@ impl Control {
             warn!("[{}] {} bytes in the clear before the handshake are ignored", self.id, self.received.len());
         }
         let tls = session.connection().map_err(|e| refused(&e))?;
-        let socket = self.socket.start_tls(tls, deadline).map_err(|e| failed("TLS", e))?;
+        let known = self.dialect.can(Skill::Tls) == Can::Yes && self.dialect.ever_connected();
+        let socket = self.socket.start_tls(tls, deadline).map_err(|e| no_handshake(e, known))?;
         debug!("[{}] encrypted", self.id);
         Ok(Self { socket, received: Vec::new(), parser: ReplyParser::default(), session: Some(session), ..self })
     }
@@ -117,8 +130,22 @@ impl Control {
         self.doubtful = true;
     }
 
-    /// Sends `commands` in one segment.
+    /// Sends `commands` in one segment; one after the other to servers that lose all but the first of a segment.
     pub(crate) fn send(&mut self, commands: &[Command<'_>], deadline: Deadline) -> Result<()> {
+        if self.dialect.burst() != Can::No {
+            return self.send_segment(commands, deadline);
+        }
+        for (n, command) in commands.iter().enumerate() {
+            self.send_segment(std::slice::from_ref(command), deadline)?;
+            if n + 1 < commands.len() {
+                let reply = self.unqueued_reply(command.verb(), deadline)?;
+                self.early.push_back(reply);
+            }
+        }
+        Ok(())
+    }
+
+    fn send_segment(&mut self, commands: &[Command<'_>], deadline: Deadline) -> Result<()> {
         let verb = commands.first().map_or("send", Command::verb);
         let software = self.dialect.software();
         // Wiped when done: a login's password goes through it.
@@ -135,6 +162,13 @@ impl Control {
 
     /// Reads one reply to `verb`, preliminary ones included. A 421 means that the server is about to hang up.
     pub(crate) fn reply(&mut self, verb: &'static str, deadline: Deadline) -> Result<Reply> {
+        match self.early.pop_front() {
+            Some(reply) => Ok(reply),
+            None => self.unqueued_reply(verb, deadline),
+        }
+    }
+
+    fn unqueued_reply(&mut self, verb: &'static str, deadline: Deadline) -> Result<Reply> {
         if self.doubtful {
             let share = deadline.left().map_err(|e| Error::io(verb, e))? / DOUBTFUL_SHARE;
             let reply = self.next_reply(verb, deadline.min_after(share));
@@ -164,6 +198,9 @@ impl Control {
 
     /// A reply to `verb` if one has arrived already.
     pub(crate) fn reply_now(&mut self, verb: &'static str) -> Result<Option<Reply>> {
+        if let Some(reply) = self.early.pop_front() {
+            return Ok(Some(reply));
+        }
         loop {
             if let Some(reply) = self.parsed(verb)? {
                 return Ok(Some(reply));
@@ -250,6 +287,28 @@ pub(crate) fn failed(verb: &'static str, error: io::Error) -> Error {
         Some(trouble) if trouble.is_ours() => refused(trouble),
         _ => Error::io(verb, error).with_retry(Retry::IfReused),
     }
+}
+
+/// A failed handshake. A server that is full, or just dying, may say so in the clear: vsftpd does. Where TLS has worked
+/// before, whatever is no TLS is a broken connection; before that, it is a server that cannot.
+fn no_handshake(error: io::Error, known: bool) -> Error {
+    let trouble = error.get_ref().and_then(|inner| inner.downcast_ref::<Trouble>());
+    let Some((trouble, words)) = trouble.and_then(|t| Some((t, t.clear_words()?))) else {
+        return failed("TLS", error);
+    };
+    if let Ok(Some((reply, _))) = parse_reply(words)
+        && reply.code.get() == 421
+    {
+        let kind = if too_many(&reply) { ErrorKind::Busy } else { ErrorKind::Unreachable };
+        return refusal("TLS", &reply, kind);
+    }
+    if known {
+        return failed("TLS", error);
+    }
+    let shown = printable(words.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default(), 100);
+    let hint = "ftps:// and 'implicit' are for TLS from the first byte on, ftpes:// for AUTH TLS";
+    let text = io::Error::other(format!("{trouble}, but with \"{shown}\" ({hint})"));
+    Error::new(ErrorKind::TlsRefused, "TLS").because(text)
 }
 
 fn refused(trouble: &Trouble) -> Error {

@@ -6,8 +6,8 @@ use log::info;
 
 use super::classify::knows;
 use super::features::{Features, Software};
-use super::listing::Style;
 use super::listing::time::parse_mdtm;
+use super::listing::{DateOrder, Style};
 use super::reply::Reply;
 use super::zone::Zone;
 use crate::base::sync::Ranked;
@@ -36,6 +36,7 @@ struct Learned {
     software: Option<Software>,
     home: Option<RemotePath>,
     style: Option<Style>,
+    date_order: Option<DateOrder>,
     skills: [Can; SKILLS],
     burst: Can,
     ever_connected: bool,
@@ -54,7 +55,9 @@ pub(crate) enum Skill {
     Tls13,
     /// `EPSV` gives a port that can be reached (RFC 2428).
     Epsv,
-    /// `MLSD` and `MLST` (RFC 3659 7).
+    /// `MLSD` (RFC 3659 7). Unknown after `FEAT`: announced, but never answered yet.
+    Mlsd,
+    /// `MLST` of one file (RFC 3659 7).
     Mlst,
     /// `MDTM` tells times (RFC 3659 3).
     Mdtm,
@@ -62,6 +65,12 @@ pub(crate) enum Skill {
     Size,
     /// `REST` moves the start of a `RETR` (RFC 3659 5).
     Rest,
+    /// Data connections must resume the session of their control connection.
+    Resumption,
+    /// `MLST` tells of files, not only of directories.
+    MlstFiles,
+    /// A login can be sent in one segment; a server that takes others in one may still throw away what comes before it.
+    LoginBurst,
     /// `LIST -a` shows hidden files and is not taken for a file called `-a`.
     ListAll,
 }
@@ -74,7 +83,8 @@ impl Skill {
     pub(crate) fn of(verb: &str) -> Option<Self> {
         match verb {
             "EPSV" => Some(Self::Epsv),
-            "MLSD" | "MLST" => Some(Self::Mlst),
+            "MLSD" => Some(Self::Mlsd),
+            "MLST" => Some(Self::Mlst),
             "MDTM" => Some(Self::Mdtm),
             "SIZE" => Some(Self::Size),
             "REST" => Some(Self::Rest),
@@ -116,16 +126,20 @@ impl Dialect {
                 // Not in FEAT: RFC 2389 wants extensions listed, but old servers list only some.
                 (was, false) => was,
             };
-            let mlst = match (*learned.skill(Skill::Mlst), f.mlst.is_some()) {
-                (Can::No, _) | (_, false) => Can::No,
-                (_, true) => Can::Yes,
+            if f.mlst.is_none() {
+                *learned.skill(Skill::Mlsd) = Can::No;
+            }
+            // MLST in FEAT stands for both (RFC 3659 7.8).
+            *learned.skill(Skill::Mlst) = match (*learned.skill(Skill::Mlsd), *learned.skill(Skill::Mlst)) {
+                (Can::No, _) | (_, Can::No) => Can::No,
+                (Can::Unknown | Can::Yes, Can::Unknown | Can::Yes) => Can::Yes,
             };
-            *learned.skill(Skill::Mlst) = mlst;
             for (skill, has) in [(Skill::Mdtm, f.mdtm), (Skill::Size, f.size), (Skill::Rest, f.rest_stream)] {
                 let can = learned.skill(skill);
                 *can = told(has, *can);
             }
         } else {
+            *learned.skill(Skill::Mlsd) = Can::No;
             *learned.skill(Skill::Mlst) = Can::No;
         }
         learned.features = Some(Arc::new(features.unwrap_or_default()));
@@ -156,6 +170,15 @@ impl Dialect {
         self.learned.lock().style
     }
 
+    /// In which order day, month and year stand in the dates of its listings, once one has told.
+    pub(crate) fn date_order(&self) -> Option<DateOrder> {
+        self.learned.lock().date_order
+    }
+
+    pub(crate) fn learn_date_order(&self, order: DateOrder) {
+        self.learned.lock().date_order = Some(order);
+    }
+
     pub(crate) fn learn_style(&self, style: Style) {
         self.learned.lock().style = Some(style);
     }
@@ -175,7 +198,7 @@ impl Dialect {
         parse_mdtm(reply).map(|told| self.zone.lock().mdtm(told))
     }
 
-    /// Whether a login can be sent in one burst.
+    /// Whether several commands can be sent in one segment; some servers lose all but the first.
     pub(crate) fn burst(&self) -> Can {
         self.learned.lock().burst
     }

@@ -6,7 +6,7 @@
 //! nothing, a `/` that was none before) is shown as its raw bytes.
 //!
 //! Raw bytes may happen to be UTF-8 that the code page can write as well: that text is the name of another file, which
-//! may exist. Only such a name gets the byte [`MARK`] in front, which occurs in no UTF-8. So the shown name alone tells
+//! may exist. Only such a name gets the byte 0xFF in front, which occurs in no UTF-8. So the shown name alone tells
 //! the server's name: nothing has to be remembered, and no two names of a directory are ever the same.
 
 use std::borrow::Cow;

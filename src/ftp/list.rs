@@ -14,12 +14,15 @@ use super::encoding::Codec;
 use super::listing::{Parsed, parse_list};
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
+use super::socket::Socket;
 use super::transfer::{unresumable, wants_resumption};
 use crate::base::Deadline;
 use crate::remote::{Entry, Error, ErrorKind, Kind, RemotePath, Result, Retry};
 
 impl Client {
     /// Lists by `MLSD` (RFC 3659 7): two flights.
+    ///
+    /// The first answer of all must come soon: uftpd was seen to announce `MLST` and to say nothing when asked.
     fn mlsd(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
         let way = self.way(path)?;
         self.with_lease(&Claim::Metadata, deadline, |lease| {
@@ -29,8 +32,31 @@ impl Client {
             }
             let opened = self.opener().open(control, &[], deadline)?;
             control.send(&[Command::Mlsd(way.arg().clone())], deadline)?;
-            self.collect(lease, opened.channel, "MLSD", deadline)
+            let left = deadline.left().map_err(|e| Error::io("MLSD", e))?;
+            let first = match self.dialect.can(Skill::Mlsd) {
+                Can::Yes => deadline,
+                Can::Unknown | Can::No => deadline.min_after(left / UNPROVEN_SHARE),
+            };
+            self.collect(lease, opened.channel, "MLSD", first)
         })
+    }
+
+    /// Lists by `MLSD` if the server does what it has announced, else by `LIST`.
+    fn mlsd_or_list(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
+        match self.mlsd(path, deadline) {
+            Err(e) if e.kind == ErrorKind::TimedOut && e.verb == "MLSD" => {
+                if self.dialect.can(Skill::Mlsd) != Can::Unknown {
+                    return Err(e);
+                }
+                let listed = self.list_lines(path, deadline)?;
+                // It is alive, and meant it.
+                info!("the server announces MLSD and does not answer it: LIST from now on");
+                self.dialect.learn(Skill::Mlsd, Can::No);
+                self.dialect.learn(Skill::Mlst, Can::No);
+                Ok(listed)
+            }
+            done => done,
+        }
     }
 
     /// Lists by `CWD` and `LIST`: the path never stands beside `LIST`, where servers glob it, split it at blanks and
@@ -58,35 +84,45 @@ impl Client {
     fn collect(&self, lease: &mut Lease, channel: Channel, verb: &'static str, deadline: Deadline) -> Result<Fetched> {
         let control = lease.control_mut();
         let Begun { reply, data, .. } = channel.begin(control, &[verb], deadline)?;
-        if reply.code.class() == Class::Completion {
-            // Nothing to send at all.
-            return Ok(Fetched::Lines { lines: Vec::new(), complete: !listing_truncated(&reply) });
+        let machine = verb == "MLSD";
+        if machine && self.dialect.can(Skill::Mlsd) == Can::Unknown {
+            self.dialect.learn(Skill::Mlsd, Can::Yes);
         }
-        let Some(mut data) = data else { return refused(verb, reply) };
-        let mut lines = Vec::new();
-        let mut buf = vec![0; LISTING_PIECE];
+        let Some(data) = data else { return refused(verb, reply) };
+        let unresumed = data.is_encrypted() && !data.is_resumed();
         // A long listing may take its time, a silent server may not, and nobody for ever.
         let end = Deadline::after(self.timeout * LONGEST_LISTING);
-        loop {
-            let got =
-                data.read(&mut buf, self.stall().min(end)).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
-            if got == 0 {
-                break;
-            }
-            lines.extend_from_slice(&buf[..got]);
-            if lines.len() > LISTING_LIMIT {
-                return Err(Error::new(ErrorKind::Protocol, verb).with_reply("the listing has no end"));
-            }
+        let lines = self.drain(data, verb, end)?;
+        if reply.code.class() == Class::Completion {
+            // It has been said already that nothing else follows.
+            return Ok(Fetched::Lines { lines, machine, complete: !listing_truncated(&reply) });
         }
-        let unresumed = data.is_encrypted() && !data.is_resumed();
-        drop(data);
         loop {
             let reply = control.reply(verb, self.stall().min(end))?;
             match reply.code.class() {
                 Class::Preliminary => {}
                 _ if unresumed && wants_resumption(&reply) => return Err(unresumable(control, verb, &reply)),
-                Class::Completion => return Ok(Fetched::Lines { lines, complete: !listing_truncated(&reply) }),
+                Class::Completion => {
+                    return Ok(Fetched::Lines { lines, machine, complete: !listing_truncated(&reply) });
+                }
                 _ => return refused(verb, reply),
+            }
+        }
+    }
+
+    /// Reads the data of a listing to its end.
+    fn drain(&self, mut data: Socket, verb: &'static str, end: Deadline) -> Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        let mut buf = vec![0; LISTING_PIECE];
+        loop {
+            let got =
+                data.read(&mut buf, self.stall().min(end)).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
+            if got == 0 {
+                return Ok(lines);
+            }
+            lines.extend_from_slice(&buf[..got]);
+            if lines.len() > LISTING_LIMIT {
+                return Err(Error::new(ErrorKind::Protocol, verb).with_reply("the listing has no end"));
             }
         }
     }
@@ -118,9 +154,13 @@ impl Client {
 
     pub(super) fn lines(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
         self.meet(deadline)?;
-        if self.dialect.can(Skill::Mlst) == Can::Yes {
-            return self.mlsd(path, deadline);
+        match self.dialect.can(Skill::Mlsd) {
+            Can::No => self.list_lines(path, deadline),
+            Can::Unknown | Can::Yes => self.mlsd_or_list(path, deadline),
         }
+    }
+
+    fn list_lines(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
         match self.dialect.can(Skill::ListAll) {
             _ if self.custom_list.is_some() => self.list_cwd(path, false, deadline),
             Can::Yes => self.list_cwd(path, true, deadline),
@@ -151,8 +191,16 @@ impl Client {
 
 /// A listing as it came, or the reply that refused it.
 pub(super) enum Fetched {
-    Lines { lines: Vec<u8>, complete: bool },
-    Refused { verb: &'static str, reply: Reply },
+    /// `machine`: by `MLSD`.
+    Lines {
+        lines: Vec<u8>,
+        machine: bool,
+        complete: bool,
+    },
+    Refused {
+        verb: &'static str,
+        reply: Reply,
+    },
 }
 
 /// Whether there is something that only the listing of a directory has: entries other than one called `-a`, the directory
@@ -194,6 +242,9 @@ pub(super) fn hand_out(parsed: Parsed, names: Codec, each: &mut dyn FnMut(Entry)
     }
 }
 
+/// An `MLSD` that was never answered before may take this share of the time: the rest is for `LIST`.
+const UNPROVEN_SHARE: u32 = 3;
+
 /// Bytes taken from a listing's data channel at a time.
 const LISTING_PIECE: usize = 64 * 1024;
 
@@ -211,7 +262,8 @@ mod tests {
 
     #[test]
     fn what_only_the_listing_of_a_directory_shows() {
-        let shows = |lines: &str| shows_a_directory(&Fetched::Lines { lines: lines.into(), complete: true }, 0);
+        let shows =
+            |lines: &str| shows_a_directory(&Fetched::Lines { lines: lines.into(), machine: false, complete: true }, 0);
         let entry = |name: &str| format!("-rw-r--r-- 1 u g 1 Nov 15  2023 {name}\r\n");
         assert!(shows(&entry("a")) && shows(&(entry("-a") + &entry("b"))));
         assert!(shows("total 0\r\n") && shows("drwxr-xr-x 2 u g 1 Nov 15  2023 .\r\n"));

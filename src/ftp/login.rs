@@ -9,11 +9,12 @@ use super::classify::{GREETING, Verdict, classify};
 use super::command::{Arg, Command, Password};
 use super::connect::{Refusal, options};
 use super::control::Control;
-use super::dialect::{Can, Dialect};
+use super::dialect::{Can, Dialect, Skill};
 use super::door::{Closed, Door, Knock};
+use super::encoding::Codec;
 use super::reply::{Class, Reply};
 use crate::base::{Deadline, Secret};
-use crate::config::{Listing, TlsMode};
+use crate::config::TlsMode;
 use crate::remote::{Error, ErrorKind, Retry};
 
 /// Who wants to log in, and what is known of how.
@@ -23,7 +24,8 @@ pub(super) struct Login<'a> {
     /// For servers that ask for one by 332 (RFC 959 5.4).
     pub(super) account: Option<&'a Secret>,
     pub(super) tls: TlsMode,
-    pub(super) listing: &'a Listing,
+    /// How names are sent.
+    pub(super) names: Codec,
     pub(super) dialect: &'a Dialect,
     pub(super) door: &'a Door,
 }
@@ -42,9 +44,10 @@ impl Login<'_> {
         let features = self.dialect.features();
         let mut rest = control.protection();
         rest.push(Command::TypeImage);
-        rest.extend(features.iter().flat_map(|f| options(f, self.listing)));
+        rest.extend(features.iter().flat_map(|f| options(f, self.names)));
         let mut knock = self.door.knock(deadline)?;
-        let in_one_burst = self.dialect.ever_connected() && self.dialect.burst() != Can::No;
+        let bursts = self.dialect.burst() != Can::No && self.dialect.can(Skill::LoginBurst) != Can::No;
+        let in_one_burst = self.dialect.ever_connected() && bursts;
         let answered = if in_one_burst {
             let burst: Vec<_> = [user, pass].into_iter().chain(rest.iter().cloned()).collect();
             self.in_one_burst(control, &burst, &mut knock, deadline)
@@ -93,13 +96,13 @@ impl Login<'_> {
         };
         if judged.code.get() == ACCOUNT_WANTED {
             // It did not want one before. What follows in the burst has been refused.
-            self.dialect.learn_burst(Can::No);
+            self.dialect.learn(Skill::LoginBurst, Can::No);
             return Err(Error::new(ErrorKind::Protocol, "ACCT").with_reply(judged.text()).into());
         }
         if judged.class() != Class::Completion {
             return Err(self.refused(verb, judged));
         }
-        self.dialect.learn_burst(Can::Yes);
+        self.dialect.learn(Skill::LoginBurst, Can::Yes);
         Ok(())
     }
 
@@ -122,7 +125,7 @@ impl Login<'_> {
                 // 202 is as good as 230: superfluous here.
                 (Class::Completion, _) => return Ok(()),
                 (Class::Intermediate, ACCOUNT_WANTED) => {
-                    self.dialect.learn_burst(Can::No);
+                    self.dialect.learn(Skill::LoginBurst, Can::No);
                     account.take()
                 }
                 (Class::Intermediate, _) => pass.take(),
@@ -183,7 +186,7 @@ impl From<Closed> for Refusal {
 }
 
 /// While logging in, a 421 may speak of the number of connections; [`Control::reply`] has made an error of it.
-fn refused_or_failed(error: Error) -> Refusal {
+pub(super) fn refused_or_failed(error: Error) -> Refusal {
     match error.kind {
         ErrorKind::Busy => Refusal::TooMany(Error { kind: ErrorKind::Unreachable, ..error.with_retry(Retry::Never) }),
         ErrorKind::TlsRequired => Refusal::Failed(Error { verb: "login", ..error.because(Hint::Tls) }),
@@ -204,9 +207,10 @@ fn refused(verb: &str, what: &'static str, reply: &Reply, user: &[u8]) -> Refusa
 
 /// What the user can do about a refusal.
 #[derive(Clone, Copy, Debug)]
-enum Hint {
+pub(super) enum Hint {
     Tls,
     Account,
+    ClearData,
 }
 
 impl fmt::Display for Hint {
@@ -214,6 +218,7 @@ impl fmt::Display for Hint {
         f.write_str(match self {
             Self::Tls => "use ftpes:// or -o tls=require",
             Self::Account => "the server wants an account as well: use -o account=NAME",
+            Self::ClearData => "leave out ssl_control",
         })
     }
 }
@@ -248,13 +253,13 @@ mod tests {
             let socket = Socket::new(stream).expect("a socket");
             let mut control = Control::new(socket, Arc::clone(dialect), 1).expect("a control connection");
             let door = Door::new(Arc::new(SystemClock));
-            let (tls, listing) = (TlsMode::Off, Listing::default());
+            let tls = TlsMode::Off;
             let login = Login {
                 user: b"u",
                 password: &password,
                 account: account.as_ref(),
                 tls,
-                listing: &listing,
+                names: Codec::default(),
                 dialect,
                 door: &door,
             };

@@ -24,6 +24,7 @@ pub mod features;
 mod list;
 pub mod listing;
 mod login;
+mod lost;
 mod pool;
 pub mod reply;
 pub mod socket;

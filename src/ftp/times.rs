@@ -21,7 +21,7 @@ use super::listing::{Parsed, Reading, Style, parse_list_as};
 use super::pool::Claim;
 use super::reply::Reply;
 use super::transfer::known;
-use super::zone::{Given, Sample, Zone, is_mdtm_local, measure, offset};
+use super::zone::{Given, Sample, Zone, is_mdtm_local, is_one_for_all, measure, offset};
 use crate::base::Deadline;
 use crate::remote::{Entry, Kind, Name, Precision, RemotePath, Result};
 
@@ -68,15 +68,22 @@ impl Client {
     /// Reads the lines of a `LIST` in the style of the server's other listings, if that has become clear and still fits.
     pub(super) fn parse_list(&self, lines: &[u8], zone: &Zone) -> Parsed {
         let now = zone.wall_clock(self.now());
-        let known = self.dialect.style();
-        let parsed = parse_list_as(lines, &Reading { style: known, now });
-        let parsed = match known {
-            Some(_) if !parsed.is_whole() => {
-                let anew = parse_list_as(lines, &Reading { style: None, now });
-                if anew.skipped_count < parsed.skipped_count { anew } else { parsed }
+        let (known, order) = (self.dialect.style(), self.dialect.date_order());
+        let mut parsed = parse_list_as(lines, &Reading { style: known, now, order });
+        if known.is_some() && !parsed.is_whole() {
+            let anew = parse_list_as(lines, &Reading { style: None, now, order });
+            if anew.skipped_count < parsed.skipped_count {
+                parsed = anew;
             }
-            _ => parsed,
-        };
+        }
+        if let Some(told) = parsed.order {
+            self.dialect.learn_date_order(told);
+        }
+        if parsed.rough_sizes {
+            // Whoever opens such a file asks for its SIZE: a rounded one would cut it short.
+            let files = parsed.entries.iter_mut().filter(|entry| entry.meta.kind == Kind::File);
+            files.for_each(|entry| entry.meta.size = None);
+        }
         match parsed.style {
             Some(style) if known != Some(style) && parsed.is_whole() && parsed.entries.len() >= CLEAR => {
                 debug!("listings are in the style {style:?}");
@@ -185,24 +192,25 @@ impl Client {
 
     /// The user has named the zone; whether the server's clock there follows the seasons, and `MDTM` that clock, is left.
     fn follow(&self, given: &Given, dir: &RemotePath, parsed: &Parsed, deadline: Deadline) {
-        // vsftpd asks for the offset once in a session, and Windows has but one.
         let now = self.now();
-        let one_for_all = self.dialect.software() == Software::Vsftpd || parsed.style == Some(Style::Dos);
-        let today = one_for_all.then(|| offset(&given.zone, now));
+        let (mut local, mut one_for_all) = (None, None);
         let untold = given.mdtm_local.is_none() && self.dialect.can(Skill::Mdtm) != Can::No;
         let files = files(&parsed.entries, &[Precision::Day, Precision::Minute, Precision::Second]);
-        let mdtm_local = if untold && !files.is_empty() && self.hasty.lock().failures < MOST_FAILURES {
+        if untold && !files.is_empty() && self.hasty.lock().failures < MOST_FAILURES {
             let samples = self.samples(dir, &files, deadline).unwrap_or_default();
-            let local = is_mdtm_local(&samples, &given.zone, now);
+            local = is_mdtm_local(&samples, &given.zone, now);
+            one_for_all = is_one_for_all(&samples, &given.zone, now);
             self.hasty.lock().failures += u32::from(local.is_none());
-            local
-        } else {
-            None
-        };
+        }
+        let software = self.dialect.software();
         self.dialect.learn_zone(|known| {
             if let Zone::Given(known) = known {
-                known.today = today;
-                known.mdtm_local = known.mdtm_local.or(mdtm_local);
+                known.mdtm_local = known.mdtm_local.or(local);
+                known.one_for_all = known.one_for_all.or(one_for_all);
+                // Windows has one offset at a time; vsftpd and Pure-FTPd look at it once in a session.
+                let likely =
+                    matches!(software, Software::Vsftpd | Software::PureFtpd) || parsed.style == Some(Style::Dos);
+                known.today = known.one_for_all.unwrap_or(likely).then(|| offset(&known.zone, now));
             }
         });
     }

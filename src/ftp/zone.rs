@@ -29,9 +29,11 @@ pub enum Zone {
 pub struct Given {
     /// Its rules.
     pub zone: TimeZone,
-    /// Seconds that the server is ahead of UTC today, if it takes that for all dates, as vsftpd and IIS do; None where
-    /// each date has the offset of its own season.
+    /// Seconds that the server is ahead of UTC today, if it takes that for all dates, as vsftpd, Pure-FTPd and IIS do;
+    /// None where each date has the offset of its own season.
     pub today: Option<i64>,
+    /// Whether it does, as far as files have shown.
+    pub one_for_all: Option<bool>,
     /// Whether `MDTM` is in it, too; None: not found out yet.
     pub mdtm_local: Option<bool>,
 }
@@ -124,6 +126,19 @@ pub fn is_mdtm_local(samples: &[Sample], zone: &TimeZone, now: i64) -> Option<bo
         let local = fits(sample, 0);
         let utc = ahead.iter().any(|ahead| fits(sample, *ahead));
         balance += i32::from(local) - i32::from(utc);
+    }
+    (balance != 0).then_some(balance > 0)
+}
+
+/// Whether the server, if it is in `zone`, lists all dates with the offset of `now`; None where the samples do not show it.
+pub fn is_one_for_all(samples: &[Sample], zone: &TimeZone, now: i64) -> Option<bool> {
+    let today = offset(zone, now);
+    let mut balance = 0i32;
+    for sample in samples.iter().filter(|sample| sample.listed.precision != Precision::Day) {
+        let then = offset(zone, sample.told);
+        if then != today {
+            balance += i32::from(fits(sample, today)) - i32::from(fits(sample, then));
+        }
     }
     (balance != 0).then_some(balance > 0)
 }
@@ -235,8 +250,8 @@ mod tests {
     #[test]
     fn a_given_zone_has_its_own_rules() {
         let zone = TimeZone::get("Europe/Berlin").expect("known");
-        let today = Zone::Given(Given { zone: zone.clone(), today: Some(HOUR), mdtm_local: None });
-        let zone = Zone::Given(Given { zone, today: None, mdtm_local: None });
+        let today = Zone::Given(Given { zone: zone.clone(), today: Some(HOUR), one_for_all: None, mdtm_local: None });
+        let zone = Zone::Given(Given { zone, today: None, one_for_all: None, mdtm_local: None });
         // 2026-07-01 12:00 and 2026-01-15 12:00.
         assert_eq!(zone.utc(1_782_907_200), 1_782_907_200 - 2 * HOUR);
         assert_eq!(zone.utc(1_768_478_400), 1_768_478_400 - HOUR);
@@ -263,9 +278,20 @@ mod tests {
             assert_eq!(is_mdtm_local(&told(false, precision), &tokyo, NOW), Some(false));
         }
         assert_eq!(is_mdtm_local(&told(true, Precision::Minute), &TimeZone::UTC, NOW), None);
-        let given = |mdtm_local| Zone::Given(Given { zone: tokyo.clone(), today: None, mdtm_local });
+        let given = |mdtm_local| Zone::Given(Given { zone: tokyo.clone(), today: None, one_for_all: None, mdtm_local });
         assert_eq!(given(Some(true)).mdtm(Stamp::exact(NOW)), Stamp::exact(NOW - 9 * HOUR));
         assert_eq!(given(Some(false)).mdtm(Stamp::exact(NOW)), Stamp::exact(NOW));
+    }
+
+    #[test]
+    fn a_server_that_lives_in_one_season_is_seen() {
+        let zone = TimeZone::get("America/St_Johns").expect("known");
+        let (summer, winter) = (NOW - 60 * DAY, NOW - 5 * DAY);
+        let seasons = [minute(summer, -9_000), minute(winter, -12_600)];
+        let today = [minute(summer, -12_600), minute(winter, -12_600)];
+        assert_eq!(is_one_for_all(&seasons, &zone, NOW), Some(false));
+        assert_eq!(is_one_for_all(&today, &zone, NOW), Some(true));
+        assert_eq!(is_one_for_all(&today[1..], &zone, NOW), None, "in winter both are the same");
     }
 
     proptest! {
@@ -282,6 +308,7 @@ mod tests {
                 })
                 .collect();
             is_mdtm_local(&samples, &TimeZone::UTC, listed);
+            is_one_for_all(&samples, &TimeZone::UTC, listed);
             if let Some(offsets) = measure(&samples) {
                 prop_assert!((WEST..=EAST).contains(&offsets.at(listed)));
                 Zone::Measured(offsets).utc(listed);

@@ -1,8 +1,8 @@
 //! The one table of settings. `--help`, the long options, the words of `-o`, their defaults and what they do all come
 //! from here, and tests/cli.rs holds man/ftpfs.1 against it.
 //!
-//! The rows stand in [`server`] (who and how long), [`wire`] (encryption, data connections, names and listings) and
-//! [`local`] (files, mount, process).
+//! The rows stand in `server` (who and how long), `wire` (encryption, data connections, names and listings) and
+//! `local` (files, mount, process).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -5,7 +5,8 @@
 
 use super::super::text::number;
 use super::clock::Clock;
-use super::date::{Clue, Habits, Line, Triple};
+use super::date::{Habits, Line, Triple};
+use super::order::{DateOrder, Evidence};
 use super::time::midnight;
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -16,6 +17,9 @@ use crate::remote::{Entry, Kind};
 /// # Errors
 /// The line does not begin with date and time, or has no size and no name that can be used.
 pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
+    if is_frame(line) {
+        return Ok(None);
+    }
     let (date, _) = day(line, context.habits).ok_or(Skip::NoEntry)?;
     let clock = Clock::read_eastern(line.words.get(1..).unwrap_or_default()).ok_or(Skip::NoDate)?;
     let at = 1 + clock.words;
@@ -28,7 +32,7 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     match &column.to_ascii_uppercase()[..] {
         b"<DIR>" | b"<REP>" => entry(name(), Kind::Dir, facts),
         b"<JUNCTION>" | b"<SYMLINK>" | b"<SYMLINKD>" | b"<LINK>" => {
-            let (name, target) = split_target(skip_blanks(line.after(at)));
+            let (name, target) = split_target(name());
             entry(name, Kind::Symlink { target: target.map(Into::into) }, facts)
         }
         _ => {
@@ -41,12 +45,19 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     }
 }
 
+/// What `dir` prints around its lines: ` Volume in drive C has no label.`, ` Directory of C:\x`, `3 File(s)   12 bytes`.
+fn is_frame(line: &Line<'_>) -> bool {
+    match (line.word(0), line.word(1)) {
+        (b"Volume", b"in" | b"Serial") | (b"Directory", b"of") => true,
+        (count, b"File(s)" | b"Dir(s)") => number(count).is_some(),
+        _ => false,
+    }
+}
+
 /// Looks at all lines before they are read.
 #[derive(Debug, Default)]
 pub(super) struct Study {
-    day_first: usize,
-    month_first: usize,
-    year_first: usize,
+    evidence: Evidence,
     /// Where names begin behind `<DIR>`.
     name_column: Option<usize>,
 }
@@ -56,12 +67,7 @@ impl Study {
         let Some((_, clue)) = day(line, Habits::default()) else {
             return;
         };
-        match clue {
-            Clue::DayFirst => self.day_first += 1,
-            Clue::MonthFirst => self.month_first += 1,
-            Clue::YearFirst => self.year_first += 1,
-            Clue::None => {}
-        }
+        self.evidence.add(clue);
         let words = line.words.iter().enumerate().take(5);
         if let Some((at, _)) = words.skip(2).find(|(_, word)| word.text.eq_ignore_ascii_case(b"<DIR>"))
             && let Some(name) = line.words.get(at + 1)
@@ -72,16 +78,12 @@ impl Study {
     }
 
     pub(super) fn conclude(&self) -> (Habits, Option<usize>) {
-        let habits = Habits {
-            day_first: self.day_first > 0 && self.month_first == 0,
-            year_first: self.year_first > 0,
-            ..Habits::default()
-        };
+        let habits = Habits { order: self.evidence.told(), ..Habits::default() };
         (habits, self.name_column)
     }
 }
 
-fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Clue)> {
+fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Option<DateOrder>)> {
     let word = line.word(0);
     if !word.first()?.is_ascii_digit() {
         return None;
@@ -98,7 +100,7 @@ fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Clue)> {
 /// IIS 7.5 to 10 are alike in this (robinrodricks/FluentFTP issue 861, where the blanks of names were lost, too).
 fn name_in_columns(after_clock: &[u8]) -> Option<&[u8]> {
     let (column, rest) = after_clock.split_at_checked(21)?;
-    let is_dir = column == b"       <DIR>         ";
+    let is_dir = column.starts_with(b"       <") && matches!(column.trim_ascii_end(), [_, .., b'>']);
     let is_size = column.last().is_some_and(u8::is_ascii_digit) && !skip_blanks(column).contains(&b' ');
     rest.strip_prefix(b" ").filter(|_| is_dir || is_size)
 }
@@ -138,8 +140,13 @@ fn grouped<'a>(line: &Line<'a>, at: usize, name_column: Option<usize>) -> Option
     Some((number(&digits)?, name))
 }
 
-/// Name and target of `name [target]`.
+/// Name and target of `name [target]`, `name -> target`, `name => target`.
 fn split_target(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
+    // Neither name nor target can hold a `>` on Windows.
+    if let Some(at) = rest.windows(4).position(|part| matches!(part, b" -> " | b" => ")).filter(|at| *at > 0) {
+        let target = skip_blanks(&rest[at + 4..]);
+        return (&rest[..at], (!target.is_empty()).then_some(target));
+    }
     let at = rest.windows(2).position(|pair| pair == b" [").filter(|_| rest.ends_with(b"]"));
     match at {
         Some(at) => {
@@ -157,8 +164,8 @@ const MARKS: &[&[u8]] = &[b",", b".", b"'", b"\xa0", b"\xff", b"\xc2\xa0", b"\xe
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::shown_at_2026;
     use super::super::time::{coarse, seconds};
+    use super::super::{Reading, parse_list_as, shown, shown_at_2026};
     use super::*;
     use crate::remote::{Name, Precision};
 
@@ -211,6 +218,10 @@ mod tests {
             ("<JUNCTION>     All Users [C:\\ProgramData]", "All Users", Some("C:\\ProgramData")),
             ("<SYMLINKD>     d [\\\\host\\share [x]]", "d", Some("\\\\host\\share [x]")),
             ("<SYMLINK>      f [..\\f]", "f", Some("..\\f")),
+            ("<JUNCTION>     a b => foo", "a b", Some("foo")),
+            ("<JUNCTION>     c -> bar too", "c", Some("bar too")),
+            ("   <JUNCTION>  d ->  foo2", "d", Some("foo2")),
+            ("   <JUNCTION>      e ->  foo2", " e", Some("foo2")),
             ("<SYMLINK>      f", "f", None),
             ("<SYMLINK>      f []", "f", None),
         ];
@@ -251,10 +262,17 @@ mod tests {
         assert_eq!(shown_at_2026(french), ["dir - 2023-11-14T22:13 - sub", "file 1234567 2023-02-01T22:13 - a"]);
         let japanese = "98-07-13  21:06       <DIR>          d/\r\n01-02-03  21:06    9 x\r\n";
         assert_eq!(shown_at_2026(japanese), ["dir - 1998-07-13T21:06 - d", "file 9 2001-02-03T21:06 - x"]);
+        let reading = Reading { order: Some(DateOrder::DayFirst), now: 0, style: None };
+        let parsed = parse_list_as(b"01/02/2023  22:13   9 x\n", &reading);
+        assert_eq!((shown(&parsed), parsed.order), (vec!["file 9 2023-02-01T22:13 - x".into()], None));
+        assert_eq!(parse_list_as(french, &Reading::default()).order, Some(DateOrder::DayFirst));
         let korean = "2023-11-14  오후 10:13    <DIR>    d\r\n2023-11-14  오전 12:13    1,234 x\r\n";
         assert_eq!(shown_at_2026(korean), ["dir - 2023-11-14T22:13 - d", "file 1234 2023-11-14T00:13 - x"]);
         let spanish = "14/11/2023  10:13 p. m.    <DIR>    d\r\n14-nov-2023  10:13    7 x\r\n";
         assert_eq!(shown_at_2026(spanish), ["dir - 2023-11-14T22:13 - d", "file 7 2023-11-14T10:13 - x"]);
+        let framed = b" Volume in drive C is X\r\n Directory of C:\\x\r\n\r\n01/13/2023  10:13 PM    9 x\r\n  1 File(s)  9 bytes\r\n";
+        let framed = parse_list_as(framed, &Reading::default());
+        assert_eq!((shown(&framed), framed.is_whole()), (vec!["file 9 2023-01-13T22:13 - x".into()], true));
         let american = "01/02/2023  10:13 PM    9 x\r\n12-05-96  17:03         <DIR>          CE\r\n";
         assert_eq!(shown_at_2026(american), ["file 9 2023-01-02T22:13 - x", "dir - 1996-12-05T17:03 - CE"]);
     }

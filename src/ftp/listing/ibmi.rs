@@ -5,7 +5,8 @@
 
 use super::super::text::number;
 use super::clock::Clock;
-use super::date::{Line, any_year};
+use super::date::{Line, Word, any_year, is_blank};
+use super::order::DateOrder;
 use super::time::{midnight, small};
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -19,7 +20,7 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     let parts = Parts::read(line).ok_or(Skip::NoEntry)?;
     let mut facts = Facts::default();
     if let Some((size, numbers, clock)) = parts.told {
-        let date = context.ibmi.order.date(numbers).ok_or(Skip::NoDate)?;
+        let date = date(context.ibmi.order, numbers).ok_or(Skip::NoDate)?;
         facts = Facts { size: Some(size), mtime: clock.on(midnight(date)), mode: None };
     }
     let kind = match parts.kind {
@@ -42,7 +43,7 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
 /// What all lines of a listing have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Manners {
-    order: Order,
+    order: Option<DateOrder>,
     /// All names begin with it: it is the listed directory itself.
     prefix: Option<Vec<u8>>,
 }
@@ -69,7 +70,7 @@ impl Study {
         if let Some((_, numbers, _)) = parts.told {
             for (span, order) in self.spans.iter_mut().zip(ORDERS) {
                 let secs =
-                    order.strict(numbers).and_then(midnight).filter(|secs| *secs <= self.now.saturating_add(AHEAD));
+                    strict(order, numbers).and_then(midnight).filter(|secs| *secs <= self.now.saturating_add(AHEAD));
                 *span = span.zip(secs).map(|((first, last), secs)| (first.min(secs), last.max(secs)));
             }
         }
@@ -82,55 +83,44 @@ impl Study {
         }
     }
 
-    /// The order in which every line is a date that has been; month first where several are, as in the country of the
-    /// machine, but year first where that makes one week of what would be years.
-    pub(super) fn conclude(self) -> Manners {
+    /// The order in which every line is a date that has been, and whether only one is such. Where several are, it is
+    /// `before`, which earlier listings told; else the month is first, as in the country of the machine, but the year where
+    /// that makes one week of what would be years.
+    pub(super) fn conclude(self, before: Option<DateOrder>) -> (Option<DateOrder>, Manners) {
         let width = |span: Option<(i64, i64)>| span.map(|(first, last)| last.saturating_sub(first));
-        let [month_first, day_first, year_first] = self.spans.map(width);
-        let short = |other: Option<i64>| match (year_first, other) {
-            (Some(years), Some(other)) => years.saturating_mul(10) < other,
-            _ => false,
+        let widths = self.spans.map(width);
+        let fits: Vec<_> = ORDERS.iter().zip(widths).filter_map(|(order, width)| Some((*order, width?))).collect();
+        let before = before.filter(|before| fits.iter().any(|(order, _)| order == before));
+        let (told, order) = match &fits[..] {
+            [] => (None, DateOrder::MonthFirst),
+            [(order, _)] => (Some(*order), *order),
+            [(first, width), ..] => {
+                let short = widths[2].is_some_and(|years| years.saturating_mul(10) < *width);
+                (None, before.unwrap_or(if short { DateOrder::YearFirst } else { *first }))
+            }
         };
-        let order = match (month_first, day_first, year_first) {
-            (Some(_), _, _) if short(month_first) => Order::Ymd,
-            (Some(_), _, _) => Order::Mdy,
-            (None, Some(_), _) if short(day_first) => Order::Ymd,
-            (None, Some(_), _) => Order::Dmy,
-            (None, None, Some(_)) => Order::Ymd,
-            (None, None, None) => Order::default(),
-        };
-        Manners { order, prefix: self.prefix.filter(|_| !self.mixed) }
+        (told, Manners { order: Some(order), prefix: self.prefix.filter(|_| !self.mixed) })
     }
 }
 
-/// How the job writes dates, as its attribute DATFMT calls it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Order {
-    #[default]
-    Mdy,
-    Dmy,
-    Ymd,
+/// The date of `numbers` in this order, and in no other.
+fn strict(order: DateOrder, [first, second, third]: [&[u8]; 3]) -> Option<(u16, u8, u8)> {
+    let (year, month, day) = match order {
+        DateOrder::MonthFirst => (third, first, second),
+        DateOrder::DayFirst => (third, second, first),
+        DateOrder::YearFirst => (first, second, third),
+    };
+    let (month, day) = (small(month)?, small(day)?);
+    let valid = (1..=12).contains(&month) && (1..=31).contains(&day);
+    Some((any_year(year)?, month, day)).filter(|_| valid)
 }
 
-impl Order {
-    fn strict(self, [first, second, third]: [&[u8]; 3]) -> Option<(u16, u8, u8)> {
-        let (year, month, day) = match self {
-            Self::Mdy => (third, first, second),
-            Self::Dmy => (third, second, first),
-            Self::Ymd => (first, second, third),
-        };
-        let (month, day) = (small(month)?, small(day)?);
-        let valid = (1..=12).contains(&month) && (1..=31).contains(&day);
-        Some((any_year(year)?, month, day)).filter(|_| valid)
-    }
-
-    /// The date in this order, or in any in which it is one.
-    fn date(self, numbers: [&[u8]; 3]) -> Option<(u16, u8, u8)> {
-        self.strict(numbers).or_else(|| ORDERS.into_iter().find_map(|order| order.strict(numbers)))
-    }
+/// The date in this order, or in any in which it is one.
+fn date(order: Option<DateOrder>, numbers: [&[u8]; 3]) -> Option<(u16, u8, u8)> {
+    order.into_iter().chain(ORDERS).find_map(|order| strict(order, numbers))
 }
 
-const ORDERS: [Order; 3] = [Order::Mdy, Order::Dmy, Order::Ymd];
+const ORDERS: [DateOrder; 3] = [DateOrder::MonthFirst, DateOrder::DayFirst, DateOrder::YearFirst];
 
 /// Size, the numbers of the date, and the time.
 type Told<'a> = (u64, [&'a [u8]; 3], Clock);
@@ -150,15 +140,23 @@ impl<'a> Parts<'a> {
         let told = match at {
             1 => None,
             _ => {
-                let clock = Clock::read(line.words.get(at - 1..at)?)?;
+                let clock = clock(line.words.get(at - 1)?)?;
                 let mut numbers = line.word(at.checked_sub(2)?).split(|b| matches!(b, b'/' | b'.' | b'-'));
                 let numbers = [numbers.next()?, numbers.next()?, numbers.next().filter(|_| numbers.next().is_none())?];
-                let size = number(line.word(at.checked_sub(3).filter(|at| *at > 0)?))?;
+                // Whom the server does not know may not see the owner: blanks stand there.
+                let ownerless = line.text.first().is_some_and(|b| is_blank(*b));
+                let size = number(line.word(at.checked_sub(3).filter(|at| *at > 0 || ownerless)?))?;
                 Some((size, numbers, clock))
             }
         };
         Some(Self { told, kind: line.word(at), name }).filter(|_| !name.is_empty())
     }
+}
+
+/// `15:09:55`, and with the other marks of TIMSEP: `15.09.55`.
+fn clock(word: &Word<'_>) -> Option<Clock> {
+    let colons: Vec<u8> = word.text.iter().map(|&b| if matches!(b, b'.' | b',') { b':' } else { b }).collect();
+    Clock::read(&[Word { text: &colons, ..*word }])
 }
 
 /// `*STMF`.
@@ -189,6 +187,8 @@ mod tests {
                 "ME               5000000000 02/23/00 15:09:55 *STMF   a b.txt",
                 "file 5000000000 2000-02-23T15:09:55 - a b.txt",
             ),
+            ("             5263360 06/11/97 12:27:39 *FILE      A.SAVF", "file 5263360 1997-06-11T12:27:39 - A.SAVF"),
+            ("QSYS    12345 06-11-97 12.27.39 *STMF      a b", "file 12345 1997-06-11T12:27:39 - a b"),
             ("QPGMR                                   *MEM       A.FILE/B.MBR", "file - - - B.MBR"),
             ("ME 9069 05/20/15 15:36:52 *STMF /DRV/AUD/A.PDF", "file 9069 2015-05-20T15:36:52 - A.PDF"),
         ];

@@ -4,9 +4,10 @@
 //! `ls -l` prints, `dos` what IIS prints, and those of systems that are rarer. What most lines are, the listing is
 //! ([`Style`]); a line of another style among them is still read where nothing else can be meant.
 //!
-//! `date`, `clock`, `ideographs` and `months` read dates in any order and language, [`time`] turns them into seconds. Some of their riddles
-//! only the whole listing solves (`01/02/23`), so it is looked over before it is read. A line that cannot be read is left
-//! out and reported, never guessed at: an entry that is not there is a smaller evil than one that leads elsewhere.
+//! `date`, `clock`, `ideographs` and `months` read dates in any order and language, [`time`] turns them into seconds. Some
+//! of their riddles only the whole listing solves (`01/02/23`), so it is looked over before it is read. A line that cannot
+//! be read is left out and reported, never guessed at: an entry that is not there is a smaller evil than one that leads
+//! elsewhere.
 
 mod clock;
 mod cms;
@@ -18,18 +19,23 @@ mod guardian;
 mod ibmi;
 mod ideographs;
 mod lines;
+mod manners;
 pub mod mlsd;
 mod months;
 mod mvs;
+mod order;
 mod os2;
 mod permissions;
+mod rare;
 mod read;
 mod sizes;
 mod small;
 mod style;
 pub mod time;
+mod triple;
 mod unix;
 mod vms;
+mod world;
 
 use std::fmt;
 
@@ -38,6 +44,7 @@ use crate::remote::{Entry, Kind, Meta, Name, Stamp};
 use date::Habits;
 use lines::Lines;
 
+pub use order::DateOrder;
 pub use style::{ParseStyleError, Style};
 
 /// What is known of a LIST before it is read.
@@ -47,6 +54,9 @@ pub struct Reading {
     pub style: Option<Style>,
     /// The server's local time in seconds since 1970, which dates without a year are completed from.
     pub now: i64,
+    /// The order of its dates as an earlier listing told it ([`Parsed::order`]): it counts where this one leaves it open, so
+    /// that no time jumps when a telling line comes or goes.
+    pub order: Option<DateOrder>,
 }
 
 /// What came out of a listing.
@@ -58,12 +68,14 @@ pub struct Parsed {
     pub skipped: Vec<Skipped>,
     /// How many lines could not be read.
     pub skipped_count: usize,
-    /// How the lines of a LIST look; None for MLSD and where no line looks like anything.
+    /// How the lines of a LIST look; None after an MLSD, and where no line looks like anything.
     pub style: Option<Style>,
-    /// Whether times are UTC (MLSD, EPLF), and not those of a clock on the server's wall.
+    /// Whether times are UTC (MLSD, EPLF, seconds since 1970), and not those of a clock on the server's wall.
     pub utc: bool,
     /// Whether sizes are rounded: blocks of VMS, or `33.5k`. SIZE knows better.
     pub rough_sizes: bool,
+    /// The order of dates like `13/02/03`; None where no line tells it.
+    pub order: Option<DateOrder>,
 }
 
 impl Parsed {
@@ -130,7 +142,7 @@ impl fmt::Display for Skip {
 
 /// Reads the data of a LIST of any style at the time `now` of the server (seconds since 1970).
 pub fn parse_list(data: &[u8], now: i64) -> Parsed {
-    parse_list_as(data, &Reading { style: None, now })
+    parse_list_as(data, &Reading { now, ..Reading::default() })
 }
 
 /// Reads the data of a LIST.
@@ -141,7 +153,7 @@ pub fn parse_list_as(data: &[u8], reading: &Reading) -> Parsed {
     let Some(style) = reading.style.or_else(|| style::vote(data, reading.now)) else {
         return read::collect(data, None, &Context { now: reading.now, ..Context::default() });
     };
-    let context = style::study(data, style, reading.now);
+    let context = style::study(data, style, reading);
     read::collect(data, Some(style), &context)
 }
 
@@ -171,7 +183,9 @@ impl Parsed {
 struct Context {
     now: i64,
     habits: Habits,
-    unix: unix::Manners,
+    /// The order of dates that this listing tells.
+    told: Option<DateOrder>,
+    unix: manners::Manners,
     ibmi: ibmi::Manners,
     /// Where names begin in a listing of Windows.
     dos_name_column: Option<usize>,
@@ -187,6 +201,9 @@ enum Shape {
     File,
     Dir,
     Link,
+    /// Its size is none: major and minor number.
+    Device,
+    /// Sockets, pipes, doors.
     Other,
 }
 
@@ -330,7 +347,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_listing(data in noise(), now: i64) {
-            let told = Style::ALL.map(|style| parse_list_as(&data, &Reading { style: Some(style), now }));
+            let told = Style::ALL.map(|style| parse_list_as(&data, &Reading { style: Some(style), now, order: None }));
             for parsed in told.into_iter().chain([parse_list(&data, now), parse_mlsd(&data)]) {
                 for entry in &parsed.entries {
                     prop_assert!(Name::new(entry.name.as_bytes()).is_some());

@@ -16,6 +16,7 @@ pub(super) fn collect(data: &[u8], style: Option<Style>, context: &Context) -> P
         parsed: Parsed {
             style,
             utc: style.is_some_and(Style::is_utc),
+            order: context.told,
             rough_sizes: style == Some(Style::Vms) || context.unix.in_units,
             ..Parsed::default()
         },
@@ -237,7 +238,7 @@ mod tests {
     fn a_style_can_be_told() {
         let members = "SAVE04   \n";
         assert_eq!(shown_at_2026(members), [""; 0]);
-        let reading = |style| Reading { style: Some(style), now: 1_795_176_000 };
+        let reading = |style| Reading { style: Some(style), now: 1_795_176_000, order: None };
         let parsed = parse_list_as(b"01/02/23  10:00   7 a\n", &reading(Style::Dos));
         assert_eq!(super::super::shown(&parsed), ["file 7 2023-01-02T10:00 - a"]);
         // What is unmistakable is read all the same: servers change, and hints grow old.

@@ -67,7 +67,7 @@ pub struct Options {
     /// The server's time zone, `Asia/Tokyo`, in which it then also lists: in `LIST` all do, in `MDTM` vsftpd and
     /// pyftpdlib, in `MLSD` pyftpdlib. `None`: UTC. vsftpd takes today's offset for all dates.
     pub zone: Option<&'static str>,
-    /// EPSV and PASV are answered. Pure-FTPd has no way to refuse them.
+    /// EPSV and PASV are known.
     pub passive: bool,
     /// The address in the answer to PASV, as behind a router; EPSV has none.
     pub masquerade: Option<Ipv4Addr>,

@@ -30,10 +30,12 @@ pub(super) fn command(plan: &Plan<'_>) -> Vec<String> {
 
 fn more(plan: &Plan<'_>) -> String {
     let options = plan.options;
-    assert!(options.passive, "Pure-FTPd answers EPSV even where it is told to force active mode");
     assert!(!options.client_certificate, "Pure-FTPd asks no client for a certificate");
     assert!(!options.session_reuse, "Pure-FTPd asks for no session to be resumed");
     let mut text = options.masquerade.map(|address| format!(" -P {address}")).unwrap_or_default();
+    if !options.passive {
+        text += " -N";
+    }
     if let Some(files) = plan.certificate() {
         // 3 asks for encrypted data connections, too.
         let mode = match options.tls {
