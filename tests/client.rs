@@ -515,3 +515,14 @@ fn one_login_that_breaks_off_does_not_end_pipelining() {
     assert!(server.log().bursts().iter().any(|burst| burst == &["MDTM", "MDTM"]), "{}", server.log());
     held.finish(soon()).expect("an early end");
 }
+
+/// Seen on a small device: the user could not even switch the question off.
+#[test]
+fn a_server_that_hangs_up_at_feat_is_used_without_it() {
+    let server = FakeServer::start(Personality::no_feat(), tree());
+    server.fault(Fault::cut(Stage::Feat, Cut::control(End::Fin)));
+    let client = client(&server);
+    assert_eq!(names(&client, "/d"), ["a.txt"]);
+    assert_eq!(read(&client, "/d/a.txt", 3).expect("readable"), b"lo world");
+    assert_eq!(server.log().verb("FEAT"), 1, "{}", server.log());
+}

@@ -213,6 +213,11 @@ fn check_combinations(draft: &Draft) -> Result<(), String> {
 /// When to encrypt: what the options say, but never less than the URL does.
 fn tls_mode(draft: &Draft, scheme: Scheme) -> Result<TlsMode, String> {
     match (scheme, draft.tls_mode) {
+        (Scheme::Ftpes, _) if draft.implicit => Err("ftpes:// and 'implicit' exclude each other".into()),
+        (Scheme::Ftp, Some(TlsMode::Off | TlsMode::Try)) if draft.implicit => {
+            Err("'implicit' asks for TLS, and the option tls does without".into())
+        }
+        (Scheme::Ftp, _) if draft.implicit => Ok(TlsMode::Implicit),
         (Scheme::Ftp, Some(mode)) => Ok(mode),
         // Who says which certificate is good counts on seeing one.
         (Scheme::Ftp, None) if draft.tls.names_certificates() => Ok(TlsMode::Require),
@@ -223,7 +228,6 @@ fn tls_mode(draft: &Draft, scheme: Scheme) -> Result<TlsMode, String> {
         (Scheme::Ftpes | Scheme::Ftps, Some(TlsMode::Try)) => {
             Err("the URL asks for TLS, and tls=try would do without".into())
         }
-        (Scheme::Ftpes, Some(TlsMode::Implicit)) => Err("ftpes:// and 'implicit' exclude each other".into()),
         (Scheme::Ftpes, _) => Ok(TlsMode::Require),
         (Scheme::Ftps, _) => Ok(TlsMode::Implicit),
     }
@@ -431,6 +435,7 @@ mod tests {
             ("ftp://h", "ssl", (Require, 21)),
             ("ftp://h", "ssl,tls=off", (Off, 21)),
             ("ftp://h", "implicit", (Implicit, 990)),
+            ("ftp://h", "implicit,ssl", (Implicit, 990)),
             ("ftp://h:2121", "implicit", (Implicit, 2121)),
             ("ftpes://h", "ro", (Require, 21)),
             ("ftpes://h", "tls=require", (Require, 21)),
@@ -447,6 +452,7 @@ mod tests {
                 .is_err_and(|e: Failure| e.text == "the URL asks for TLS, and tls=off forbids it")
         );
         assert!(mode("ftpes://h", "tls=try").is_err_and(|e: Failure| e.text.contains("tls=try would do without")));
+        assert!(mode("ftp://h", "implicit,tls=off").is_err_and(|e: Failure| e.text.contains("does without")));
         assert!(mode("ftpes://h", "implicit").is_err_and(|e: Failure| e.text.contains("exclude each other")));
     }
 

@@ -80,6 +80,12 @@ impl Connector {
                 self.dialect.learn(Skill::LoginBurst, Can::No);
                 self.attempt(deadline)
             }
+            // A small device that leaves at verbs which it does not know; what it can do shows as it is asked.
+            Err(Refusal::Failed(e)) if e.verb == "FEAT" && hung_up(&e) && self.dialect.features().is_none() => {
+                info!("the server hangs up at FEAT: doing without");
+                self.dialect.learn_features(None, Software::default());
+                self.attempt(deadline)
+            }
             Err(Refusal::Failed(e)) if self.may_be_clear() && e.verb == "AUTH" && hung_up(&e) => {
                 self.without_tls(deadline)
             }
@@ -208,14 +214,16 @@ impl Connector {
     /// Once per server: what it can do, and where a login begins.
     fn learn(&self, control: &mut Control, greeting: &Reply, deadline: Deadline) -> Result<()> {
         let mut asked = Vec::new();
-        let feat = control.transact(&Command::Feat, deadline)?;
-        if feat.code.class() == Class::Completion {
-            let features = Features::parse(&feat);
-            asked = options(&features, self.names());
-            let software = features.software(greeting);
-            self.dialect.learn_features(Some(features), software);
-        } else {
-            self.dialect.learn_features(None, Software::from_greeting(greeting));
+        if self.dialect.features().is_none() {
+            let feat = control.transact(&Command::Feat, deadline)?;
+            if feat.code.class() == Class::Completion {
+                let features = Features::parse(&feat);
+                asked = options(&features, self.names());
+                let software = features.software(greeting);
+                self.dialect.learn_features(Some(features), software);
+            } else {
+                self.dialect.learn_features(None, Software::from_greeting(greeting));
+            }
         }
         let pwd = self.first_burst(control, asked, deadline)?;
         let home = parse_pwd(&pwd).and_then(|path| RemotePath::new(&self.names().show_path(&path)));

@@ -49,7 +49,9 @@ impl Look {
             // As libfuse does it: a mask replaces what the server says.
             (Kind::Dir, _, Some(mask)) | (Kind::File | Kind::Other, Some(mask), _) => 0o777 & !mask,
             (Kind::Dir, _, None) => meta.mode.unwrap_or(0o755),
-            (Kind::File | Kind::Other, None, _) => meta.mode.unwrap_or(0o644),
+            // Never set-user-id: the file would run as the owner shown here, who is nobody on the server, and root's
+            // mount(8) passes `suid` without being asked (mount.fuse3).
+            (Kind::File | Kind::Other, None, _) => meta.mode.unwrap_or(0o644) & !SET_ID,
         };
         let size = match (&meta.kind, meta.size) {
             (Kind::Symlink { target: Some(target) }, None) => target.len() as u64,
@@ -70,6 +72,9 @@ fn system_time(stamp: Stamp) -> SystemTime {
     };
     base.and_then(|t| t.checked_add(Duration::from_nanos(stamp.nanos.into()))).unwrap_or(SystemTime::UNIX_EPOCH)
 }
+
+/// Set-user-id and set-group-id.
+const SET_ID: u16 = 0o6000;
 
 /// What `statfs(2)` shows: FTP has no word for it (RFC 959), so these are constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +105,8 @@ mod tests {
     #[test]
     fn the_servers_mode_counts_unless_there_is_a_mask() {
         let plain = Look { uid: 1, gid: 2, file_mask: None, dir_mask: None };
-        assert_eq!(plain.attr(Ino(7), &meta(Kind::File)).mode, 0o4751);
+        // A set-user-id file of the server's would run as the owner shown here: as root, where root mounts.
+        assert_eq!(plain.attr(Ino(7), &meta(Kind::File)).mode, 0o751);
         let masked = Look { file_mask: Some(0o133), dir_mask: Some(0o022), ..plain };
         assert_eq!(masked.attr(Ino(7), &meta(Kind::File)).mode, 0o644);
         assert_eq!(masked.attr(Ino(7), &meta(Kind::Dir)).mode, 0o755);

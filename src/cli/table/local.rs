@@ -166,8 +166,8 @@ pub(super) static ROWS: &[Setting] = &[
         draft.notes.push((Level::Info, "option 'rw': the mount is read-only for now".into()));
         Ok(())
     }),
-    row(List, "suid", "Set-user-id bits count", on!(suid = true)),
-    row(List, "nosuid", "Set-user-id bits do not count, the default", on!(suid = false)),
+    row(List, "suid", "Accepted: files never have set-user-id bits", on!(suid = true)),
+    row(List, "nosuid", "The same", on!(suid = false)),
     row(List, "dev", "Devices may be opened", on!(dev = true)),
     row(List, "nodev", "Devices may not be opened, the default", on!(dev = false)),
     row(List, "exec", "Programs may be run, the default", on!(exec = true)),

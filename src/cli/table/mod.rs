@@ -119,6 +119,7 @@ pub(super) struct Draft {
     pub(super) account: Option<Secret>,
     /// What the options say; the URL has a word in it, too.
     pub(super) tls_mode: Option<TlsMode>,
+    pub(super) implicit: bool,
     pub(super) tls: Tls,
     pub(super) data: Data,
     pub(super) listing: Listing,
@@ -173,6 +174,7 @@ impl Draft {
             disable_mlsd: false,
             account: None,
             tls_mode: None,
+            implicit: false,
             tls: Tls::default(),
             data: Data::default(),
             listing: Listing::default(),

@@ -134,8 +134,12 @@ fn offset(text: &str) -> Option<Offset> {
 }
 
 fn custom_list(value: &[u8]) -> Result<Option<Vec<u8>>, String> {
-    if value.is_empty() || value.iter().any(|b| b"\r\n\0".contains(b)) {
-        return Err("a command without a line break is needed, such as LIST -a".into());
+    // Any other command would be carried out in every directory that somebody looks at.
+    let is_list = value.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"LIST"))
+        && value.get(4).is_none_or(|b| *b == b' ')
+        && !value.iter().any(|b| b"\r\n\0".contains(b));
+    if !is_list {
+        return Err("LIST with arguments is needed, such as LIST -al".into());
     }
     Ok(Some(value.to_vec()))
 }
@@ -165,7 +169,7 @@ pub(super) static ROWS: &[Setting] = &[
         Encryption,
         "implicit",
         "TLS from the first byte on, as with ftps://; port 990 unless given",
-        on!(tls_mode = Some(TlsMode::Implicit)),
+        on!(implicit = true),
     ),
     Setting {
         value: Some("FILE"),
@@ -343,6 +347,16 @@ mod tests {
         assert_eq!(ports(b"40000"), Ok(Some(40000..=40000)));
         for bad in ["", "-", "80-90", "5000-4000", "1-70000", "+5000"] {
             assert!(ports(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_list_lists() {
+        for good in ["LIST", "list -al", "LIST -a /"] {
+            assert_eq!(custom_list(good.as_bytes()), Ok(Some(good.into())));
+        }
+        for bad in ["", "DELE x", "LISTEN", "LIST\r\nDELE x", "NLST"] {
+            assert!(custom_list(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 
