@@ -13,6 +13,10 @@ pub fn check(data: &[u8]) {
     assert_eq!(parse_list_as(data, &found), parsed, "with the style found");
     let found = Reading { order: parsed.order, ..found };
     assert_eq!(parse_list_as(data, &found), parsed, "with the style and the order found");
+    if !data.contains(&b'\r') {
+        let lines: Vec<&[u8]> = data.split(|&b| b == b'\n').collect();
+        assert_eq!(parse_list(&lines.join(&b"\r\n"[..]), NOW), parsed, "with CR LF");
+    }
     for now in [i64::MIN, 0, i64::MAX] {
         sane(&parse_list(data, now), data);
     }
@@ -24,7 +28,7 @@ pub fn check(data: &[u8]) {
 /// Panics where `parsed` cannot come of a listing `data`.
 pub(super) fn sane(parsed: &Parsed, data: &[u8]) {
     let lines = data.split(|&b| b == b'\n' || b == b'\r').count();
-    assert!(parsed.entries.len() + parsed.skipped_count <= lines, "{} lines", lines);
+    assert!(parsed.entries.len() + parsed.skipped_count <= lines, "{lines} lines");
     assert!(parsed.skipped.len() == parsed.skipped_count.min(100));
     for skipped in &parsed.skipped {
         assert!(is_printable(&skipped.line) && skipped.line.len() < 2_000, "{}", skipped.line);
