@@ -10,9 +10,10 @@ use log::{info, warn};
 use parking_lot::{Condvar, Mutex};
 
 use crate::base::{Clock, Deadline, SystemClock};
-use crate::config::{Config, Server};
+use crate::config::{Config, Server, TlsMode};
 use crate::daemon::Signals;
 use crate::ftp::Client;
+use crate::ftp::classify::GREETING;
 use crate::ftp::socket::Network;
 use crate::mount::{self, Mounted};
 use crate::remote::{self, ErrorKind, Remote};
@@ -54,7 +55,7 @@ fn end_on_signal(progress: &Arc<Progress>, signals: Signals) -> io::Result<()> {
     thread::Builder::new().name("signal".into()).spawn(move || {
         loop {
             let signal = signals.wait();
-            info!("{signal:?}: unmounting");
+            info!("{signal}: unmounting");
             let Some(mounted) = progress.mounted() else { std::process::exit(1) };
             match mounted.unmount() {
                 Ok(()) if mounted.wait(Some(Deadline::after(PATIENCE))) => return,
@@ -112,6 +113,12 @@ fn no_server(server: &Server, error: &remote::Error) -> String {
     let Server { host, port, .. } = server;
     let path = String::from_utf8_lossy(&server.path);
     match error.kind {
+        _ if error.verb == "ftp_port" => {
+            format!("option 'ftp_port': {}", error.source().map_or_else(|| error.to_string(), ToString::to_string))
+        }
+        ErrorKind::LoginRefused if server.user == b"anonymous" => {
+            format!("cannot log in to {host}:{port} as anonymous: {error}; name a user in the URL or by --user")
+        }
         ErrorKind::LoginRefused | ErrorKind::TlsRequired => format!("cannot log in to {host}:{port}: {error}"),
         ErrorKind::TlsRefused => {
             let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
@@ -119,6 +126,9 @@ fn no_server(server: &Server, error: &remote::Error) -> String {
         }
         ErrorKind::NotFound | ErrorKind::NotDir | ErrorKind::Denied | ErrorKind::NotPermitted | ErrorKind::Loop => {
             format!("cannot mount {path:?}: {error}")
+        }
+        ErrorKind::TimedOut if error.verb == GREETING && server.tls.mode != TlsMode::Implicit => {
+            format!("cannot reach {host}:{port}: {error}; where TLS is spoken from the first byte on, use ftps://")
         }
         _ => format!("cannot reach {host}:{port}: {error}"),
     }

@@ -83,6 +83,13 @@ pub struct Tls {
     pub versions: TlsVersions,
 }
 
+impl Tls {
+    /// Whether something is said of certificates that are good, on either side.
+    pub fn names_certificates(&self) -> bool {
+        self.cacert.is_some() || self.capath.is_some() || self.cert.is_some() || !self.pins.is_empty()
+    }
+}
+
 /// When connections are encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsMode {

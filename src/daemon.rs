@@ -4,6 +4,7 @@
 //! a pipe that it is ready, or why not; so `ftpfs` returns 0 only for a mount that works. [`Signals`] are blocked in
 //! all threads and taken one by one by a thread of their own: no code ever runs inside a signal handler.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
@@ -100,6 +101,16 @@ pub enum Signal {
     Terminate,
     /// `SIGHUP`, in the foreground only: the terminal is gone.
     Hangup,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+            Self::Hangup => "SIGHUP",
+        })
+    }
 }
 
 /// The signals that end a mount.

@@ -473,3 +473,45 @@ fn a_line_that_is_too_long_does_not_cost_the_verb() {
     client.stat(&path("/d"), soon()).expect("this one is not");
     assert_eq!(server.log().verb("MLST"), 2, "{}", server.log());
 }
+
+/// RFC 959 wants a 1yz first; small devices leave it out, and the listing came all the same.
+#[test]
+fn a_listing_without_a_preliminary_reply_is_read() {
+    for personality in [Personality::mlsd(), Personality::unix_list()] {
+        let server = FakeServer::start(Personality { opens_silently: true, ..personality }, tree());
+        let client = client(&server);
+        assert_eq!(names(&client, "/d"), ["a.txt"], "{}", server.log());
+        assert_eq!(names(&client, "/d"), ["a.txt"], "in step");
+    }
+}
+
+/// Servers have `Login incorrect` for a second session as well; the first one proves that it is not the password.
+#[test]
+fn a_login_refused_beside_a_living_one_is_a_limit() {
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let client = client(&server);
+    let held = open(&client, "/big", 0).expect("a transfer");
+    server.fault(Fault::reply("PASS", "530 Login incorrect."));
+    thread::scope(|both| {
+        let waits = both.spawn(|| names(&client, "/d"));
+        assert!(server.wait_for(|log| log.verb("PASS") == 2, AMPLE), "{}", server.log());
+        held.finish(soon()).expect("an early end");
+        assert_eq!(waits.join().expect("no panic"), ["a.txt"]);
+    });
+    assert_eq!(server.log().verb("PASS"), 2, "never twice in a row");
+}
+
+#[test]
+fn one_login_that_breaks_off_does_not_end_pipelining() {
+    let server = FakeServer::start(Personality::unix_list(), tree());
+    let client = client(&server);
+    let all = [Name::new(b"a.txt").expect("valid"), Name::new(b"missing").expect("valid")];
+    client.times(&path("/d"), &all, soon()).expect("times");
+    let held = open(&client, "/big", 0).expect("a transfer");
+    server.fault(Fault::cut(Stage::Reply("PASS"), Cut::control(End::Rst)).times(1));
+    names(&client, "/d");
+    server.clear_log();
+    client.times(&path("/d"), &all, soon()).expect("times");
+    assert!(server.log().bursts().iter().any(|burst| burst == &["MDTM", "MDTM"]), "{}", server.log());
+    held.finish(soon()).expect("an early end");
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ftpfs::base::Clock;
 use ftpfs::config::{Files, Server};
 use ftpfs::remote::ErrorKind;
-use ftpfs::vfs::{Fault as Told, Ino};
+use ftpfs::vfs::{Fault as Told, Ino, KernelCache};
 use parking_lot::Mutex;
 use support::client::{AMPLE, config};
 use support::files::{Fs, answer, fault, files};
@@ -184,6 +184,30 @@ fn a_file_that_changed_before_its_first_byte_is_read_fresh() {
     let fh = fs.open("d/a.txt").expect("it opens");
     server.tree().update(|tree| tree.write("d/a.txt", b"something longer than before", DEFAULT_MTIME + 60));
     assert_eq!(fs.read(fh, 0, 4096).expect("the new content"), b"something longer than before");
+}
+
+/// Seen under load, when the kernel heard of the new size after it had cut the new content off at the old one.
+#[test]
+fn the_kernel_forgets_the_old_size_before_it_gets_bytes_of_a_longer_file() {
+    #[derive(Default)]
+    struct Cache(Mutex<Vec<Ino>>);
+
+    impl KernelCache for Cache {
+        fn invalidate_inode(&self, _: Ino) {}
+
+        fn invalidate_attributes(&self, ino: Ino) {
+            self.0.lock().push(ino);
+        }
+    }
+
+    let server = FakeServer::start(Personality::mlsd(), tree());
+    let fs = Fs::new(&server);
+    let cache = Arc::new(Cache::default());
+    fs.vfs.attach(Arc::clone(&cache) as Arc<dyn KernelCache>);
+    let fh = fs.open("d/a.txt").expect("it opens");
+    server.tree().update(|tree| tree.write("d/a.txt", b"something longer than before", DEFAULT_MTIME + 60));
+    fs.read(fh, 0, 4096).expect("the new content");
+    assert_eq!(*cache.0.lock(), [fs.ino("d/a.txt")]);
 }
 
 #[test]

@@ -213,9 +213,15 @@ fn check_combinations(draft: &Draft) -> Result<(), String> {
 /// When to encrypt: what the options say, but never less than the URL does.
 fn tls_mode(draft: &Draft, scheme: Scheme) -> Result<TlsMode, String> {
     match (scheme, draft.tls_mode) {
-        (Scheme::Ftp, mode) => Ok(mode.unwrap_or(TlsMode::Try)),
+        (Scheme::Ftp, Some(mode)) => Ok(mode),
+        // Who says which certificate is good counts on seeing one.
+        (Scheme::Ftp, None) if draft.tls.names_certificates() => Ok(TlsMode::Require),
+        (Scheme::Ftp, None) => Ok(TlsMode::Try),
         (Scheme::Ftpes | Scheme::Ftps, Some(TlsMode::Off)) => {
             Err("the URL asks for TLS, and tls=off forbids it".into())
+        }
+        (Scheme::Ftpes | Scheme::Ftps, Some(TlsMode::Try)) => {
+            Err("the URL asks for TLS, and tls=try would do without".into())
         }
         (Scheme::Ftpes, Some(TlsMode::Implicit)) => Err("ftpes:// and 'implicit' exclude each other".into()),
         (Scheme::Ftpes, _) => Ok(TlsMode::Require),
@@ -427,7 +433,10 @@ mod tests {
             ("ftp://h", "implicit", (Implicit, 990)),
             ("ftp://h:2121", "implicit", (Implicit, 2121)),
             ("ftpes://h", "ro", (Require, 21)),
-            ("ftpes://h", "tls=try", (Require, 21)),
+            ("ftpes://h", "tls=require", (Require, 21)),
+            ("ftp://h", "cacert=/x", (Require, 21)),
+            ("ftp://h", "no_verify_peer", (Try, 21)),
+            ("ftp://h", "cert=/x,tls=try", (Try, 21)),
             ("ftps://h", "ssl", (Implicit, 990)),
             ("ftps://h:21", "ro", (Implicit, 21)),
         ] {
@@ -437,6 +446,7 @@ mod tests {
             mode("ftps://h", "tls=off")
                 .is_err_and(|e: Failure| e.text == "the URL asks for TLS, and tls=off forbids it")
         );
+        assert!(mode("ftpes://h", "tls=try").is_err_and(|e: Failure| e.text.contains("tls=try would do without")));
         assert!(mode("ftpes://h", "implicit").is_err_and(|e: Failure| e.text.contains("exclude each other")));
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use log::{debug, warn};
 
 use super::control::{Control, failed};
+use super::dialect::{Can, Skill};
 use super::reply::{Class, Reply};
 use super::socket::{Shaking, Socket};
 use super::tls::Session;
@@ -30,6 +31,8 @@ pub(crate) struct Channel {
     session: Option<Session>,
     /// How long the server may take to connect.
     patience: Duration,
+    /// It takes the place of a passive one, of which none ever came about.
+    last_resort: bool,
 }
 
 #[derive(Debug)]
@@ -45,7 +48,7 @@ pub(crate) struct Begun {
     pub(crate) before: Vec<Reply>,
     /// The first reply to the transfer command.
     pub(crate) reply: Reply,
-    /// The channel, where that reply is preliminary.
+    /// The channel, unless that reply refuses. Where it is final already, no other one follows.
     pub(crate) data: Option<Socket>,
 }
 
@@ -59,7 +62,13 @@ impl Channel {
     }
 
     fn new(way: Way, control: &Control, patience: Duration) -> Self {
-        Self { way, peer: control.peer(), session: control.data_session().cloned(), patience }
+        Self { way, peer: control.peer(), session: control.data_session().cloned(), patience, last_resort: false }
+    }
+
+    /// Notes that this is the way for servers without passive mode: whether it is the right one shows when it is used. A
+    /// network that failed for a moment must not decide for good.
+    pub(crate) fn instead_of_passive(self) -> Self {
+        Self { last_resort: true, ..self }
     }
 
     /// Goes on right after the commands `verbs` were sent, the last of which moves data.
@@ -68,37 +77,77 @@ impl Channel {
     /// `TimedOut`, `Unreachable` and `TlsRefused`; the control connection is out of step then.
     pub(crate) fn begin(self, control: &mut Control, verbs: &[&'static str], deadline: Deadline) -> Result<Begun> {
         let verb = *verbs.last().expect("a transfer command was sent");
-        let (peer, accept_by) = (self.peer, deadline.min_after(self.patience));
+        let (peer, accept_by, last_resort) = (self.peer, deadline.min_after(self.patience), self.last_resort);
         let mut stage = Stage::new(self).map_err(|e| failed(verb, e))?;
         let mut replies = Vec::with_capacity(verbs.len());
         loop {
-            while replies.len() < verbs.len() {
-                let next = verbs[replies.len()];
-                let reply = match &stage {
-                    Stage::Ready(_) => Some(control.reply(next, deadline)?),
-                    _ => control.reply_now(next)?,
-                };
-                match reply {
-                    Some(reply) => replies.push(reply),
-                    None => break,
-                }
-            }
-            let answered = replies.len() == verbs.len();
-            if answered && replies.last().is_some_and(|r| r.class() != Class::Preliminary) {
-                return Ok(Begun::new(replies, None));
-            }
+            // First: what the server says of a connection comes behind the connection itself.
             stage = match stage.go_on(peer) {
-                Ok(Stage::Ready(socket)) if answered => return Ok(Begun::new(replies, Some(socket))),
                 Ok(stage) => stage,
                 Err(error) => return given_up(control, verbs, replies, failed(verb, error), deadline),
             };
-            if let Stage::Ready(_) = stage {
+            hear(control, verbs, &mut replies, &stage, deadline)?;
+            let last = replies.last().filter(|_| replies.len() == verbs.len()).map(Reply::class);
+            stage = match (last, stage) {
+                // A final reply without a first one: what the channel holds belongs to it all the same.
+                (Some(Class::Preliminary | Class::Completion), Stage::Ready(socket)) => {
+                    if last_resort {
+                        control.dialect().learn(Skill::Passive, Can::No);
+                    }
+                    return Ok(Begun::new(replies, Some(socket)));
+                }
+                (Some(Class::Completion), _) => return Err(too_early(verb)),
+                (None | Some(Class::Preliminary), pending) => pending,
+                (Some(Class::Intermediate | Class::Transient | Class::Permanent), _) => {
+                    return Ok(Begun::new(replies, None));
+                }
+            };
+            if matches!(stage, Stage::Ready(_)) {
                 continue;
             }
             let deadline = if matches!(stage, Stage::Listening { .. }) { accept_by } else { deadline };
-            stage.wait(control, answered, deadline).map_err(|e| stage.out_of_time(verb, e))?;
+            if let Err(e) = stage.wait(control, last.is_some(), deadline) {
+                if last_resort {
+                    control.dialect().learn(Skill::Passive, Can::Unknown);
+                }
+                return Err(stage.out_of_time(verb, e));
+            }
         }
     }
+}
+
+/// Takes in the replies that have come; waits for the next one where nothing else is to be done.
+fn hear(
+    control: &mut Control,
+    verbs: &[&'static str],
+    replies: &mut Vec<Reply>,
+    stage: &Stage,
+    deadline: Deadline,
+) -> Result<()> {
+    while let Some(next) = verbs.get(replies.len()) {
+        let reply = match stage {
+            Stage::Ready(_) => Some(control.reply(next, deadline)?),
+            Stage::Listening { .. } | Stage::Shaking { .. } => control.reply_now(next)?,
+        };
+        match reply {
+            Some(reply) => replies.push(reply),
+            None => return Ok(()),
+        }
+    }
+    // A server that cannot connect to us says 150 first and 425 then.
+    if let (Stage::Listening { .. }, Some(last)) = (stage, verbs.last())
+        && let Some(reply) = control.reply_now(last)?
+    {
+        replies.pop();
+        replies.push(reply);
+    }
+    Ok(())
+}
+
+/// The server has sent everything before we were ready for any of it.
+fn too_early(verb: &'static str) -> Error {
+    let text = "the server says that it is done before the data connection was there";
+    Error::new(ErrorKind::Unreachable, verb).because(io::Error::other(text)).with_retry(Retry::Safe)
 }
 
 impl Begun {
@@ -127,9 +176,14 @@ fn given_up(
             replies.pop();
         }
         replies.push(reply);
-        if replies.len() == verbs.len() && replies.last().is_some_and(|r| r.class() != Class::Preliminary) {
-            debug!("{error}");
-            return Ok(Begun::new(replies, None));
+        match replies.last().filter(|_| replies.len() == verbs.len()).map(Reply::class) {
+            None | Some(Class::Preliminary) => {}
+            Some(Class::Transient | Class::Permanent) => {
+                debug!("{error}");
+                return Ok(Begun::new(replies, None));
+            }
+            // The server has sent everything, to somebody who is not us: nothing came here.
+            Some(Class::Completion | Class::Intermediate) => return Err(error),
         }
     }
 }
@@ -176,9 +230,11 @@ impl Stage {
         }
     }
 
-    /// Waits until this stage can go on, or something arrives on the control connection that is still `unanswered`.
+    /// Waits until this stage can go on, or something that matters arrives on the control connection.
     fn wait(&self, control: &Control, answered: bool, deadline: Deadline) -> io::Result<()> {
-        let control = (!answered).then(|| control.as_fd());
+        // During a handshake what comes behind the first reply is the final one, which is not to be looked at yet.
+        let watched = !answered || matches!(self, Self::Listening { .. });
+        let control = watched.then(|| control.as_fd());
         match self {
             Self::Shaking { shaking, step } => shaking.wait(*step, control.as_slice(), deadline),
             Self::Listening { listener, .. } => {

@@ -18,6 +18,7 @@ use super::list::{Fetched, hand_out, unreadable};
 use super::listing::mlsd::parse_mlst;
 use super::listing::parse_mlsd;
 use super::listing::time::parse_size;
+use super::login::Hint;
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
@@ -94,6 +95,10 @@ impl Client {
         let mut whole = if path.starts_with(b"/") { Vec::new() } else { [home.as_bytes(), b"/"].concat() };
         whole.extend_from_slice(&self.names.show_typed(path));
         let root = RemotePath::new(&whole).ok_or_else(|| Error::new(ErrorKind::NameInvalid, "CWD"))?;
+        self.with_lease(&Claim::Metadata, deadline, |lease| {
+            let own = lease.control_mut().local()?;
+            self.opener().check(own, deadline)
+        })?;
         let reply = self.ask(&root, deadline, Command::Cwd)?;
         match reply.code.class() {
             Class::Completion => Ok(root),
@@ -191,7 +196,9 @@ impl Client {
             Verdict::Sure(kind) => kind,
             Verdict::Ask(question) => self.explain(question, path, deadline),
         };
-        refusal(verb, reply, kind)
+        let error = refusal(verb, reply, kind);
+        let clear = kind == ErrorKind::TlsRequired && self.pool.connector().clears_data();
+        if clear { error.because(Hint::ClearData) } else { error }
     }
 
     /// `MLST`, one flight.
@@ -249,7 +256,11 @@ impl Client {
             // Neither file nor directory, and yet there.
             Verdict::Sure(ErrorKind::NotDir) => Ok(meta(Kind::Other, None)),
             Verdict::Sure(kind) => Err(refusal("CWD", &reply, kind)),
-            Verdict::Ask(_) => Err(refusal("CWD", &reply, ErrorKind::NotFound)),
+            Verdict::Ask(_) if self.dialect.can(Skill::Size) == Can::Yes => {
+                Err(refusal("CWD", &reply, ErrorKind::NotFound))
+            }
+            // It may be a file: nobody can tell.
+            Verdict::Ask(_) => Err(refusal("CWD", &reply, ErrorKind::Protocol)),
         }
     }
 

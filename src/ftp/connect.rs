@@ -12,7 +12,7 @@ use super::dialect::{Can, Dialect, Skill};
 use super::door::Door;
 use super::encoding::Codec;
 use super::features::{Features, Software};
-use super::login::{Login, greet};
+use super::login::{Login, greet, refused_or_failed};
 use super::reply::{Class, Reply, parse_pwd};
 use super::socket::Dialer;
 use super::tls::Security;
@@ -62,17 +62,22 @@ impl Connector {
         &*self.dialer
     }
 
+    /// Whether data travels in the clear although commands do not.
+    pub(crate) fn clears_data(&self) -> bool {
+        self.security.clear_data()
+    }
+
     /// A logged-in connection in binary mode.
     pub(crate) fn connect(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
         let unknown = self.dialect.burst() == Can::Unknown;
-        let untried = unknown && self.dialect.ever_connected();
+        let untried = self.dialect.can(Skill::LoginBurst) == Can::Unknown && self.dialect.ever_connected();
         match self.attempt(deadline) {
             // Just learned, but this connection is out of step.
             Err(Refusal::Failed(_)) if unknown && self.dialect.burst() == Can::No => self.attempt(deadline),
             // A server that throws away what arrives early leaves the burst unanswered: line by line from now on.
             Err(Refusal::Failed(e)) if untried && e.verb == "PASS" && broke(&e) => {
                 info!("login in one burst failed ({e}): line by line from now on");
-                self.dialect.learn_burst(Can::No);
+                self.dialect.learn(Skill::LoginBurst, Can::No);
                 self.attempt(deadline)
             }
             Err(Refusal::Failed(e)) if self.may_be_clear() && e.verb == "AUTH" && hung_up(&e) => {
@@ -86,7 +91,7 @@ impl Connector {
         self.door.check().map_err(Refusal::Known)?;
         let mut control = self.dial(deadline)?;
         if self.security.mode() == TlsMode::Implicit {
-            control = self.encrypt(control, deadline)?;
+            control = self.encrypt(control, deadline).map_err(refused_or_failed)?;
         }
         let greeting = greet(&mut control, deadline)?;
         let mut control = match self.security.mode() {
@@ -140,7 +145,11 @@ impl Connector {
         let reply = control.transact(&Command::AuthTls, deadline)?;
         match reply.class() {
             // 334 asks for more, which TLS never does.
-            Class::Completion => self.encrypt(control, deadline),
+            Class::Completion => {
+                // Promised, even if the handshake should fail.
+                self.dialect.learn(Skill::Tls, Can::Yes);
+                self.encrypt(control, deadline)
+            }
             Class::Permanent if self.may_be_clear() => {
                 warn!("the server has no TLS ({}): passwords and files cross the network in the clear", reply.text());
                 self.dialect.learn(Skill::Tls, Can::No);
@@ -155,7 +164,12 @@ impl Connector {
         let session = self.security.session(old).map_err(|text| {
             Error::new(ErrorKind::TlsRefused, "TLS").because(io::Error::new(io::ErrorKind::InvalidInput, text))
         })?;
-        let mut control = control.start_tls(session, deadline)?;
+        let mut control = control.start_tls(session, deadline).inspect_err(|e| {
+            if old && e.kind == ErrorKind::TlsRefused {
+                // TLS 1.2 was tried because sessions of 1.3 did not seem to be resumed: it is no way out.
+                self.dialect.learn(Skill::Tls13, Can::Unknown);
+            }
+        })?;
         self.dialect.learn(Skill::Tls, Can::Yes);
         control.protect_data(!self.security.clear_data());
         Ok(control)
@@ -182,8 +196,11 @@ impl Connector {
 
     fn no_tls(&self, reply: &Reply) -> Error {
         let text = match self.security.mode() {
-            TlsMode::Try => format!("the server agreed to TLS before, and now says: {}", reply.text()),
-            _ => format!("the server has no TLS: {} (tls=try or tls=off would accept it)", reply.text()),
+            TlsMode::Try if self.dialect.can(Skill::Tls) == Can::Yes => {
+                format!("the server agreed to TLS before, and now says: {}", reply.text())
+            }
+            TlsMode::Try => format!("the server cannot do TLS just now: {} (tls=off would do without)", reply.text()),
+            _ => format!("the server has no TLS: {} (ftp:// without tls=require would accept it)", reply.text()),
         };
         Error::new(ErrorKind::TlsRefused, "AUTH").because(io::Error::new(io::ErrorKind::ConnectionRefused, text))
     }
@@ -194,7 +211,6 @@ impl Connector {
         let feat = control.transact(&Command::Feat, deadline)?;
         if feat.code.class() == Class::Completion {
             let features = Features::parse(&feat);
-            debug!("features: {features:?}");
             asked = options(&features, self.names());
             let software = features.software(greeting);
             self.dialect.learn_features(Some(features), software);

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,11 +13,12 @@ use std::time::Instant;
 use log::{debug, warn};
 use zeroize::Zeroizing;
 
-use super::classify::{Verdict, classify, refusal};
+use super::classify::{Verdict, classify, refusal, too_many};
 use super::command::Command;
-use super::dialect::{Can, Dialect};
-use super::reply::{Reply, ReplyParser};
+use super::dialect::{Can, Dialect, Skill};
+use super::reply::{Reply, ReplyParser, parse_reply};
 use super::socket::Socket;
+use super::text::printable;
 use super::tls::{Session, Trouble};
 use crate::base::Deadline;
 use crate::remote::{Error, ErrorKind, Result, Retry};
@@ -35,7 +36,7 @@ pub(crate) struct Control {
     /// Counts the connections of this process, for the log.
     id: u64,
     /// Where the other end is: data connections go nowhere else.
-    peer: IpAddr,
+    peer: SocketAddr,
     /// The tickets of this connection, once it is encrypted.
     session: Option<Session>,
     /// Whether data connections are to be encrypted.
@@ -48,7 +49,7 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn new(socket: Socket, dialect: Arc<Dialect>, id: u64) -> Result<Self> {
-        let peer = socket.peer().map_err(|e| Error::io("connect", e))?.ip();
+        let peer = socket.peer().map_err(|e| Error::io("connect", e))?;
         Ok(Self {
             socket,
             parser: ReplyParser::default(),
@@ -71,12 +72,19 @@ impl Control {
 
     /// The server's address as this connection reached it.
     pub(crate) fn peer(&self) -> IpAddr {
-        self.peer
+        self.peer.ip()
+    }
+
+    /// Another port of the server's; the zone of a link-local address of IPv6 is kept.
+    pub(crate) fn peer_at(&self, port: u16) -> SocketAddr {
+        let mut at = self.peer;
+        at.set_port(port);
+        at
     }
 
     /// Our own address on this connection.
-    pub(crate) fn local(&self) -> Result<IpAddr> {
-        self.socket.local().map(|address| address.ip()).map_err(|e| Error::io("connect", e))
+    pub(crate) fn local(&self) -> Result<SocketAddr> {
+        self.socket.local().map_err(|e| Error::io("connect", e))
     }
 
     /// Encrypts the connection from here on.
@@ -88,7 +96,8 @@ impl Control {
             warn!("[{}] {} bytes in the clear before the handshake are ignored", self.id, self.received.len());
         }
         let tls = session.connection().map_err(|e| refused(&e))?;
-        let socket = self.socket.start_tls(tls, deadline).map_err(|e| failed("TLS", e))?;
+        let known = self.dialect.can(Skill::Tls) == Can::Yes && self.dialect.ever_connected();
+        let socket = self.socket.start_tls(tls, deadline).map_err(|e| no_handshake(e, known))?;
         debug!("[{}] encrypted", self.id);
         Ok(Self { socket, received: Vec::new(), parser: ReplyParser::default(), session: Some(session), ..self })
     }
@@ -278,6 +287,28 @@ pub(crate) fn failed(verb: &'static str, error: io::Error) -> Error {
         Some(trouble) if trouble.is_ours() => refused(trouble),
         _ => Error::io(verb, error).with_retry(Retry::IfReused),
     }
+}
+
+/// A failed handshake. A server that is full, or just dying, may say so in the clear: vsftpd does. Where TLS has worked
+/// before, whatever is no TLS is a broken connection; before that, it is a server that cannot.
+fn no_handshake(error: io::Error, known: bool) -> Error {
+    let trouble = error.get_ref().and_then(|inner| inner.downcast_ref::<Trouble>());
+    let Some((trouble, words)) = trouble.and_then(|t| Some((t, t.clear_words()?))) else {
+        return failed("TLS", error);
+    };
+    if let Ok(Some((reply, _))) = parse_reply(words)
+        && reply.code.get() == 421
+    {
+        let kind = if too_many(&reply) { ErrorKind::Busy } else { ErrorKind::Unreachable };
+        return refusal("TLS", &reply, kind);
+    }
+    if known {
+        return failed("TLS", error);
+    }
+    let shown = printable(words.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default(), 100);
+    let hint = "ftps:// and 'implicit' are for TLS from the first byte on, ftpes:// for AUTH TLS";
+    let text = io::Error::other(format!("{trouble}, but with \"{shown}\" ({hint})"));
+    Error::new(ErrorKind::TlsRefused, "TLS").because(text)
 }
 
 fn refused(trouble: &Trouble) -> Error {

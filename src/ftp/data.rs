@@ -11,12 +11,13 @@ use log::{debug, info};
 
 use super::address::{for_port, parse_epsv, parse_pasv};
 use super::channel::Channel;
-use super::classify::{Verdict, classify, refusal};
+use super::classify::{Verdict, classify, knows, refusal};
 use super::command::Command;
 use super::control::Control;
 use super::dialect::{Can, Skill};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
+use super::tls::Session;
 use crate::base::Deadline;
 use crate::config::{Advertise, Data, DataMode};
 use crate::remote::{Error, ErrorKind, Result, Retry};
@@ -41,19 +42,22 @@ impl Opener<'_> {
     /// A passive channel goes to the control connection's own peer, whatever address a 227 names: that is right behind
     /// NAT, and a hostile server cannot send us elsewhere. `before` holds only commands that need no data channel.
     pub(crate) fn open(&self, control: &mut Control, before: &[Command<'_>], deadline: Deadline) -> Result<Opened> {
+        let used_up = control.data_session().is_some_and(Session::is_used_up);
+        if used_up && control.dialect().can(Skill::Resumption) == Can::Yes {
+            let text = "no TLS session is left that the data connection could resume";
+            return Err(Error::io("data connection", io::Error::other(text)).with_retry(Retry::IfReused));
+        }
         let mut asked = Asked { before: before.to_vec(), replies: Vec::new() };
         let channel = match self.settings.mode {
             DataMode::Active => self.active(control, &mut asked, deadline)?,
             DataMode::Passive => self.passive(control, &mut asked, deadline)?,
             DataMode::Auto if control.dialect().can(Skill::Passive) == Can::No => {
-                self.active(control, &mut asked, deadline)?
+                self.active(control, &mut asked, deadline)?.instead_of_passive()
             }
             DataMode::Auto => match self.passive(control, &mut asked, deadline) {
                 Err(error) if may_be_active(control, &error) && !deadline.passed() => {
                     info!("no passive data connection ({error}): the server is asked to connect to us");
-                    let channel = self.active(control, &mut asked, deadline).map_err(|_| error)?;
-                    control.dialect().learn(Skill::Passive, Can::No);
-                    channel
+                    self.active(control, &mut asked, deadline).map_err(|_| error)?.instead_of_passive()
                 }
                 done => done?,
             },
@@ -67,7 +71,7 @@ impl Opener<'_> {
             let reply = asked.ask(control, Command::Epsv, deadline)?;
             if reply.class() == Class::Completion {
                 let port = parse_epsv(&reply).ok_or_else(|| unreadable("EPSV", &reply))?;
-                match self.dial(control, SocketAddr::new(control.peer(), port), connect) {
+                match self.dial(control, control.peer_at(port), connect) {
                     Ok(channel) => {
                         control.dialect().learn(Skill::Epsv, Can::Yes);
                         control.dialect().learn(Skill::Passive, Can::Yes);
@@ -98,8 +102,9 @@ impl Opener<'_> {
             return Err(refused("PASV", &reply));
         }
         let (named, port) = parse_pasv(&reply).ok_or_else(|| unreadable("PASV", &reply))?;
-        let host = if self.settings.trust_pasv_address { IpAddr::from(named) } else { control.peer() };
-        let channel = self.dial(control, SocketAddr::new(host, port), deadline.min_after(self.patience))?;
+        let trusted = self.settings.trust_pasv_address;
+        let to = if trusted { SocketAddr::new(named.into(), port) } else { control.peer_at(port) };
+        let channel = self.dial(control, to, deadline.min_after(self.patience))?;
         control.dialect().learn(Skill::Passive, Can::Yes);
         Ok(channel)
     }
@@ -113,12 +118,12 @@ impl Opener<'_> {
     /// Lets the server connect to us.
     fn active(&self, control: &mut Control, asked: &mut Asked<'_>, deadline: Deadline) -> Result<Channel> {
         let own = control.local()?;
-        let told = self.advertised(own, deadline)?;
+        let told = self.advertised(own.ip(), deadline)?;
         let ports = self.settings.ports.as_ref();
         // The address that the server is told may be a router's, which is none of ours to listen at.
         let listener = self
             .dialer
-            .listen(told, ports)
+            .listen(if told == own.ip() { own } else { SocketAddr::new(told, 0) }, ports)
             .or_else(
                 |e| if e.kind() == io::ErrorKind::AddrNotAvailable { self.dialer.listen(own, ports) } else { Err(e) },
             )
@@ -136,7 +141,8 @@ impl Opener<'_> {
                 return Err(refused("EPRT", &reply));
             }
             debug!("no EPRT here");
-            if reply.class() == Class::Permanent {
+            // 522: not for this kind of address, which does not change. An address that the server dislikes may.
+            if reply.code.get() == 522 || knows("EPRT", &reply) == Some(false) {
                 control.dialect().learn(Skill::Eprt, Can::No);
             }
         }
@@ -146,6 +152,11 @@ impl Opener<'_> {
             return Err(refused("PORT", &reply));
         }
         Ok(Channel::listening(listener, control, self.patience))
+    }
+
+    /// Whether the address that the server is to be told can be found, before anybody depends on it.
+    pub(crate) fn check(&self, own: SocketAddr, deadline: Deadline) -> Result<()> {
+        if self.settings.mode == DataMode::Active { self.advertised(own.ip(), deadline).map(drop) } else { Ok(()) }
     }
 
     /// The address that the server is told.
@@ -196,11 +207,16 @@ fn may_be_active(control: &Control, error: &Error) -> bool {
 }
 
 fn refused(verb: &'static str, reply: &Reply) -> Error {
-    let kind = match classify(verb, reply, b"") {
-        Verdict::Sure(kind) => kind,
-        Verdict::Ask(_) => ErrorKind::Protocol,
-    };
-    refusal(verb, reply, kind)
+    let active = matches!(verb, "EPRT" | "PORT");
+    match classify(verb, reply, b"") {
+        // What is denied is our address, not the file.
+        Verdict::Sure(ErrorKind::Denied | ErrorKind::Unsupported) if active => {
+            refusal(verb, reply, ErrorKind::Protocol)
+                .because(io::Error::other("the server does not connect to us: see the options active and ftp_port"))
+        }
+        Verdict::Sure(kind) => refusal(verb, reply, kind),
+        Verdict::Ask(_) => refusal(verb, reply, ErrorKind::Protocol),
+    }
 }
 
 fn unreadable(verb: &'static str, reply: &Reply) -> Error {

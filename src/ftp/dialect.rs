@@ -65,6 +65,12 @@ pub(crate) enum Skill {
     Size,
     /// `REST` moves the start of a `RETR` (RFC 3659 5).
     Rest,
+    /// Data connections must resume the session of their control connection.
+    Resumption,
+    /// `MLST` tells of files, not only of directories.
+    MlstFiles,
+    /// A login can be sent in one segment; a server that takes others in one may still throw away what comes before it.
+    LoginBurst,
     /// `LIST -a` shows hidden files and is not taken for a file called `-a`.
     ListAll,
 }

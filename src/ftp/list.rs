@@ -14,6 +14,7 @@ use super::encoding::Codec;
 use super::listing::{Parsed, parse_list};
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
+use super::socket::Socket;
 use super::transfer::{unresumable, wants_resumption};
 use crate::base::Deadline;
 use crate::remote::{Entry, Error, ErrorKind, Kind, RemotePath, Result, Retry};
@@ -87,28 +88,15 @@ impl Client {
         if machine && self.dialect.can(Skill::Mlsd) == Can::Unknown {
             self.dialect.learn(Skill::Mlsd, Can::Yes);
         }
-        if reply.code.class() == Class::Completion {
-            // Nothing to send at all.
-            return Ok(Fetched::Lines { lines: Vec::new(), machine, complete: !listing_truncated(&reply) });
-        }
-        let Some(mut data) = data else { return refused(verb, reply) };
-        let mut lines = Vec::new();
-        let mut buf = vec![0; LISTING_PIECE];
+        let Some(data) = data else { return refused(verb, reply) };
+        let unresumed = data.is_encrypted() && !data.is_resumed();
         // A long listing may take its time, a silent server may not, and nobody for ever.
         let end = Deadline::after(self.timeout * LONGEST_LISTING);
-        loop {
-            let got =
-                data.read(&mut buf, self.stall().min(end)).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
-            if got == 0 {
-                break;
-            }
-            lines.extend_from_slice(&buf[..got]);
-            if lines.len() > LISTING_LIMIT {
-                return Err(Error::new(ErrorKind::Protocol, verb).with_reply("the listing has no end"));
-            }
+        let lines = self.drain(data, verb, end)?;
+        if reply.code.class() == Class::Completion {
+            // It has been said already that nothing else follows.
+            return Ok(Fetched::Lines { lines, machine, complete: !listing_truncated(&reply) });
         }
-        let unresumed = data.is_encrypted() && !data.is_resumed();
-        drop(data);
         loop {
             let reply = control.reply(verb, self.stall().min(end))?;
             match reply.code.class() {
@@ -118,6 +106,23 @@ impl Client {
                     return Ok(Fetched::Lines { lines, machine, complete: !listing_truncated(&reply) });
                 }
                 _ => return refused(verb, reply),
+            }
+        }
+    }
+
+    /// Reads the data of a listing to its end.
+    fn drain(&self, mut data: Socket, verb: &'static str, end: Deadline) -> Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        let mut buf = vec![0; LISTING_PIECE];
+        loop {
+            let got =
+                data.read(&mut buf, self.stall().min(end)).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
+            if got == 0 {
+                return Ok(lines);
+            }
+            lines.extend_from_slice(&buf[..got]);
+            if lines.len() > LISTING_LIMIT {
+                return Err(Error::new(ErrorKind::Protocol, verb).with_reply("the listing has no end"));
             }
         }
     }

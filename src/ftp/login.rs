@@ -9,7 +9,7 @@ use super::classify::{GREETING, Verdict, classify};
 use super::command::{Arg, Command, Password};
 use super::connect::{Refusal, options};
 use super::control::Control;
-use super::dialect::{Can, Dialect};
+use super::dialect::{Can, Dialect, Skill};
 use super::door::{Closed, Door, Knock};
 use super::encoding::Codec;
 use super::reply::{Class, Reply};
@@ -46,7 +46,8 @@ impl Login<'_> {
         rest.push(Command::TypeImage);
         rest.extend(features.iter().flat_map(|f| options(f, self.names)));
         let mut knock = self.door.knock(deadline)?;
-        let in_one_burst = self.dialect.ever_connected() && self.dialect.burst() != Can::No;
+        let bursts = self.dialect.burst() != Can::No && self.dialect.can(Skill::LoginBurst) != Can::No;
+        let in_one_burst = self.dialect.ever_connected() && bursts;
         let answered = if in_one_burst {
             let burst: Vec<_> = [user, pass].into_iter().chain(rest.iter().cloned()).collect();
             self.in_one_burst(control, &burst, &mut knock, deadline)
@@ -95,13 +96,13 @@ impl Login<'_> {
         };
         if judged.code.get() == ACCOUNT_WANTED {
             // It did not want one before. What follows in the burst has been refused.
-            self.dialect.learn_burst(Can::No);
+            self.dialect.learn(Skill::LoginBurst, Can::No);
             return Err(Error::new(ErrorKind::Protocol, "ACCT").with_reply(judged.text()).into());
         }
         if judged.class() != Class::Completion {
             return Err(self.refused(verb, judged));
         }
-        self.dialect.learn_burst(Can::Yes);
+        self.dialect.learn(Skill::LoginBurst, Can::Yes);
         Ok(())
     }
 
@@ -124,7 +125,7 @@ impl Login<'_> {
                 // 202 is as good as 230: superfluous here.
                 (Class::Completion, _) => return Ok(()),
                 (Class::Intermediate, ACCOUNT_WANTED) => {
-                    self.dialect.learn_burst(Can::No);
+                    self.dialect.learn(Skill::LoginBurst, Can::No);
                     account.take()
                 }
                 (Class::Intermediate, _) => pass.take(),
@@ -185,7 +186,7 @@ impl From<Closed> for Refusal {
 }
 
 /// While logging in, a 421 may speak of the number of connections; [`Control::reply`] has made an error of it.
-fn refused_or_failed(error: Error) -> Refusal {
+pub(super) fn refused_or_failed(error: Error) -> Refusal {
     match error.kind {
         ErrorKind::Busy => Refusal::TooMany(Error { kind: ErrorKind::Unreachable, ..error.with_retry(Retry::Never) }),
         ErrorKind::TlsRequired => Refusal::Failed(Error { verb: "login", ..error.because(Hint::Tls) }),
@@ -206,9 +207,10 @@ fn refused(verb: &str, what: &'static str, reply: &Reply, user: &[u8]) -> Refusa
 
 /// What the user can do about a refusal.
 #[derive(Clone, Copy, Debug)]
-enum Hint {
+pub(super) enum Hint {
     Tls,
     Account,
+    ClearData,
 }
 
 impl fmt::Display for Hint {
@@ -216,6 +218,7 @@ impl fmt::Display for Hint {
         f.write_str(match self {
             Self::Tls => "use ftpes:// or -o tls=require",
             Self::Account => "the server wants an account as well: use -o account=NAME",
+            Self::ClearData => "leave out ssl_control",
         })
     }
 }

@@ -3,16 +3,17 @@
 //! pyftpdlib shows `?` in place of every byte that is no UTF-8, IIS in place of every letter that its code page lacks. Such
 //! a name is that of no file, unless the file is really called so. Only the server can tell, and is asked.
 
+use super::classify::{Verdict, classify};
 use super::client::Client;
 use super::command::Command;
 use super::dialect::{Can, Skill};
 use super::features::Software;
 use super::listing::{Parsed, Skip, Skipped, Style};
 use super::pool::Claim;
-use super::reply::Class;
+use super::reply::{Class, Reply};
 use super::text::printable;
 use crate::base::Deadline;
-use crate::remote::{Entry, Kind, Name, RemotePath, Result};
+use crate::remote::{Entry, ErrorKind, Kind, Name, RemotePath, Result};
 
 impl Client {
     /// Takes out the names that no program could ask for.
@@ -61,8 +62,17 @@ impl Client {
                 _ => control.pipeline(&commands, deadline),
             }
         })?;
-        let unknown = doubtful.iter().zip(replies).filter(|(_, reply)| reply.class() == Class::Permanent);
-        Ok(unknown.map(|(entry, _)| entry.name.clone()).collect())
+        // A refusal for any other reason says that there is something.
+        let missing = |((entry, command), reply): &((&&Entry, &Command<'_>), Reply)| {
+            match classify(command.verb(), reply, entry.name.as_bytes()) {
+                _ if reply.class() != Class::Permanent => false,
+                Verdict::Sure(kind) => matches!(kind, ErrorKind::NotFound | ErrorKind::NameInvalid),
+                // One text for everything: the server itself has listed the name, but cannot say more of it.
+                Verdict::Ask(_) => mlst || self.dialect.can(Skill::Size) == Can::Yes,
+            }
+        };
+        let unknown = doubtful.iter().zip(&commands).zip(replies).filter(missing);
+        Ok(unknown.map(|((entry, _), _)| entry.name.clone()).collect())
     }
 }
 

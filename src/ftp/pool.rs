@@ -169,6 +169,12 @@ impl Pool {
                 drop(place);
                 let (lower, error) = match refusal {
                     Refusal::TooMany(error) => (true, error),
+                    // The same password is good enough for our other connections: it can only be their number.
+                    Refusal::Known(error) | Refusal::Failed(error)
+                        if error.kind == ErrorKind::LoginRefused && self.inner.lock().open > 0 =>
+                    {
+                        (true, Error { kind: ErrorKind::Unreachable, ..error })
+                    }
                     // Nothing was sent: no reason to wait, nor to hope.
                     Refusal::Known(error) => return Err(error),
                     // A firewall that drops what is one too many says nothing at all.

@@ -1,7 +1,7 @@
 //! TCP with a deadline on every wait, and TLS on top of it.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc;
@@ -30,11 +30,12 @@ pub trait Dialer: Send + Sync {
     /// What `connect(2)` says, or `TimedOut`.
     fn dial(&self, to: SocketAddr, deadline: Deadline) -> io::Result<Socket>;
 
-    /// Listens at `at` on one of `ports`, or on any where None. The listener does not block.
+    /// Listens at the address of `at`, whose port is of no account, on one of `ports`, or on any where None. The listener
+    /// does not block.
     ///
     /// # Errors
     /// What `bind(2)` says of the last port that was tried.
-    fn listen(&self, at: IpAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener>;
+    fn listen(&self, at: SocketAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener>;
 }
 
 /// The machine's own network.
@@ -63,10 +64,11 @@ impl Dialer for Network {
         Socket::new(TcpStream::connect_timeout(&to, deadline.left()?)?)
     }
 
-    fn listen(&self, at: IpAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener> {
+    fn listen(&self, mut at: SocketAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener> {
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for port in ports.cloned().unwrap_or(0..=0) {
-            match TcpListener::bind((at, port)) {
+            at.set_port(port);
+            match TcpListener::bind(at) {
                 Ok(listener) => {
                     listener.set_nonblocking(true)?;
                     return Ok(listener);

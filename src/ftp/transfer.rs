@@ -81,9 +81,15 @@ pub(crate) fn retrieve(
         Class::Completion => State::Done,
         _ => return Err(Failed::said(lease, reply, moved)),
     };
+    let data = data.filter(|_| state == State::Flowing);
     let denied =
         |(ask, reply): (&Command<'_>, &Reply)| matches!(ask, Command::Mlst(_)) && reply.class() == Class::Permanent;
-    if asks.iter().zip(&opened.replies).any(denied) {
+    if version.is_some() && asks.iter().any(|ask| matches!(ask, Command::Mlst(_))) {
+        lease.control_mut().dialect().learn(Skill::MlstFiles, Can::Yes);
+    }
+    let told_before = lease.control_mut().dialect().can(Skill::MlstFiles) == Can::Yes;
+    // Where it has told of files, this one may have come into being between the two questions.
+    if !told_before && asks.iter().zip(&opened.replies).any(denied) {
         // uftpd 2.13: `550 No such file or directory.` for every file. Others know MLSD alone.
         info!("the server sends a file of which MLST says nothing: SIZE from now on");
         lease.control_mut().dialect().learn(Skill::Mlst, Can::No);
@@ -204,16 +210,23 @@ pub(super) fn wants_resumption(reply: &Reply) -> bool {
     matches!(reply.code.get(), 425 | 522) || (reply.code.get() == 426 && reply.says("session"))
 }
 
-/// The error for that; the next connection speaks TLS 1.2, whose sessions can be resumed more than once and without
-/// tickets.
+/// The error for that: this connection has no session left to resume, or never had one. A server that never hands out
+/// tickets of TLS 1.3 is spoken to in TLS 1.2, whose sessions need none.
 pub(super) fn unresumable(control: &Control, verb: &'static str, reply: &Reply) -> Error {
     let dialect = control.dialect();
-    if dialect.can(Skill::Tls13) == Can::No {
-        return refusal(verb, reply, ErrorKind::TlsRefused).with_retry(Retry::Never);
+    dialect.learn(Skill::Resumption, Can::Yes);
+    let again = refusal(verb, reply, ErrorKind::Unreachable).with_retry(Retry::Safe);
+    match control.data_session() {
+        Some(session) if session.had_tickets() => again,
+        Some(session) if !session.is_old() => {
+            if dialect.can(Skill::Tls13) != Can::No {
+                info!("the server demands TLS sessions to be resumed and hands out none ({}): TLS 1.2", reply.text());
+                dialect.learn(Skill::Tls13, Can::No);
+            }
+            again
+        }
+        _ => refusal(verb, reply, ErrorKind::TlsRefused).with_retry(Retry::Never),
     }
-    info!("the server demands TLS sessions to be resumed and hands out none ({}): TLS 1.2 from now on", reply.text());
-    dialect.learn(Skill::Tls13, Can::No);
-    refusal(verb, reply, ErrorKind::Unreachable).with_retry(Retry::Safe)
 }
 
 /// The commands that tell the version of a file, of those the server is known to have. Probes alone what is unknown.

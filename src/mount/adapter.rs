@@ -58,13 +58,14 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let shown = format!("lookup {name:?} in {parent}");
+        let asked = format!("lookup {name:?} in");
         shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
             self.vfs.lookup(Ino(parent.0), name.as_bytes(), move |found| match found {
                 Ok(Entered::Found { attr, ttl }) => reply.entry(&ttl, &file_attr(&attr), Generation(0)),
                 Ok(Entered::Absent(ttl)) if ttl.is_zero() => reply.error(Errno::ENOENT),
                 Ok(Entered::Absent(ttl)) => reply.entry(&ttl, &file_attr(&NOBODY), Generation(0)),
-                Err(e) => reply.error(told(&shown, &e)),
+                Err(e) => reply.error(told(&vfs, &asked, parent, &e)),
             });
         });
     }
@@ -75,18 +76,20 @@ impl Filesystem for Adapter {
 
     fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
             self.vfs.getattr(Ino(ino.0), move |known| match known {
                 Ok((attr, ttl)) => reply.attr(&ttl, &file_attr(&attr)),
-                Err(e) => reply.error(told(&format!("getattr {ino}"), &e)),
+                Err(e) => reply.error(told(&vfs, "getattr", ino, &e)),
             });
         });
     }
 
     fn readlink(&self, _req: &Request, ino: INodeNo, reply: ReplyData) {
         shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
             self.vfs.readlink(Ino(ino.0), move |target| match target {
                 Ok(target) => reply.data(&target),
-                Err(e) => reply.error(told(&format!("readlink {ino}"), &e)),
+                Err(e) => reply.error(told(&vfs, "readlink", ino, &e)),
             });
         });
     }
@@ -96,6 +99,7 @@ impl Filesystem for Adapter {
             return reply.error(Errno::EROFS);
         }
         shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
             self.vfs.open(Ino(ino.0), move |opened| match opened {
                 Ok(opened) => {
                     // Nothing is written, so close(2) needs no flush.
@@ -108,7 +112,7 @@ impl Filesystem for Adapter {
                     }
                     reply.opened(FileHandle(opened.fh.0), flags);
                 }
-                Err(e) => reply.error(told(&format!("open {ino}"), &e)),
+                Err(e) => reply.error(told(&vfs, "open", ino, &e)),
             });
         });
     }
@@ -125,9 +129,10 @@ impl Filesystem for Adapter {
         reply: ReplyData,
     ) {
         shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
             let answer = move |data: Result<Data, Error>| match data {
                 Ok(data) => data.with(|bytes| reply.data(bytes)),
-                Err(e) => reply.error(told(&format!("read {ino} at {offset}"), &e)),
+                Err(e) => reply.error(told(&vfs, &format!("read at {offset} of"), ino, &e)),
             };
             self.vfs.read(Fh(fh.0), offset, size, Box::new(answer));
         });
@@ -163,9 +168,10 @@ impl Filesystem for Adapter {
 
     fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
         shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
             self.vfs.opendir(Ino(ino.0), move |opened| match opened {
                 Ok(fh) => reply.opened(FileHandle(fh.0), FopenFlags::empty()),
-                Err(e) => reply.error(told(&format!("opendir {ino}"), &e)),
+                Err(e) => reply.error(told(&vfs, "opendir", ino, &e)),
             });
         });
     }
@@ -178,7 +184,7 @@ impl Filesystem for Adapter {
             });
             match listed {
                 Ok(()) => reply.ok(),
-                Err(e) => reply.error(told(&format!("readdir {ino}"), &e)),
+                Err(e) => reply.error(told(&self.vfs, "readdir", ino, &e)),
             }
         });
     }
@@ -193,7 +199,7 @@ impl Filesystem for Adapter {
                 });
                 match listed {
                     Ok(()) => reply.ok(),
-                    Err(e) => reply.error(told(&format!("readdirplus {ino}"), &e)),
+                    Err(e) => reply.error(told(&vfs, "readdirplus", ino, &e)),
                 }
             });
         });
@@ -221,11 +227,12 @@ impl Filesystem for Adapter {
             return reply.ok();
         }
         shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
             self.vfs.getattr(Ino(ino.0), move |known| match known {
                 // As the kernel will judge when the file is to be run.
                 Ok((attr, _)) if attr.kind == Kind::File && attr.mode & 0o111 == 0 => reply.error(Errno::EACCES),
                 Ok(_) => reply.ok(),
-                Err(e) => reply.error(told(&format!("access {ino}"), &e)),
+                Err(e) => reply.error(told(&vfs, "access", ino, &e)),
             });
         });
     }
@@ -337,7 +344,8 @@ fn shielded(f: impl FnOnce()) {
 }
 
 /// Logs a failure as loudly as it deserves and makes a number of it.
-fn told(what: &str, e: &Error) -> Errno {
+fn told(vfs: &Vfs, what: &str, ino: INodeNo, e: &Error) -> Errno {
+    let what = || format!("{what} {}", vfs.place(Ino(ino.0)));
     match e.fault {
         Fault::Remote(
             ErrorKind::TimedOut
@@ -346,9 +354,9 @@ fn told(what: &str, e: &Error) -> Errno {
             | ErrorKind::TlsRefused
             | ErrorKind::TlsRequired
             | ErrorKind::Protocol,
-        ) => warn!("{what}: {e}"),
+        ) => warn!("{}: {e}", what()),
         // What the server says of a file is the program's affair; a transfer that broke has been told of already.
-        _ => debug!("{what}: {e}"),
+        _ => debug!("{}: {e}", what()),
     }
     errno(e)
 }

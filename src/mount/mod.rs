@@ -191,6 +191,13 @@ impl KernelCache for Notify {
             debug!("the kernel keeps its pages of inode {}: {e}", ino.0);
         }
     }
+
+    fn invalidate_attributes(&self, ino: Ino) {
+        // A negative offset spares the pages (fuse_reverse_inval_inode in the kernel's fs/fuse/inode.c).
+        if let Err(e) = self.0.inval_inode(INodeNo(ino.0), -1, 0) {
+            debug!("the kernel keeps its attributes of inode {}: {e}", ino.0);
+        }
+    }
 }
 
 /// As large as a request gets.

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use super::node::Ino;
 use super::workers::Workers;
-use crate::base::sync::Ranked;
+use crate::base::sync::{self, Ranked};
 
 /// The kernel's caches, as the mount reaches them. Calls may block until the kernel has answered its own requests.
 pub trait KernelCache: Send + Sync {
-    /// Drop attributes and pages of `ino`.
+    /// Drop attributes and pages of `ino`. Waits for pages that the kernel has asked for.
     fn invalidate_inode(&self, ino: Ino);
+
+    /// Drop attributes of `ino`; waits for nothing.
+    fn invalidate_attributes(&self, ino: Ino);
 }
 
 /// Passes messages on to the kernel from a thread of its own: the kernel waits for pages that it has asked us for, so
@@ -31,6 +34,17 @@ impl Kernel {
     pub(crate) fn detach(&self) {
         let cache = self.cache.lock().take();
         drop(cache);
+    }
+
+    /// The file has grown: the kernel asks for its size again before it believes in an end of the file.
+    ///
+    /// This has happened before it returns, so that bytes which are handed out afterwards are not cut off at the old size.
+    pub(crate) fn forget_size(&self, ino: Ino) {
+        sync::assert_unlocked();
+        let cache = self.cache.lock().clone();
+        if let Some(cache) = cache {
+            cache.invalidate_attributes(ino);
+        }
     }
 
     /// Pages and attributes of `ino` are out of date.

@@ -430,6 +430,11 @@ impl Vfs {
         Space::UNKNOWN
     }
 
+    /// The path of `ino` for the log.
+    pub fn place(&self, ino: Ino) -> String {
+        self.nodes.path(ino).map_or_else(|| format!("inode {}", ino.0), |path| path.to_string())
+    }
+
     fn path(&self, ino: Ino) -> Result<RemotePath> {
         Ok(self.nodes.path(ino).ok_or(Fault::NoInode)?)
     }

@@ -153,6 +153,37 @@ impl Certificate {
         Self::new(signed.pem(), key.serialize_pem())
     }
 
+    /// One of X.509 version 1, without any extension, as old tools make it. Its signature fits nothing: whoever takes it
+    /// does so for its fingerprint.
+    pub fn of_version_1() -> Self {
+        let modern = Self::self_signed(&Wish::default());
+        let (chain, _) = modern.der();
+        let (certificate, _) = content(&chain[0]);
+        let (tbs, signature) = content(certificate);
+        let mut fields = tbs;
+        let mut kept = Vec::new();
+        while let Some(&tag) = fields.first() {
+            let (_, after) = content(fields);
+            // [0], the version, and [3], the extensions.
+            if !matches!(tag, 0xa0 | 0xa3) {
+                kept.extend_from_slice(&fields[..fields.len() - after.len()]);
+            }
+            fields = after;
+        }
+        let sequence = |content: &[u8]| {
+            // In as few bytes as can be, or it is no DER.
+            let [high, low] = u16::try_from(content.len()).expect("short").to_be_bytes();
+            let head = match (high, low) {
+                (0, ..=0x7f) => vec![0x30, low],
+                (0, _) => vec![0x30, 0x81, low],
+                _ => vec![0x30, 0x82, high, low],
+            };
+            [head, content.to_vec()].concat()
+        };
+        let der = sequence(&[sequence(&kept), signature.to_vec()].concat());
+        Self { cert_pem: pem("CERTIFICATE", &der), sha256: sha256(&der), key_pem: modern.key_pem }
+    }
+
     fn new(cert_pem: String, key_pem: String) -> Self {
         let der = CertificateDer::from_pem_slice(cert_pem.as_bytes()).expect("just made");
         Self { sha256: sha256(&der), cert_pem, key_pem }
@@ -216,6 +247,31 @@ impl Versions {
 /// The cryptography of all TLS in the tests, whatever else is linked into the program.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
+}
+
+/// The content of the element of DER at the head of `bytes`, and what follows it.
+fn content(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (len, head) = match bytes[1] {
+        len @ ..=0x7f => (usize::from(len), 2),
+        0x81 => (usize::from(bytes[2]), 3),
+        _ => (usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), 4),
+    };
+    bytes[head..].split_at(len)
+}
+
+/// PEM of `der` (RFC 7468).
+fn pem(label: &str, der: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in der.chunks(3) {
+        let number = chunk.iter().fold(0u32, |sum, byte| sum << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let digit = |at: usize| char::from(DIGITS[(number >> (18 - 6 * at)) as usize & 63]);
+        text.extend((0..4).map(|at| if at > chunk.len() { '=' } else { digit(at) }));
+        if text.rsplit('\n').next().is_some_and(|line| line.len() == 64) {
+            text.push('\n');
+        }
+    }
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", text.trim_end())
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use encoding_rs::Encoding;
 use jiff::tz::{Offset, TimeZone};
@@ -29,11 +30,20 @@ fn tls_versions(value: &[u8]) -> Result<TlsVersions, String> {
     }
 }
 
+/// A file that is read after this process has left its directory.
+fn file(value: &[u8]) -> Result<Option<PathBuf>, String> {
+    let relative = path(value)?;
+    relative.map(|path| std::path::absolute(&path).map_err(|e| format!("{}: {e}", path.display()))).transpose()
+}
+
 /// A SHA-256 fingerprint as `openssl x509 -fingerprint -sha256` prints it: 64 hexadecimal digits, colons as one likes.
 fn pin(value: &[u8]) -> Result<[u8; 32], String> {
     let bad = || "a SHA-256 fingerprint of 64 hexadecimal digits is needed".to_string();
     let text = text(value)?;
-    let digits = text.get(..7).filter(|head| head.eq_ignore_ascii_case("sha256:")).map_or(text, |_| &text[7..]);
+    // `sha256 Fingerprint=`, or `sha256:`.
+    let digits = text.rsplit_once('=').filter(|(head, _)| head.eq_ignore_ascii_case("sha256 fingerprint"));
+    let digits = digits.map_or(text, |(_, digits)| digits);
+    let digits = digits.get(..7).filter(|head| head.eq_ignore_ascii_case("sha256:")).map_or(digits, |_| &digits[7..]);
     let digits: Vec<u8> = digits.bytes().filter(|b| *b != b':').collect();
     let mut pin = [0; 32];
     if digits.len() != 2 * pin.len() {
@@ -55,7 +65,9 @@ fn advertise(value: &[u8]) -> Result<Advertise, String> {
         Ok(Advertise::Own)
     } else if let Ok(address) = bare.parse::<IpAddr>() {
         Ok(Advertise::Address(address))
-    } else if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._@".contains(c)) {
+    } else if text.chars().any(|c| !c.is_ascii_digit() && c != '.')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._@".contains(c))
+    {
         Ok(Advertise::Named(text.into()))
     } else {
         Err(format!("'{text}' is no address, interface or host name, and not -"))
@@ -75,7 +87,16 @@ fn ports(value: &[u8]) -> Result<Option<RangeInclusive<u16>>, String> {
 
 fn encoding(value: &[u8]) -> Result<Option<&'static Encoding>, String> {
     // The two encodings of UTF-16 cannot travel in a command line, and "replacement" is no encoding at all.
-    Encoding::for_label_no_replacement(value)
+    // Windows and iconv know some by numbers that the standard leaves out.
+    let label: &[u8] = match value.to_ascii_lowercase().as_slice() {
+        b"cp932" => b"shift_jis",
+        b"cp936" => b"gbk",
+        b"cp949" => b"euc-kr",
+        b"cp950" => b"big5",
+        b"cp65001" => b"utf-8",
+        _ => value,
+    };
+    Encoding::for_label_no_replacement(label)
         .filter(|e| e.output_encoding() == *e)
         .map(Some)
         .ok_or_else(|| format!("'{}' is no encoding such as utf-8, windows-1252 or gbk", value.escape_ascii()))
@@ -125,7 +146,7 @@ pub(super) static ROWS: &[Setting] = &[
         ..row(
             Encryption,
             "tls",
-            "off, try or require; try unless given, require with ftpes://",
+            "off, try or require; try unless given, require with ftpes:// or a certificate option",
             read!(tls_mode by tls_mode),
         )
     },
@@ -152,7 +173,7 @@ pub(super) static ROWS: &[Setting] = &[
             Encryption,
             "cacert",
             "Believe the authorities in this PEM file, not the system's",
-            read!(tls.cacert by path),
+            read!(tls.cacert by file),
         )
     },
     Setting {
@@ -161,16 +182,16 @@ pub(super) static ROWS: &[Setting] = &[
             Encryption,
             "capath",
             "Believe the authorities in the PEM files of this directory, not the system's",
-            read!(tls.capath by path),
+            read!(tls.capath by file),
         )
     },
     Setting {
         value: Some("FILE"),
-        ..row(Encryption, "cert", "Show the server the certificate in this PEM file", read!(tls.cert by path))
+        ..row(Encryption, "cert", "Show the server the certificate in this PEM file", read!(tls.cert by file))
     },
     Setting {
         value: Some("FILE"),
-        ..row(Encryption, "key", "Its key, where the file of cert does not hold it", read!(tls.key by path))
+        ..row(Encryption, "key", "Its key, where the file of cert does not hold it", read!(tls.key by file))
     },
     Setting {
         value: Some("SHA256"),
@@ -246,7 +267,7 @@ pub(super) static ROWS: &[Setting] = &[
         ..row(
             Names,
             "codepage",
-            "Encoding of names on the server, such as gbk; found out unless given",
+            "Encoding of names on the server, such as gbk; UTF-8 or plain bytes unless given",
             read!(listing.encoding by encoding),
         )
     },
@@ -278,7 +299,7 @@ mod tests {
     fn fingerprints_as_openssl_prints_them() {
         let hex = "ab".repeat(32);
         let colons = ["AB"; 32].join(":");
-        for text in [&hex, &colons, &format!("sha256:{hex}"), &format!("SHA256:{colons}")] {
+        for text in [&hex, &colons, &format!("sha256:{hex}"), &format!("sha256 Fingerprint={colons}")] {
             assert_eq!(pin(text.as_bytes()), Ok([0xab; 32]), "{text}");
         }
         for bad in ["", "ab", "sha1:ab", &"xy".repeat(32), &hex[1..], &format!("{hex}00")] {
@@ -316,7 +337,8 @@ mod tests {
         assert_eq!(address("10.0.0.1"), Ok(Advertise::Address([10, 0, 0, 1].into())));
         assert_eq!(address("[::1]"), address("::1"));
         assert_eq!(address("eth0"), Ok(Advertise::Named("eth0".into())));
-        assert!(address("a b").is_err() && address("").is_err());
+        // The C library would take 1.2.3 for 1.2.0.3.
+        assert!(address("a b").is_err() && address("").is_err() && address("1.2.3").is_err());
         assert_eq!(ports(b"40000-40100"), Ok(Some(40000..=40100)));
         assert_eq!(ports(b"40000"), Ok(Some(40000..=40000)));
         for bad in ["", "-", "80-90", "5000-4000", "1-70000", "+5000"] {
@@ -326,7 +348,9 @@ mod tests {
 
     #[test]
     fn encodings_that_names_can_have() {
-        for (label, want) in [("GBK", "GBK"), ("latin1", "windows-1252"), ("utf8", "UTF-8"), ("koi8-r", "KOI8-R")] {
+        for (label, want) in
+            [("GBK", "GBK"), ("latin1", "windows-1252"), ("utf8", "UTF-8"), ("koi8-r", "KOI8-R"), ("CP949", "EUC-KR")]
+        {
             assert_eq!(encoding(label.as_bytes()).ok().flatten().map(Encoding::name), Some(want), "{label}");
         }
         for bad in ["utf-16", "replacement", "klingon", ""] {

@@ -13,11 +13,18 @@ pub(super) struct Clock {
     pub(super) precise: bool,
     /// How many words it takes, with `PM` and the zone.
     pub(super) words: usize,
+    /// Whether the half of the day is a word of its own.
+    pub(super) half_apart: bool,
 }
 
 impl Clock {
     /// Reads `22:13`, `10:13PM`, `10:13 PM`, `22:13:20`, `22:13:20.000000000 +0900`, `22.13`, `9:6`.
     pub(super) fn read(words: &[Word<'_>]) -> Option<Self> {
+        Self::read_halved(words, true)
+    }
+
+    /// As [`read`](Self::read); where `apart` is not set, `AM` and `PM` behind a blank are not of the time.
+    pub(super) fn read_halved(words: &[Word<'_>], apart: bool) -> Option<Self> {
         let first = words.first()?.text;
         if !first.first()?.is_ascii_digit() || first.len() > LONGEST_DATE {
             return None;
@@ -27,16 +34,19 @@ impl Clock {
         let letters = first.iter().position(u8::is_ascii_alphabetic).unwrap_or(first.len());
         let (digits, glued) = first.split_at(letters);
         let third = words.get(2).map_or(&b""[..], |word| word.text);
+        let (hour, minute, second) = parts(digits)?;
+        // Behind a time of 24 hours it is a name.
+        let apart = apart && glued.is_empty() && (1..=12).contains(&hour);
         let (half, mut words_taken) = match (half_day(glued), half_day(next)) {
-            (None, _) if glued.is_empty() && third == b"m." && matches!(next, b"a." | b"p.") => {
+            _ if apart && third == b"m." && matches!(next, b"a." | b"p.") => {
                 (Some(if next == b"a." { 0 } else { 12 }), 3)
             }
             (Some(half), _) => (Some(half), 1),
-            (None, Some(half)) if glued.is_empty() && next.len() > 1 => (Some(half), 2),
+            (None, Some(half)) if apart && next.len() > 1 => (Some(half), 2),
             (None, _) if glued.is_empty() || glued == b"Z" => (None, 1),
             _ => return None,
         };
-        let (hour, minute, second) = parts(digits)?;
+        let half_apart = words_taken > 1;
         let hour = match half {
             None => hour,
             Some(half) if (1..=12).contains(&hour) => hour % 12 + half,
@@ -47,10 +57,12 @@ impl Clock {
             return None;
         }
         let of_day = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second.unwrap_or(0).min(59));
-        if second.is_some() && words.get(words_taken).is_some_and(|word| is_zone(word.text)) {
+        // A name must be left where the zone is a word.
+        let zone = |word: &Word<'_>| is_zone(word.text) || (is_utc(word.text) && words.len() > words_taken + 1);
+        if second.is_some() && words.get(words_taken).is_some_and(zone) {
             words_taken += 1;
         }
-        Some(Self { of_day, precise: second.is_some(), words: words_taken })
+        Some(Self { of_day, precise: second.is_some(), words: words_taken, half_apart })
     }
 
     /// As [`read`](Self::read), also where the half of the day comes first, as in East Asia: `오후 10:13`.
@@ -133,6 +145,10 @@ fn half_day(word: &[u8]) -> Option<u8> {
     }
 }
 
+fn is_utc(word: &[u8]) -> bool {
+    matches!(word, b"GMT" | b"UTC")
+}
+
 /// `+0900`, `-03:30`.
 fn is_zone(word: &[u8]) -> bool {
     matches!(word, [b'+' | b'-', rest @ ..] if (4..=5).contains(&rest.len()) && rest.iter().all(|b| b.is_ascii_digit() || *b == b':'))
@@ -158,6 +174,8 @@ mod tests {
             ("24:01", None),
             ("10:60", None),
             ("13:05PM", None),
+            // A half of the day that is none.
+            ("13:05 PM", Some(47_100)),
             ("10:5x", None),
             ("1.5", None),
             ("10", None),

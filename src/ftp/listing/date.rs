@@ -8,6 +8,7 @@ use super::ideographs::ideographs;
 use super::months::month;
 use super::order::DateOrder;
 use super::time::{midnight, small, without_year, year};
+pub(super) use super::triple::{LONGEST_DATE, Triple, any_year, day_number};
 use crate::remote::{Precision, Stamp};
 
 /// A run of bytes without blanks and tabs, and where it stands in its line.
@@ -70,6 +71,10 @@ pub(super) struct Habits {
     pub(super) year_after_time: bool,
     /// `Nov 14 2023 22:13`: as the other way round.
     pub(super) time_after_year: bool,
+    /// Months are Croatia's, and not Poland's of the same names.
+    pub(super) croatian: bool,
+    /// `10:13 AM`: here a name begins behind the time.
+    pub(super) half_is_name: bool,
 }
 
 /// A date that was found at the head of some words.
@@ -83,6 +88,8 @@ pub(super) struct Date {
     pub(super) form: Form,
     /// What the order of its numbers must be.
     pub(super) clue: Option<DateOrder>,
+    /// Whether a half of the day is a word of it.
+    pub(super) half_apart: bool,
 }
 
 /// How a date ends, which decides where the name begins.
@@ -125,17 +132,32 @@ fn read_undated(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
     };
     if lead.is_ascii_digit() {
         let day_first = || {
-            let (second, rest) = rest.split_first()?;
-            named(month(second.text)?, &first, rest).map(|date| Date { words: date.words + 2, ..date })
+            let (month, taken) = month_words(rest, habits)?;
+            named(month, &first, &rest[taken..]).map(|date| Date { words: date.words + 1 + taken, ..date })
         };
         day_first().or_else(|| dashed(words, habits, now)).or_else(|| ideographs(words, habits, now))
     } else {
         let month_first = || {
-            let (second, rest) = rest.split_first()?;
-            named(month(first.text)?, second, rest).map(|date| Date { words: date.words + 2, ..date })
+            let (month, taken) = month_words(words, habits)?;
+            let (day, rest) = words[taken..].split_first()?;
+            named(month, day, rest).map(|date| Date { words: date.words + 1 + taken, ..date })
         };
         month_first().or_else(|| dashed(words, habits, now))
     }
+}
+
+/// A month and how many words it takes: `Nov`, Catalan `de nov.`, Vietnamese `Thg 11`.
+fn month_words(words: &[Word<'_>], habits: Habits) -> Option<(u8, usize)> {
+    let first = words.first()?.text;
+    let next = || words.get(1).map(|word| word.text);
+    if first == b"de" {
+        return Some((month(next()?)?, 2));
+    }
+    if first.eq_ignore_ascii_case(b"thg") {
+        return Some((small(next()?).filter(|month| (1..=12).contains(month))?, 2));
+    }
+    let month = if habits.croatian { super::months::croatian(first) } else { month(first) };
+    Some((month?, 1))
 }
 
 /// `3 29 03:26`: numbers only, so it counts where nothing else does.
@@ -148,6 +170,38 @@ pub(super) fn read_numbers(words: &[Word<'_>], habits: Habits, now: i64) -> Opti
     Some(Date { words: date.words + 2, ..date })
 }
 
+/// `Xyz 14 22:13`, `14 Xyz 2023`: a date in a language that is not known, or one that there is not.
+pub(super) fn read_foreign(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
+    let [first, second, rest @ ..] = words else {
+        return None;
+    };
+    let is_letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80 || matches!(b, b'.' | b',' | b'-' | b'\'');
+    // Robots of Fanuc write the month before the first as `000`.
+    let is_word = |word: &Word<'_>| word.text == b"000" || word.text.len() > 1 && word.text.iter().all(is_letter);
+    // Also the day before the first, and none at all: `Jan 00 1900`, `--- -- --:--`.
+    let is_day = |word: &Word<'_>| {
+        let text = word.text.strip_suffix(b".").unwrap_or(word.text);
+        matches!(text, b"--" | [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9'])
+    };
+    if !(is_word(first) && is_day(second) || is_day(first) && is_word(second)) {
+        return None;
+    }
+    // Any month will do to see where it ends.
+    let found = finish(None, 1, 1, rest, habits, now).or_else(|| {
+        let odd = Date { stamp: None, words: 1, form: Form::Clock, clue: None, half_apart: false };
+        like_clock(rest.first()?.text).then_some(odd)
+    })?;
+    Some(Date { stamp: None, words: found.words + 2, ..found })
+}
+
+/// `25:61`, `13:06PM`, `--:--`, `7:05:20`: no time, perhaps, but it stands for one.
+pub(super) fn like_clock(word: &[u8]) -> bool {
+    let word = word.strip_suffix(b"AM").or_else(|| word.strip_suffix(b"PM")).unwrap_or(word);
+    let mut parts = word.split(|&b| b == b':');
+    let is_part = |part: &[u8]| (1..=2).contains(&part.len()) && (part == b"--" || part.iter().all(u8::is_ascii_digit));
+    (2..=3).contains(&parts.clone().count()) && parts.all(is_part)
+}
+
 /// What follows day and month: a time, a year, or both.
 pub(super) fn finish(
     known: Option<u16>,
@@ -157,8 +211,11 @@ pub(super) fn finish(
     habits: Habits,
     now: i64,
 ) -> Option<Date> {
-    let date = |stamp, words, form| Some(Date { stamp, words, form, clue: None });
-    if let Some(clock) = Clock::read(rest) {
+    let date = |stamp, words, form| Some(Date { stamp, words, form, clue: None, half_apart: false });
+    let clock = |rest| Clock::read_halved(rest, !habits.half_is_name);
+    if let Some(clock) = clock(rest) {
+        let date = |stamp, words, form| Some(Date { half_apart: clock.half_apart, ..date(stamp, words, form)? });
+        let clock = if known.is_none() { with_zone(clock, rest) } else { clock };
         let (next_year, words) = match rest.get(clock.words).and_then(|word| year(word.text)) {
             Some(next) if known.is_none() && (clock.precise || habits.year_after_time) => (Some(next), clock.words + 1),
             _ => (None, clock.words),
@@ -174,16 +231,35 @@ pub(super) fn finish(
     if let Some(year) = known {
         return date(day_stamp((year, month, day)), 0, Form::Bare);
     }
-    let year = year(rest.first()?.text.strip_suffix(b",").unwrap_or(rest.first()?.text))?;
-    if let Some(clock) = Clock::read(&rest[1..]).filter(|clock| clock.precise || habits.time_after_year) {
-        return date(clock.on(midnight((year, month, day))), clock.words + 1, Form::Full);
+    let year = year(rest.first()?.text.strip_suffix(b",").unwrap_or(rest.first()?.text)).filter(plausible)?;
+    if let Some(clock) = clock(&rest[1..]).filter(|clock| clock.precise || habits.time_after_year) {
+        let full = date(clock.on(midnight((year, month, day))), clock.words + 1, Form::Full);
+        return full.map(|date| Date { half_apart: clock.half_apart, ..date });
     }
     date(day_stamp((year, month, day)), 1, Form::Year)
+}
+
+/// `22:13:20 CET 2023`, as date(1) writes it: the zone belongs to the time.
+fn with_zone(clock: Clock, rest: &[Word<'_>]) -> Clock {
+    let next = |at: usize| rest.get(clock.words + at).map_or(&b""[..], |word| word.text);
+    let zone = (3..=5).contains(&next(0).len()) && next(0).iter().all(u8::is_ascii_uppercase);
+    let found = clock.precise && zone && year(next(1)).filter(plausible).is_some();
+    Clock { words: clock.words + usize::from(found), ..clock }
 }
 
 /// `2023-11-14`, `14.11.2023`, `11/14/23`, `14-Nov-2023`, `11-14`, with or without a time behind it.
 fn dashed(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
     let (first, rest) = words.split_first()?;
+    // `2023-11-14T22:13:20Z`: two words in one.
+    if let Some((day, [b'T', clock @ ..])) = first.text.split_at_checked(10)
+        && clock.first().is_some_and(u8::is_ascii_digit)
+    {
+        let cut = first.start + day.len();
+        let clock = Word { text: clock, start: cut + 1, end: first.end };
+        let parts = [Word { text: day, start: first.start, end: cut }, clock];
+        let found = dashed(&parts, habits, now).filter(|found| found.words == 2)?;
+        return Some(Date { words: 1, ..found });
+    }
     let (date, clue) = Triple::read(first.text, habits)?;
     let found = match date {
         Triple::Full(year, month, day) => finish(Some(year), month, day, rest, habits, now)?,
@@ -192,107 +268,9 @@ fn dashed(words: &[Word<'_>], habits: Habits, now: i64) -> Option<Date> {
     Some(Date { words: found.words + 1, clue, ..found })
 }
 
-/// A date in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Triple {
-    /// Year, month, day.
-    Full(u16, u8, u8),
-    /// Month and day.
-    Short(u8, u8),
-}
-
-impl Triple {
-    /// Reads `2023-11-14`, `11/14/23`, `14.11.`, `14-Nov-2023` and their like.
-    pub(super) fn read(word: &[u8], habits: Habits) -> Option<(Self, Option<DateOrder>)> {
-        let word = word.strip_suffix(b",").unwrap_or(word);
-        let word = word.strip_suffix(b".").unwrap_or(word);
-        if word.len() < 3 || word.len() > LONGEST_DATE {
-            return None;
-        }
-        let mark = *word.iter().find(|b| matches!(b, b'-' | b'/' | b'.'))?;
-        let mut parts = word.split(|&b| b == mark);
-        let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
-        if parts.next().is_some() {
-            return None;
-        }
-        let Some(third) = third else {
-            return short_pair(first, second, mark, habits);
-        };
-        if let Some(month) = month(second) {
-            return Some((Self::Full(any_year(third)?, month, day_number(first)?), None));
-        }
-        if let Some(month) = month(first) {
-            return Some((Self::Full(any_year(third)?, month, day_number(second)?), None));
-        }
-        ordered([first, second, third], mark, habits)
-    }
-}
-
-/// `11-14`, `14/11`, `14-Nov`.
-fn short_pair(first: &[u8], second: &[u8], mark: u8, habits: Habits) -> Option<(Triple, Option<DateOrder>)> {
-    if let Some(month) = month(second) {
-        return Some((Triple::Short(month, day_number(first)?), None));
-    }
-    if let Some(month) = month(first) {
-        return Some((Triple::Short(month, day_number(second)?), None));
-    }
-    if first.len() > 2 || second.len() > 2 {
-        return None;
-    }
-    let (first, second) = (small(first)?, small(second)?);
-    let (month, day, clue) = month_and_day(first, second, mark, habits)?;
-    Some((Triple::Short(month, day), clue))
-}
-
-/// Three numbers: the year is where four digits are, else at the end.
-fn ordered([first, second, third]: [&[u8]; 3], mark: u8, habits: Habits) -> Option<(Triple, Option<DateOrder>)> {
-    let full = |year, month, day| {
-        ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some(Triple::Full(year, month, day))
-    };
-    if second.len() > 2 {
-        return None;
-    }
-    if first.len() == 4 {
-        return Some((full(year(first)?, small(second)?, day_number(third)?)?, None));
-    }
-    if first.len() > 2 {
-        return None;
-    }
-    let (one, two) = (small(first)?, small(second)?);
-    let year_first = || full(any_year(first)?, two, day_number(third)?);
-    if third.len() == 2 && one > 31 {
-        return Some((year_first()?, Some(DateOrder::YearFirst)));
-    }
-    if habits.order == Some(DateOrder::YearFirst)
-        && third.len() == 2
-        && let Some(date) = year_first()
-    {
-        return Some((date, None));
-    }
-    let (month, day, clue) = month_and_day(one, two, mark, habits)?;
-    Some((full(any_year(third)?, month, day)?, clue))
-}
-
-/// Which of two numbers is the month; dots are Europe's.
-fn month_and_day(first: u8, second: u8, mark: u8, habits: Habits) -> Option<(u8, u8, Option<DateOrder>)> {
-    let valid = |month: u8, day: u8| (1..=12).contains(&month) && (1..=31).contains(&day);
-    match (valid(first, second), valid(second, first)) {
-        (true, true) if mark == b'.' || habits.order == Some(DateOrder::DayFirst) => Some((second, first, None)),
-        (true, true) => Some((first, second, None)),
-        (true, false) => Some((first, second, Some(DateOrder::MonthFirst))),
-        (false, true) => Some((second, first, Some(DateOrder::DayFirst))),
-        (false, false) => None,
-    }
-}
-
-/// Years of four digits, of two, and of three from servers that the year 2000 surprised: `103` is 2003.
-pub(super) fn any_year(digits: &[u8]) -> Option<u16> {
-    match (digits.len(), small(digits)) {
-        (2, Some(short @ 70..)) => Some(1900 + u16::from(short)),
-        (2, Some(short)) => Some(2000 + u16::from(short)),
-        (3, Some(long @ 100..=199)) => Some(1900 + u16::from(long)),
-        _ => year(digits),
-    }
+/// Whether a file can be of this year; a size of four digits may stand where a year would.
+pub(super) fn plausible(year: &u16) -> bool {
+    (1500..2150).contains(year)
 }
 
 fn is_weekday(word: &[u8]) -> bool {
@@ -304,16 +282,6 @@ fn is_weekday(word: &[u8]) -> bool {
             .any(|day| day.get(..word.len()).is_some_and(|head| head.as_bytes().eq_ignore_ascii_case(word)))
 }
 
-/// `14`, `14.`, `14,`.
-fn day_number(word: &[u8]) -> Option<u8> {
-    let word = word.strip_suffix(b",").unwrap_or(word);
-    let word = word.strip_suffix(b".").unwrap_or(word);
-    if word.len() > 2 {
-        return None;
-    }
-    small(word).filter(|day| (1..=31).contains(day))
-}
-
 fn day_stamp(date: (u16, u8, u8)) -> Option<Stamp> {
     super::time::coarse(midnight(date), Precision::Day)
 }
@@ -321,8 +289,6 @@ fn day_stamp(date: (u16, u8, u8)) -> Option<Stamp> {
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 /// Owners and groups of Windows domains hold blanks; nobody's hold two dozen.
 const MAX_WORDS: usize = 32;
-/// A date or time in one word.
-pub(super) const LONGEST_DATE: usize = 40;
 
 #[cfg(test)]
 mod tests {
@@ -346,15 +312,21 @@ mod tests {
             (b"Nov 14, 2023 22:13 x", minute, 4),
             (b"Nov 14 22:13:20 2023 x", second, 4),
             (b"Tue Nov 14 22:13:20 2023 x", second, 5),
+            (b"Tue Nov 14 22:13:20 CET 2023 x", second, 6),
+            (b"Nov 14 22:13:20 GMT 2023 x", second, 5),
+            (b"Tue, 14 Nov 2023 22:13:20 GMT x", second, 6),
             (b"2023-11-14 22:13 x", minute, 2),
             (b"2023-11-14 22:13:20.000000000 +0900 x", second, 3),
             (b"2023/11/14 22:13:20 x", second, 2),
+            (b"2023-11-14T22:13:20 x", second, 1),
+            (b"2023-11-14T22:13Z x", minute, 1),
             (b"2023.11.14 22:13 x", minute, 2),
             (b"14-11-2023 22:13 x", minute, 2),
             (b"14.11.2023 22:13 x", minute, 2),
             (b"11-14-2023 10:13PM x", minute, 2),
             (b"11/14/23 10:13 pm x", minute, 3),
             (b"14-Nov-2023 22:13:20 x", second, 2),
+            (b"2023-Nov-14 22:13:20 x", second, 2),
             (b"14-NOV-2023 22:13:20.45 x", second, 2),
             (b"Nov-14-2023 22:13:20 x", second, 2),
             ("2023年11月14日 22:13 x".as_bytes(), minute, 2),

@@ -17,6 +17,9 @@ use crate::remote::{Entry, Kind};
 /// # Errors
 /// The line does not begin with date and time, or has no size and no name that can be used.
 pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
+    if is_frame(line) {
+        return Ok(None);
+    }
     let (date, _) = day(line, context.habits).ok_or(Skip::NoEntry)?;
     let clock = Clock::read_eastern(line.words.get(1..).unwrap_or_default()).ok_or(Skip::NoDate)?;
     let at = 1 + clock.words;
@@ -29,7 +32,7 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     match &column.to_ascii_uppercase()[..] {
         b"<DIR>" | b"<REP>" => entry(name(), Kind::Dir, facts),
         b"<JUNCTION>" | b"<SYMLINK>" | b"<SYMLINKD>" | b"<LINK>" => {
-            let (name, target) = split_target(skip_blanks(line.after(at)));
+            let (name, target) = split_target(name());
             entry(name, Kind::Symlink { target: target.map(Into::into) }, facts)
         }
         _ => {
@@ -39,6 +42,15 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
             };
             entry(name, Kind::File, Facts { size: Some(size.ok_or(Skip::NoEntry)?), ..facts })
         }
+    }
+}
+
+/// What `dir` prints around its lines: ` Volume in drive C has no label.`, ` Directory of C:\x`, `3 File(s)   12 bytes`.
+fn is_frame(line: &Line<'_>) -> bool {
+    match (line.word(0), line.word(1)) {
+        (b"Volume", b"in" | b"Serial") | (b"Directory", b"of") => true,
+        (count, b"File(s)" | b"Dir(s)") => number(count).is_some(),
+        _ => false,
     }
 }
 
@@ -88,7 +100,7 @@ fn day(line: &Line<'_>, habits: Habits) -> Option<((u16, u8, u8), Option<DateOrd
 /// IIS 7.5 to 10 are alike in this (robinrodricks/FluentFTP issue 861, where the blanks of names were lost, too).
 fn name_in_columns(after_clock: &[u8]) -> Option<&[u8]> {
     let (column, rest) = after_clock.split_at_checked(21)?;
-    let is_dir = column == b"       <DIR>         ";
+    let is_dir = column.starts_with(b"       <") && matches!(column.trim_ascii_end(), [_, .., b'>']);
     let is_size = column.last().is_some_and(u8::is_ascii_digit) && !skip_blanks(column).contains(&b' ');
     rest.strip_prefix(b" ").filter(|_| is_dir || is_size)
 }
@@ -128,8 +140,13 @@ fn grouped<'a>(line: &Line<'a>, at: usize, name_column: Option<usize>) -> Option
     Some((number(&digits)?, name))
 }
 
-/// Name and target of `name [target]`.
+/// Name and target of `name [target]`, `name -> target`, `name => target`.
 fn split_target(rest: &[u8]) -> (&[u8], Option<&[u8]>) {
+    // Neither name nor target can hold a `>` on Windows.
+    if let Some(at) = rest.windows(4).position(|part| matches!(part, b" -> " | b" => ")).filter(|at| *at > 0) {
+        let target = skip_blanks(&rest[at + 4..]);
+        return (&rest[..at], (!target.is_empty()).then_some(target));
+    }
     let at = rest.windows(2).position(|pair| pair == b" [").filter(|_| rest.ends_with(b"]"));
     match at {
         Some(at) => {
@@ -201,6 +218,10 @@ mod tests {
             ("<JUNCTION>     All Users [C:\\ProgramData]", "All Users", Some("C:\\ProgramData")),
             ("<SYMLINKD>     d [\\\\host\\share [x]]", "d", Some("\\\\host\\share [x]")),
             ("<SYMLINK>      f [..\\f]", "f", Some("..\\f")),
+            ("<JUNCTION>     a b => foo", "a b", Some("foo")),
+            ("<JUNCTION>     c -> bar too", "c", Some("bar too")),
+            ("   <JUNCTION>  d ->  foo2", "d", Some("foo2")),
+            ("   <JUNCTION>      e ->  foo2", " e", Some("foo2")),
             ("<SYMLINK>      f", "f", None),
             ("<SYMLINK>      f []", "f", None),
         ];
@@ -249,6 +270,9 @@ mod tests {
         assert_eq!(shown_at_2026(korean), ["dir - 2023-11-14T22:13 - d", "file 1234 2023-11-14T00:13 - x"]);
         let spanish = "14/11/2023  10:13 p. m.    <DIR>    d\r\n14-nov-2023  10:13    7 x\r\n";
         assert_eq!(shown_at_2026(spanish), ["dir - 2023-11-14T22:13 - d", "file 7 2023-11-14T10:13 - x"]);
+        let framed = b" Volume in drive C is X\r\n Directory of C:\\x\r\n\r\n01/13/2023  10:13 PM    9 x\r\n  1 File(s)  9 bytes\r\n";
+        let framed = parse_list_as(framed, &Reading::default());
+        assert_eq!((shown(&framed), framed.is_whole()), (vec!["file 9 2023-01-13T22:13 - x".into()], true));
         let american = "01/02/2023  10:13 PM    9 x\r\n12-05-96  17:03         <DIR>          CE\r\n";
         assert_eq!(shown_at_2026(american), ["file 9 2023-01-02T22:13 - x", "dir - 1996-12-05T17:03 - CE"]);
     }

@@ -5,7 +5,7 @@
 
 use super::super::text::number;
 use super::clock::Clock;
-use super::date::{Line, any_year};
+use super::date::{Line, Word, any_year, is_blank};
 use super::order::DateOrder;
 use super::time::{midnight, small};
 use super::unix::skip_blanks;
@@ -140,15 +140,23 @@ impl<'a> Parts<'a> {
         let told = match at {
             1 => None,
             _ => {
-                let clock = Clock::read(line.words.get(at - 1..at)?)?;
+                let clock = clock(line.words.get(at - 1)?)?;
                 let mut numbers = line.word(at.checked_sub(2)?).split(|b| matches!(b, b'/' | b'.' | b'-'));
                 let numbers = [numbers.next()?, numbers.next()?, numbers.next().filter(|_| numbers.next().is_none())?];
-                let size = number(line.word(at.checked_sub(3).filter(|at| *at > 0)?))?;
+                // Whom the server does not know may not see the owner: blanks stand there.
+                let ownerless = line.text.first().is_some_and(|b| is_blank(*b));
+                let size = number(line.word(at.checked_sub(3).filter(|at| *at > 0 || ownerless)?))?;
                 Some((size, numbers, clock))
             }
         };
         Some(Self { told, kind: line.word(at), name }).filter(|_| !name.is_empty())
     }
+}
+
+/// `15:09:55`, and with the other marks of TIMSEP: `15.09.55`.
+fn clock(word: &Word<'_>) -> Option<Clock> {
+    let colons: Vec<u8> = word.text.iter().map(|&b| if matches!(b, b'.' | b',') { b':' } else { b }).collect();
+    Clock::read(&[Word { text: &colons, ..*word }])
 }
 
 /// `*STMF`.
@@ -179,6 +187,8 @@ mod tests {
                 "ME               5000000000 02/23/00 15:09:55 *STMF   a b.txt",
                 "file 5000000000 2000-02-23T15:09:55 - a b.txt",
             ),
+            ("             5263360 06/11/97 12:27:39 *FILE      A.SAVF", "file 5263360 1997-06-11T12:27:39 - A.SAVF"),
+            ("QSYS    12345 06-11-97 12.27.39 *STMF      a b", "file 12345 1997-06-11T12:27:39 - a b"),
             ("QPGMR                                   *MEM       A.FILE/B.MBR", "file - - - B.MBR"),
             ("ME 9069 05/20/15 15:36:52 *STMF /DRV/AUD/A.PDF", "file 9069 2015-05-20T15:36:52 - A.PDF"),
         ];

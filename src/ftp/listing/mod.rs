@@ -19,19 +19,23 @@ mod guardian;
 mod ibmi;
 mod ideographs;
 mod lines;
+mod manners;
 pub mod mlsd;
 mod months;
 mod mvs;
 mod order;
 mod os2;
 mod permissions;
+mod rare;
 mod read;
 mod sizes;
 mod small;
 mod style;
 pub mod time;
+mod triple;
 mod unix;
 mod vms;
+mod world;
 
 use std::fmt;
 
@@ -181,7 +185,7 @@ struct Context {
     habits: Habits,
     /// The order of dates that this listing tells.
     told: Option<DateOrder>,
-    unix: unix::Manners,
+    unix: manners::Manners,
     ibmi: ibmi::Manners,
     /// Where names begin in a listing of Windows.
     dos_name_column: Option<usize>,
@@ -197,6 +201,9 @@ enum Shape {
     File,
     Dir,
     Link,
+    /// Its size is none: major and minor number.
+    Device,
+    /// Sockets, pipes, doors.
     Other,
 }
 

@@ -2,34 +2,61 @@
 //!
 //! A listing says neither its language nor its encoding, so a word is looked up in all of them; the abbreviations of
 //! different languages hardly contradict each other. Where they do, the language with more servers has it: `lis` is
-//! November (Polish, Czech) and not October (Croatian), `lip` July, `srp` August.
+//! November (Polish, Czech) and not October (Croatian), `lip` July, `srp` August, unless other months of the listing can
+//! only be Croatian ([`is_croatian`]). Languages with fewer servers are in [`world`](super::world), in UTF-8 only.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::world::WORLD;
 
 /// The number of a month's name or abbreviation, in any case, with or without a full stop or comma behind it.
 pub(super) fn month(word: &[u8]) -> Option<u8> {
     let word = word.strip_suffix(b",").unwrap_or(word);
     let word = word.strip_suffix(b".").unwrap_or(word);
+    // Catalan: `d'abr.`.
+    let word = word.strip_prefix(b"d'").or_else(|| word.strip_prefix("d\u{2019}".as_bytes())).unwrap_or(word);
     if word.len() < 2
         || word.len() > LONGEST
-        || !word.iter().all(|b| b.is_ascii_alphabetic() || *b >= 0x80 || *b == b'.')
+        || !word.iter().all(|b| b.is_ascii_alphabetic() || *b >= 0x80 || b".-'".contains(b))
     {
         return None;
     }
-    if word.is_ascii() {
-        // Nearly every word of nearly every listing.
-        return english(word)
-            .or_else(|| find(&word.to_ascii_lowercase().iter().map(|b| char::from(*b)).collect::<String>()));
+    // Nearly every word of nearly every listing.
+    if let Some(found) = english(word) {
+        return Some(found);
     }
     // Three letters of code page 866 may be one of UTF-8, so failing here does not end it.
-    if let Some(found) = str::from_utf8(word).ok().and_then(|text| find(&text.to_lowercase())) {
-        return Some(found);
+    if let Some(lower) = str::from_utf8(word).ok().map(str::to_lowercase) {
+        let found = KNOWN.get(&lower[..]).copied().or_else(|| FAR.get(&lower[..]).copied());
+        if found.is_some() || word.is_ascii() {
+            return found;
+        }
     }
     ENCODINGS.iter().find_map(|decode| {
         let text = word
             .iter()
             .map(|&b| if b.is_ascii() { Some(char::from(b)) } else { decode(b) })
             .collect::<Option<String>>()?;
-        find(&text.to_lowercase())
+        KNOWN.get(&text.to_lowercase()[..]).copied()
     })
+}
+
+/// As [`month`] in a Croatian listing, where some words of Poland and the Czechs are those of the month before.
+pub(super) fn croatian(word: &[u8]) -> Option<u8> {
+    let word = word.strip_suffix(b".").unwrap_or(word);
+    match &word.to_ascii_lowercase()[..] {
+        b"lip" | b"lipanj" | b"lipnja" => Some(6),
+        b"srp" | b"srpanj" | b"srpnja" => Some(7),
+        b"lis" | b"listopad" | b"listopada" => Some(10),
+        _ => month(word),
+    }
+}
+
+/// Whether a word is a month of Croatia's, and of nobody else's who has the same words for other months.
+pub(super) fn is_croatian(word: &[u8]) -> bool {
+    let word = word.strip_suffix(b".").unwrap_or(word).to_ascii_lowercase();
+    [&b"sij"[..], b"velj", b"tra", b"svi", b"kol", b"ruj", b"stu"].contains(&&word[..]) || word == "ožu".as_bytes()
 }
 
 /// `Nov`, `Sept`, `November`.
@@ -40,9 +67,12 @@ fn english(word: &[u8]) -> Option<u8> {
     u8::try_from(at + 1).ok()
 }
 
-fn find(lower: &str) -> Option<u8> {
-    let at = OTHERS.iter().position(|names| names.split(' ').any(|name| name == lower))?;
-    u8::try_from(at + 1).ok()
+static KNOWN: LazyLock<HashMap<&str, u8>> = LazyLock::new(|| table(&OTHERS));
+static FAR: LazyLock<HashMap<&str, u8>> = LazyLock::new(|| table(&WORLD));
+
+fn table(months: &[&'static str; 12]) -> HashMap<&'static str, u8> {
+    let words = (1..).zip(months).flat_map(|(month, names)| names.split(' ').map(move |name| (name, month)));
+    words.collect()
 }
 
 type Decode = fn(u8) -> Option<char>;
@@ -134,8 +164,8 @@ fn dos(b: u8) -> Option<char> {
     })
 }
 
-/// In bytes; the Finnish and Thai ones are long.
-const LONGEST: usize = 24;
+/// In bytes; the Thai ones are long.
+const LONGEST: usize = 60;
 
 const ENGLISH: [&str; 12] = [
     "january",
@@ -167,7 +197,7 @@ const OTHERS: [&str; 12] = [
      يون يونيو มิ.ย",
     "juli juil jui lug luglio júl lip heinä heinäkuu čec tem iul lie juillet jūl juuli xul uzt июл июль июля юли ιουλ ιούλ יול يول \
      يوليو ก.ค",
-    "aoû août aout ago agosto agto ágú sie elo elokuu srp ağu rgp avg abu авг август августа сер αυγ αύγ אוג أغس أغسطس ส.ค",
+    "aoû août aout ag ago agosto agto ágú sie elo elokuu srp ağu rgp avg abu авг август августа сер αυγ αύγ אוג أغس أغسطس ส.ค",
     "set sett settembre szept wrz syys syyskuu zář září eyl rgs sbre ruj ira septembre сен сент сентября сентябрь вер σεπ ספט سبت \
      سبتمبر ก.ย",
     "okt ott out oktober ottobre octobre paź loka lokakuu říj říjen eki spa obre urr окт октября октябрь жов οκτ אוק أكت أكتوبر ต.ค",
@@ -210,12 +240,35 @@ mod tests {
         for year in years {
             for (at, name) in year.split(' ').enumerate() {
                 let want = u8::try_from(at + 1).ok();
-                // Bulgarian and Ukrainian September and July are what others of the same letters are.
-                if !["сеп", "лип"].contains(&name) {
-                    assert_eq!(month(name.as_bytes()), want, "{name} in {year}");
-                }
+                assert_eq!(month(name.as_bytes()), want, "{name} in {year}");
             }
         }
+    }
+
+    #[test]
+    fn languages_of_fewer_servers() {
+        let years = [
+            "сту лют сак кра май чэр ліп жні вер кас ліс сне",
+            "јан феб мар апр мај јун јул авг сеп окт нов дец",
+            "jan feb mar apr mei jun jul agu sep okt nov des",
+            "gen. febr. març abr. maig juny jul. d\u{2019}ag. set. d'oct. nov. des.",
+            "一月 二月 三月 四月 五月 六月 七月 八月 九月 十月 十一月 十二月",
+            "saus. vas. kov. bal. geg. birž. liep. rugp. rugs. spal. lapkr. gruod.",
+            "янв февр мар апр мая июнь июль авг сент окт нояб дек",
+            "janv fevr mars avr mai juin juil aout sept oct nov dec",
+            "қаң ақп нау сәу мам мау шіл там қыр қаз қар жел",
+            "հնվ փտվ մրտ ապր մյս հնս հլս օգս սեպ հոկ նոյ դեկ",
+        ];
+        for year in years {
+            for (at, name) in year.split(' ').enumerate() {
+                assert_eq!(month(name.as_bytes()), u8::try_from(at + 1).ok(), "{name} in {year}");
+            }
+        }
+        // The July of Croatia is the August of the Czechs.
+        for (at, name) in "Sij Velj Ožu Tra Svi Lip Srp Kol Ruj Lis Stu Pro".split(' ').enumerate() {
+            assert_eq!(croatian(name.as_bytes()), u8::try_from(at + 1).ok(), "{name}");
+        }
+        assert!(is_croatian(b"Kol") && !is_croatian(b"Lip") && !is_croatian(b"Pro"));
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
     if let Some(facts) = member(line).or_else(|| module(line)) {
         return entry(line.word(0), Kind::File, facts);
     }
+    if let Some(job) = super::rare::jes(line) {
+        return entry(job, Kind::File, Facts::default());
+    }
     if context.mvs_members && line.words.len() == 1 && is_member_name(line.word(0)) {
         return entry(line.word(0), Kind::File, Facts::default());
     }
@@ -33,7 +36,9 @@ pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>,
 
 /// `Volume Unit    Referred Ext Used Recfm Lrecl BlkSz Dsorg Dsname`, ` Name     VV.MM   Created ...`.
 pub(super) fn is_heading(line: &Line<'_>) -> bool {
-    line.word(0) == b"Volume" && line.words.last().is_some_and(|word| word.text == b"Dsname") || is_member_heading(line)
+    line.word(0) == b"Volume" && line.words.last().is_some_and(|word| word.text == b"Dsname")
+        || line.word(0) == b"JOBNAME" && line.word(1) == b"JOBID"
+        || is_member_heading(line)
 }
 
 /// The heading of a partitioned dataset: below it, a name alone is a member without statistics.
@@ -72,8 +77,10 @@ fn dataset(line: &Line<'_>) -> Option<(Kind, Option<Stamp>)> {
     if second == b"Tape" && count == 3 {
         return Some((Kind::File, None));
     }
-    let is_unit =
-        second.len() == 4 && second.iter().all(u8::is_ascii_alphanumeric) && second.iter().any(u8::is_ascii_digit);
+    // `3390`, `3380K`.
+    let is_unit = (4..=5).contains(&second.len())
+        && second.iter().all(u8::is_ascii_alphanumeric)
+        && second.iter().any(u8::is_ascii_digit);
     let organisation = line.word(count - 2);
     let referred = line.word(2);
     // More than 99 extents leave no blank behind the date.
@@ -160,6 +167,7 @@ mod tests {
             ("ARCIVE Not Direct Access Device                         A.R", "file - - - A.R"),
             ("SM6009 3380   2010/03/09123 2415  U    18432 18432  PO  LOADLIB", "dir - 2010-03-09 - LOADLIB"),
             ("OVH025 3380   12/29/95  1   60  FB      80 23200  PO  M.CLIST", "dir - 1995-12-29 - M.CLIST"),
+            ("WTLSTG 3380K  12/29/95  1    1  VB     136 23476  PS  PRINT", "file - 1995-12-29 - PRINT"),
             ("Pseudo Directory                                        P.D", "dir - - - P.D"),
             ("                                                   GDG  G.V", "other - - - G.V"),
         ];

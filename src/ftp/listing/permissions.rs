@@ -2,7 +2,7 @@
 
 use super::super::text::number;
 use super::Shape;
-use super::date::{Line, Word};
+use super::date::{self, Habits, Line, Word};
 
 /// What the column says, and where the columns behind it begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,9 @@ impl Permissions {
                 break;
             }
         }
+        if let Some(found) = letter_alone(line) {
+            return Some(found);
+        }
         // `213-drwxr-xr-x`: the line of a reply to STAT.
         let first = line.words.first()?.text;
         let (code, rest) = first.split_at_checked(4)?;
@@ -55,6 +58,23 @@ fn rights(line: &Line<'_>) -> Option<Permissions> {
     (known && !inner.is_empty()).then_some(Permissions { shape, mode: None, next, netware: true })
 }
 
+/// `- whatever you feel like 848 Dec 14 11:22 00README.txt`: what P. Lewis' draft of 1994 asked of servers for Macs.
+fn letter_alone(line: &Line<'_>) -> Option<Permissions> {
+    let shape = match line.word(0) {
+        b"-" => Shape::File,
+        b"d" => Shape::Dir,
+        b"l" => Shape::Link,
+        _ => return None,
+    };
+    // GCOS, whose dates are numbers, puts the owner behind them.
+    let dated = |at: usize| {
+        line.word(at).iter().all(u8::is_ascii_alphabetic)
+            && date::read(&line.words[at..], Habits::default(), 0).is_some()
+    };
+    let found = (2..line.words.len()).any(|at| number(line.word(at - 1)).is_some() && dated(at));
+    found.then_some(Permissions { shape, mode: None, next: 1, netware: false })
+}
+
 fn is_count(word: &[u8]) -> bool {
     number(word).is_some()
         || matches!(word, [digits @ .., b'K' | b'M' | b'G'] if digits.iter().all(|b| b.is_ascii_digit() || *b == b'.'))
@@ -63,6 +83,16 @@ fn is_count(word: &[u8]) -> bool {
 /// One word as permissions, glued to the number of links or not.
 fn column(word: &[u8], next: Option<&Word<'_>>) -> Option<(Shape, Option<u16>)> {
     let (&letter, rest) = word.split_first()?;
+    if letter == b'r' {
+        // `rw-rw-rw-` (StingRay): no letter at all.
+        let bits = <&[u8; 9]>::try_from(word).ok()?;
+        return Some((Shape::File, Some(mode(bits)?)));
+    }
+    if rest == b"?????????" {
+        // `d????????? ? ? ? ?            ? name`: ls has the name, but may not look.
+        return Some((shape(letter).unwrap_or(Shape::Other), None))
+            .filter(|_| next.is_some_and(|next| next.text == b"?"));
+    }
     let shape = shape(letter)?;
     if let Some((bits, rest)) = rest.split_first_chunk::<9>() {
         if let Some(mode) = mode(bits) {
@@ -71,6 +101,7 @@ fn column(word: &[u8], next: Option<&Word<'_>>) -> Option<(Shape, Option<u16>)> 
                 .strip_prefix(b"+")
                 .or_else(|| rest.strip_prefix(b"."))
                 .or_else(|| rest.strip_prefix(b"@"))
+                .or_else(|| rest.strip_prefix(b"*"))
                 .unwrap_or(rest);
             return rest.iter().all(u8::is_ascii_digit).then_some((shape, Some(mode)));
         }
@@ -78,7 +109,13 @@ fn column(word: &[u8], next: Option<&Word<'_>>) -> Option<(Shape, Option<u16>)> 
         let sterling = bits.iter().all(|b| *b == b'-' || b.is_ascii_uppercase())
             && rest.len() == 3
             && rest.iter().all(u8::is_ascii_uppercase);
-        return (letter == b'-' && sterling).then_some((Shape::File, None));
+        // `-rwx---A--`: Core FTP's server shows Windows' attributes among them.
+        let attributes = rest.is_empty()
+            && flag(bits[0], b'r').and(flag(bits[1], b'w')).is_some()
+            && b"-xsS".contains(&bits[2])
+            && bits[3..].iter().all(|b| *b == b'-' || b.is_ascii_alphabetic())
+            && b"-dl".contains(&letter);
+        return (attributes || (letter == b'-' && sterling)).then_some((shape, None));
     }
     // `drwxrwx` (HylaFAX), `d--------` (CMX): fewer letters than usual, but in front of a number.
     let short = matches!(rest.len(), 6 | 8) && number(next?.text).is_some();
@@ -93,12 +130,13 @@ fn shape(letter: u8) -> Option<Shape> {
         b'-' | b'a' | b'C' | b'f' | b'm' | b'M' | b'o' | b'O' => Shape::File,
         b'd' => Shape::Dir,
         b'l' | b'L' => Shape::Link,
-        b'b' | b'c' | b'p' | b's' | b'D' | b'P' | b'n' | b'w' | b'h' => Shape::Other,
+        b'b' | b'c' => Shape::Device,
+        b'p' | b's' | b'D' | b'P' | b'n' | b'w' | b'h' => Shape::Other,
         _ => return None,
     })
 }
 
-fn mode(bits: &[u8; 9]) -> Option<u16> {
+pub(super) fn mode(bits: &[u8; 9]) -> Option<u16> {
     let mut mode = 0;
     for (i, triple) in bits.chunks_exact(3).enumerate() {
         let shift = 6 - 3 * i;
@@ -141,6 +179,7 @@ mod tests {
             ("----rwxr-x 1", Some((Shape::File, Some(0o075)))),
             ("-rw-r--r--+ 1", Some((Shape::File, Some(0o644)))),
             ("-rw-r--r--. 1", Some((Shape::File, Some(0o644)))),
+            ("-rw-r--r--* 1", Some((Shape::File, Some(0o644)))),
             ("-rw-r--r--@ 1", Some((Shape::File, Some(0o644)))),
             ("drwxr-x---+1464 u", Some((Shape::Dir, Some(0o750)))),
             ("drwxr-xr-x1732 u", Some((Shape::Dir, Some(0o755)))),
@@ -151,6 +190,9 @@ mod tests {
             ("drwxrwx   2 10", Some((Shape::Dir, Some(0o770)))),
             ("d--------   1 owner", Some((Shape::Dir, Some(0)))),
             ("-C--E-----FTP B", Some((Shape::File, None))),
+            ("-rwx---A--  1 user", Some((Shape::File, None))),
+            ("drwx----SH  1 user", Some((Shape::Dir, None))),
+            ("-rwx---1--  1 user", None),
             (" drwxr-xr-x 1", Some((Shape::Dir, Some(0o755)))),
             ("1234 8 drwxr-xr-x 1", Some((Shape::Dir, Some(0o755)))),
             ("4.0K drwxr-xr-x 1", Some((Shape::Dir, Some(0o755)))),
@@ -158,12 +200,21 @@ mod tests {
             ("211-lrwxrwxrwx 1", Some((Shape::Link, Some(0o777)))),
             ("d [R----F--] supervisor", Some((Shape::Dir, None))),
             ("-[RWCEMFA]  1 cyp", Some((Shape::File, None))),
+            ("- whatever you like 848 Dec 14 11:22 x", Some((Shape::File, None))),
+            ("d 0 Dec 14 2003 x", Some((Shape::Dir, None))),
+            ("- whatever you like", None),
+            ("- 12 05/06/98 10:12 x", None),
+            ("x 848 Dec 14 11:22 x", None),
+            ("rw-rw-r-- 0 1 2", Some((Shape::File, Some(0o664)))),
+            ("rw-rw-r--x 0 1 2", None),
             ("a [-----F--] x", None),
             ("- [x] y", None),
             ("zrwxr-xr-x 1", None),
             ("dxrwr-xr-x 1", None),
             ("-rw-r--r--x 1", None),
-            ("d????????? ?", None),
+            ("d????????? ?", Some((Shape::Dir, None))),
+            ("?????????? ? ?", Some((Shape::Other, None))),
+            ("d????????? x", None),
             ("drwxrwx", None),
             ("drwxrwx x", None),
             ("cardinals 1", None),

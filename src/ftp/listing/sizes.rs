@@ -14,15 +14,32 @@ pub(super) fn size(word: &[u8]) -> Option<Option<u64>> {
         if plain {
             return Some(number(digits).filter(|_| !sign));
         }
+        if let Some(size) = grouped(digits) {
+            return Some(Some(size).filter(|_| !sign));
+        }
         let device = digits.iter().all(|b| b.is_ascii_digit() || *b == b',') && digits[0].is_ascii_digit();
         return device.then_some(None);
     }
     in_units(word).map(Some)
 }
 
-/// `33.5k`, `9.0M`, `12KB`: a thousand is 1024, what is left of a byte is cut off.
+/// `1,234,567`, `1.234.567`: groups of three.
+fn grouped(word: &[u8]) -> Option<u64> {
+    let mark = *word.iter().find(|b| !b.is_ascii_digit()).filter(|b| matches!(b, b',' | b'.' | b'\''))?;
+    let mut groups = word.split(|&b| b == mark);
+    let first = groups.next().filter(|first| (1..=3).contains(&first.len()))?;
+    number(first)?;
+    groups.all(|group| group.len() == 3 && number(group).is_some()).then_some(())?;
+    number(&word.iter().copied().filter(|b| *b != mark).collect::<Vec<_>>())
+}
+
+/// `33.5k`, `9.0M`, `12KB`, `12B`: a thousand is 1024, what is left of a byte is cut off.
 pub(super) fn in_units(word: &[u8]) -> Option<u64> {
-    let word = word.strip_suffix(b"B").unwrap_or(word);
+    let word = match word.strip_suffix(b"B") {
+        Some(bytes) if number(bytes).is_some() => return number(bytes),
+        Some(rest) => rest,
+        None => word,
+    };
     let word = word.strip_suffix(b"i").unwrap_or(word);
     let (&unit, digits) = word.split_last()?;
     let power = match unit.to_ascii_lowercase() {
@@ -65,6 +82,14 @@ mod tests {
             (b"33.5k", Some(Some(34_304))),
             (b"1,5M", Some(Some(1_572_864))),
             (b"12KB", Some(Some(12_288))),
+            (b"1234B", Some(Some(1_234))),
+            (b"1,234,567", Some(Some(1_234_567))),
+            (b"12.345", Some(Some(12_345))),
+            (b"-1,234", Some(None)),
+            (b"1,23", Some(None)),
+            (b"1234,567", Some(None)),
+            (b"1.23", None),
+            (b"1.234,567", None),
             (b"2GiB", Some(Some(2 << 30))),
             (b"20000000000000P", None),
             (b"1.2345k", None),

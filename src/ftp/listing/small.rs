@@ -3,9 +3,12 @@
 //! [`vxworks`] and VShell begin with the size, [`newt`] (Chameleon, SuperTCP, Nortel) with the name; [`octal`] is UNIX in
 //! numbers; [`os9`] is Microware's; [`dls`] prints descriptions behind its names.
 
+use std::borrow::Cow;
+
 use super::super::text::number;
 use super::clock::Clock;
 use super::date::{self, Form, Habits, Line, Triple, Word};
+use super::sizes::size;
 use super::time::{midnight, small};
 use super::unix::skip_blanks;
 use super::{Context, Facts, Skip, entry};
@@ -34,20 +37,46 @@ pub(super) fn vxworks(line: &Line<'_>, context: &Context) -> Result<Option<Entry
     }
 }
 
-/// `INSTALL  <DIR>  Nov 16 1994 17:17`, `CMT.CSV  0  11/16/94  17:16`, `ti.cfg  1014196  06/03/04  Thur.   10:20:03`.
+/// `INSTALL  <DIR>  Nov 16 1994 17:17`, `CMT.CSV  0  11/16/94  17:16`, `ti.cfg  1014196  06/03/04  Thur.   10:20:03`, and
+/// WinQVT's `my file.doc   812  10-23-2003 13:01`, `sub/   0  10-23-2003 01:02`.
 pub(super) fn newt(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
-    let size = match line.word(1) {
-        b"<DIR>" => None,
-        word => Some(number(word).ok_or(Skip::NoEntry)?),
-    };
-    let (mtime, end) = newt_date(line.words.get(2..).unwrap_or_default(), context).ok_or(Skip::NoEntry)?;
-    // Attributes may follow, nothing else.
-    let rest = line.words.get(2 + end..).unwrap_or_default();
-    if rest.len() > 1 || rest.iter().any(|word| !word.text.iter().all(|b| b"RHSA".contains(b))) {
-        return Err(Skip::NoEntry);
+    for at in 1..line.words.len() {
+        let size = match line.word(at) {
+            b"<DIR>" | b"<dir>" => None,
+            word => match size(word).flatten() {
+                Some(size) => Some(size),
+                None => continue,
+            },
+        };
+        let Some((mtime, end)) = newt_date(&line.words[at + 1..], context) else {
+            continue;
+        };
+        // Attributes may follow a name without blanks, nothing else.
+        let rest = line.words.get(at + 1 + end..).unwrap_or_default();
+        let attributes = rest.len() == 1 && at == 1 && rest[0].text.iter().all(|b| b"RHSA".contains(b));
+        if rest.is_empty() || attributes {
+            let name = newt_name(line, at);
+            let kind = if size.is_none() || name.ends_with(b"/") { Kind::Dir } else { Kind::File };
+            return entry(&name, kind, Facts { size, mtime, mode: None });
+        }
     }
-    let kind = if size.is_none() { Kind::Dir } else { Kind::File };
-    entry(line.word(0), kind, Facts { size, mtime, mode: None })
+    Err(Skip::NoEntry)
+}
+
+/// The name in front of the word at `end`: before its type with Unisys (`A/B      SEQDATA    84`), in two columns with
+/// PC-NFSD (`prog1    exe`).
+fn newt_name<'a>(line: &Line<'a>, end: usize) -> Cow<'a, [u8]> {
+    let words = &line.words[..end];
+    let whole = || Cow::from(&line.text[words[0].start..words[end - 1].end]);
+    match words {
+        [name, extension] if extension.start > name.end + 1 => {
+            if name.text.len() <= 8 && extension.text.len() <= 3 {
+                return [name.text, b".", extension.text].concat().into();
+            }
+            if extension.text.iter().all(u8::is_ascii_uppercase) { name.text.into() } else { whole() }
+        }
+        _ => whole(),
+    }
 }
 
 fn newt_date(words: &[Word<'_>], context: &Context) -> Option<(Option<Stamp>, usize)> {
@@ -79,13 +108,17 @@ pub(super) fn octal(line: &Line<'_>) -> Result<Option<Entry>, Skip> {
     };
     let numbers = (1..=4).map(|at| number(line.word(at))).collect::<Option<Vec<_>>>().ok_or(Skip::NoEntry)?;
     let secs = i64::try_from(numbers[3]).ok().filter(|secs| *secs < 253_402_300_800);
-    let size = (kind != Kind::Other).then_some(numbers[2]);
+    let size = (!matches!(bits >> 12, 0o02 | 0o06)).then_some(numbers[2]);
     let facts = Facts { size, mtime: secs.map(Stamp::exact), mode: u16::try_from(bits & 0o7777).ok() };
     entry(skip_blanks(line.after(4)), kind, facts)
 }
 
 /// `20.20 07/03/29 1026 d-ewrewr 2650 85920 dir`: owner, day, time, attributes, sector, bytes, name.
 pub(super) fn os9(line: &Line<'_>) -> Result<Option<Entry>, Skip> {
+    let heading = matches!((line.word(0), line.word(1)), (b"Directory", b"of") | (b"Owner", b"Last"));
+    if heading || line.word(0).starts_with(b"-----") {
+        return Ok(None);
+    }
     let attributes = line.word(3);
     let known = attributes.len() == 8 && attributes.iter().all(|b| b"dsewr-".contains(b));
     let (Some((Triple::Full(..), _)), [h1, h2, m1, m2]) = (Triple::read(line.word(1), Habits::default()), line.word(2))
@@ -154,9 +187,16 @@ mod tests {
             ("CMT             <DIR>           11-21-94        10:17", "dir - 1994-11-21T10:17 - CMT"),
             ("README.TXT            1045      05/10/95        11:01", "file 1045 1995-05-10T11:01 - README.TXT"),
             ("ti.cfg       1014196  06/03/04  Thur.   10:20:03", "file 1014196 2004-06-03T10:20:03 - ti.cfg"),
+            ("a b.txt                   812  10-23-2003 13:01", "file 812 2003-10-23T13:01 - a b.txt"),
+            ("sub/                        0  10-23-2003 01:02", "dir 0 2003-10-23T01:02 - sub"),
+            ("A                       SEQDATA    84 03/08/1998  15:32", "file 84 1998-03-08T15:32 - A"),
+            ("prog1    exe     2,563,136 06-10-99  10:00a", "file 2563136 1999-06-10T10:00 - prog1.exe"),
+            ("temp         <dir>         01-27-97   3:41p", "dir - 1997-01-27T15:41 - temp"),
             // Numbers, OS-9.
             ("0100644   500  101   12345    123456789       a b", "file 12345 1973-11-29T21:33:09 0644 a b"),
             ("0041777   500  101   4096    123456789       d", "dir 4096 1973-11-29T21:33:09 1777 d"),
+            ("0140755   500  101   0    123456789       s", "other 0 1973-11-29T21:33:09 0755 s"),
+            ("0020600   0  5   0    123456789       tty", "other - 1973-11-29T21:33:09 0600 tty"),
             ("20.20 07/03/29 1026 d-ewrewr 2650 85920 d", "dir 85920 2007-03-29T10:26 - d"),
         ];
         for (line, want) in table {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::date::Line;
 use super::lines::Lines;
 use super::permissions::Permissions;
-use super::{Context, Reading, Skip, cms, dos, eplf, guardian, ibmi, mlsd, mvs, os2, small, unix, vms};
+use super::{Context, Reading, Skip, cms, dos, eplf, guardian, ibmi, manners, mlsd, mvs, os2, rare, small, unix, vms};
 use crate::remote::Entry;
 
 /// How the lines of a LIST are written.
@@ -36,19 +36,29 @@ pub enum Style {
     Guardian,
     /// As VxWorks does, and VShell: the size first.
     VxWorks,
-    /// As Chameleon, SuperTCP and Nortel's routers do: the name first.
+    /// As Chameleon, SuperTCP, WinQVT and Nortel's routers do: the name first.
     Newt,
     /// As `ls` would in numbers only.
     Octal,
     /// As Microware OS-9 does.
     Os9,
+    /// As GCOS 8 does.
+    Gcos,
+    /// As MPE of the HP 3000 does.
+    Mpe,
+    /// As VOS of Stratus does.
+    Vos,
+    /// As PC/TCP does: the size first, the date last.
+    PcTcp,
+    /// As Distinct's server does.
+    Distinct,
     /// As `dls` does: names, sizes and descriptions.
     Dls,
 }
 
 impl Style {
     /// All styles, the likely ones first.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::Mlsd,
         Self::Eplf,
         Self::Unix,
@@ -64,6 +74,11 @@ impl Style {
         Self::Os9,
         Self::VxWorks,
         Self::Newt,
+        Self::Gcos,
+        Self::Mpe,
+        Self::Vos,
+        Self::PcTcp,
+        Self::Distinct,
         Self::Dls,
     ];
 
@@ -85,6 +100,11 @@ impl Style {
             Self::Newt => "newt",
             Self::Octal => "octal",
             Self::Os9 => "os9",
+            Self::Gcos => "gcos",
+            Self::Mpe => "mpe",
+            Self::Vos => "vos",
+            Self::PcTcp => "pctcp",
+            Self::Distinct => "distinct",
             Self::Dls => "dls",
         }
     }
@@ -183,6 +203,11 @@ pub(super) fn guess(line: &Line<'_>, context: &Context) -> Option<Style> {
         Style::Os9,
         Style::VxWorks,
         Style::Newt,
+        Style::Gcos,
+        Style::Mpe,
+        Style::Vos,
+        Style::PcTcp,
+        Style::Distinct,
     ];
     strict.into_iter().find(|style| match style {
         // VMS without a version may be anything.
@@ -208,6 +233,11 @@ pub(super) fn parse_line(style: Style, line: &Line<'_>, context: &Context) -> Re
         Style::Newt => small::newt(line, context),
         Style::Octal => small::octal(line),
         Style::Os9 => small::os9(line),
+        Style::Gcos => rare::gcos(line, context),
+        Style::Mpe => rare::mpe(line),
+        Style::Vos => rare::vos(line),
+        Style::PcTcp => rare::pctcp(line, context),
+        Style::Distinct => rare::distinct(line),
         Style::Dls => small::dls(line, context),
     }
 }
@@ -218,7 +248,7 @@ pub(super) fn study(data: &[u8], style: Style, reading: &Reading) -> Context {
     let lines = || Lines::new(data).flatten().map(Line::new);
     match style {
         Style::Unix | Style::NetWare => {
-            let mut study = unix::Study::default();
+            let mut study = manners::Study::default();
             lines().for_each(|line| study.look(&line, &context));
             (context.habits, context.unix) = study.conclude();
         }

@@ -9,13 +9,10 @@
 
 use std::sync::Arc;
 
-use super::clock::Clock;
 use super::columns::Columns;
-use super::date::{Form, Habits, Line, is_blank};
-use super::order::Evidence;
+use super::date::{Form, Line, is_blank};
+use super::manners::{Manners, is_program};
 use super::permissions::Permissions;
-use super::sizes::in_units;
-use super::time::{midnight, year};
 use super::{Context, Facts, Shape, Skip, entry};
 use crate::remote::{Entry, Kind};
 
@@ -26,146 +23,41 @@ use crate::remote::{Entry, Kind};
 pub(super) fn parse(line: &Line<'_>, context: &Context) -> Result<Option<Entry>, Skip> {
     let permissions = Permissions::find(line).ok_or(Skip::NoEntry)?;
     let columns = Columns::find(line, permissions.next, context).ok_or(Skip::NoDate)?;
-    let mut rest = line.text.get(columns.end..).unwrap_or_default();
-    rest = match columns.form {
-        Form::Bare => skip_blanks(rest),
-        _ if permissions.netware => skip_blanks(rest),
-        _ => rest.split_first().filter(|(b, _)| is_blank(**b)).ok_or(Skip::BadName)?.1,
-    };
-    if columns.form == Form::Year && context.unix.filled_year && columns.narrow {
-        rest = rest.strip_prefix(b" ").unwrap_or(rest);
-    }
+    let rest = behind(line, &columns, permissions.netware, context.unix).ok_or(Skip::BadName)?;
     let facts = Facts { size: columns.size, mtime: columns.date.and_then(|date| date.stamp), mode: permissions.mode };
     match permissions.shape {
         Shape::File if context.unix.starred && is_program(&permissions) => {
-            entry(rest.strip_suffix(b"*").unwrap_or(rest), Kind::File, facts)
+            entry(own_part(rest.strip_suffix(b"*").unwrap_or(rest)), Kind::File, facts)
         }
-        Shape::File => entry(rest, Kind::File, facts),
-        Shape::Dir => entry(rest, Kind::Dir, facts),
+        Shape::File => entry(own_part(rest), Kind::File, facts),
+        Shape::Dir => entry(own_part(rest.strip_suffix(b"/").unwrap_or(rest)), Kind::Dir, facts),
         Shape::Link => {
             let (name, target) = split_link(rest, columns.size);
-            entry(name, Kind::Symlink { target }, facts)
+            entry(own_part(name), Kind::Symlink { target }, facts)
         }
-        Shape::Other => entry(rest, Kind::Other, Facts { size: None, ..facts }),
+        Shape::Device => entry(rest, Kind::Other, Facts { size: None, ..facts }),
+        Shape::Other => entry(rest, Kind::Other, facts),
     }
 }
 
-/// What all lines of a listing have in common.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Manners {
-    /// AIX: `Nov 14 2023  name`, where the year is written to the left of its column.
-    filled_year: bool,
-    /// No line has a date.
-    pub(super) dateless: bool,
-    /// `ls -F`: programs end in a star that is not theirs.
-    starred: bool,
-    /// Sizes are rounded: `33.5k`.
-    pub(super) in_units: bool,
-}
-
-/// Looks at all lines before they are read.
-#[derive(Debug, Default)]
-pub(super) struct Study {
-    dated: usize,
-    undated: usize,
-    clocks: usize,
-    clocks_with_year: usize,
-    /// Times of days that `ls` would have written with a year.
-    old_clocks: usize,
-    /// Years behind times that are not those that the times would be completed with.
-    other_years: usize,
-    years: usize,
-    years_with_clock: usize,
-    narrow_years: usize,
-    filled_years: usize,
-    evidence: Evidence,
-    in_units: bool,
-    dirs: usize,
-    slashed_dirs: usize,
-    programs: usize,
-    starred_programs: usize,
-}
-
-impl Study {
-    pub(super) fn look(&mut self, line: &Line<'_>, context: &Context) {
-        let Some(permissions) = Permissions::find(line) else {
-            return;
-        };
-        let Some((columns, date)) = Columns::find(line, permissions.next, context).and_then(|c| Some((c, c.date?)))
-        else {
-            self.undated += 1;
-            return;
-        };
-        self.dated += 1;
-        match permissions.shape {
-            Shape::Dir => {
-                self.dirs += 1;
-                self.slashed_dirs += usize::from(line.text.ends_with(b"/"));
-            }
-            Shape::File if is_program(&permissions) => {
-                self.programs += 1;
-                self.starred_programs += usize::from(line.text.ends_with(b"*"));
-            }
-            _ => {}
-        }
-        let before = columns.next.checked_sub(date.words + 1).map_or(&b""[..], |at| line.word(at));
-        self.in_units |= in_units(before).is_some();
-        self.evidence.add(date.clue);
-        let next = columns.next;
-        // A name must be left.
-        let followed = line.words.len() > next + 1;
-        match date.form {
-            Form::Clock => {
-                self.clocks += 1;
-                let stated = year(line.word(next)).filter(|year| followed && (1970..2100).contains(year));
-                self.clocks_with_year += usize::from(stated.is_some());
-                let secs = date.stamp.map_or(context.now, |stamp| stamp.secs);
-                self.old_clocks += usize::from(context.now.saturating_sub(secs) > LONG_AGO);
-                self.other_years += usize::from(stated.is_some_and(|year| !is_in(secs, year)));
-            }
-            Form::Year => {
-                self.years += 1;
-                let clock = Clock::read(line.words.get(next..).unwrap_or_default());
-                let is_clock = clock.is_some_and(|clock| line.words.len() > next + clock.words);
-                self.years_with_clock += usize::from(columns.narrow && is_clock);
-                self.narrow_years += usize::from(columns.narrow);
-                let filled = line.text.get(columns.end..).is_some_and(|rest| rest.starts_with(b"  "));
-                self.filled_years += usize::from(columns.narrow && filled);
-            }
-            Form::Full | Form::Bare => {}
-        }
+/// What stands behind the columns and the blanks that are not the name's.
+fn behind<'a>(line: &Line<'a>, columns: &Columns, netware: bool, manners: Manners) -> Option<&'a [u8]> {
+    let rest = line.text.get(columns.end..)?;
+    if columns.form == Form::Bare || (netware && !manners.one_blank) {
+        return Some(skip_blanks(rest));
     }
-
-    /// Whether what stands behind each time is its year, and not the beginning of `2014 Invoices`: one line alone tells
-    /// nothing, and where all times are recent, those of a plain `ls` would have looked the same.
-    fn year_follows_time(&self) -> bool {
-        let all = self.clocks > 1 && self.clocks == self.clocks_with_year && self.years == 0;
-        all && (self.old_clocks > 0 || self.other_years == 0)
-    }
-
-    pub(super) fn conclude(&self) -> (Habits, Manners) {
-        let habits = Habits {
-            order: self.evidence.told(),
-            year_after_time: self.year_follows_time(),
-            time_after_year: self.years > 0 && self.years == self.years_with_clock && self.clocks == 0,
-        };
-        let filled_year = self.narrow_years > 0 && self.narrow_years == self.filled_years;
-        let slashed = self.dirs > 0 && self.dirs == self.slashed_dirs;
-        let starred = slashed && self.programs > 0 && self.programs == self.starred_programs;
-        (
-            habits,
-            Manners { starred, filled_year, dateless: self.dated == 0 && self.undated > 0, in_units: self.in_units },
-        )
-    }
+    let rest = rest.split_first().filter(|(b, _)| is_blank(**b))?.1;
+    let filling = if columns.form == Form::Year && manners.filled_year && columns.narrow { 1 } else { manners.margin };
+    let blanks = rest.iter().take(filling).take_while(|b| is_blank(**b)).count();
+    rest.get(blanks..)
 }
 
-fn is_in(secs: i64, year: u16) -> bool {
-    let begin = |year| midnight((year, 1, 1));
-    begin(year).is_some_and(|begin| begin <= secs) && begin(year + 1).is_some_and(|end| secs < end)
-}
-
-fn is_program(permissions: &Permissions) -> bool {
-    permissions.mode.is_some_and(|mode| mode & 0o111 != 0)
+/// The name in a whole path, which some servers list (NetWare, and others where the path was given to LIST).
+pub(super) fn own_part(path: &[u8]) -> &[u8] {
+    match path {
+        [b'/', ..] => path.rsplit(|&b| b == b'/').next().unwrap_or(path),
+        name => name,
+    }
 }
 
 pub(super) fn skip_blanks(text: &[u8]) -> &[u8] {
@@ -194,8 +86,6 @@ fn split_link(rest: &[u8], size: Option<u64>) -> (&[u8], Option<Arc<[u8]>>) {
 }
 
 const ARROW: &[u8] = b" -> ";
-/// Half a year and some days: `ls` writes the year in place of the time of what is older.
-const LONG_AGO: i64 = 200 * 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -263,7 +153,7 @@ mod tests {
         let link = |target: Option<&[u8]>| Kind::Symlink { target: target.map(Into::into) };
         let table: &[(&str, &str, Kind, Option<u64>)] = &[
             ("drwxr-xr-x 2 u g 4096 Nov 14 2023 d", "d", Kind::Dir, Some(4096)),
-            ("prw-r--r-- 1 u g 0 Nov 14 2023 p", "p", Kind::Other, None),
+            ("prw-r--r-- 1 u g 0 Nov 14 2023 p", "p", Kind::Other, Some(0)),
             ("brw-rw---- 1 root disk 8, 0 Nov 14 10:33 sda", "sda", Kind::Other, None),
             ("crw-rw---- 1 root tty 4,64 Nov 14 10:33 ttyS0", "ttyS0", Kind::Other, None),
             ("lrwxrwxrwx 1 u g 9 Nov 14 2023 l -> hello.txt", "l", link(Some(b"hello.txt")), Some(9)),
@@ -295,15 +185,17 @@ mod tests {
         let table = [
             ("x: No such file or directory", Skip::NoEntry),
             ("ls: cannot open directory '.': Permission denied", Skip::NoEntry),
-            ("d????????? ? ? ? ? ? x", Skip::NoEntry),
+            ("d????????? ? ? ? x", Skip::NoDate),
             ("-rw-r--r--", Skip::NoDate),
-            ("-rw-r--r-- 1 u g Nov 14 2023 x", Skip::NoDate),
+            ("-rw-r--r-- 1 u g Nov 14 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 x", Skip::NoDate),
-            ("-rw-r--r-- 1 u g 12 Nov 14 25:61 x", Skip::NoDate),
+            ("-rw-r--r-- 1 u g 12 Nov 32 x", Skip::NoDate),
             ("-rw-r--r-- 1 u g 12 Nov 14 2023", Skip::BadName),
             ("-rw-r--r-- 1 u g 12 Nov 14 2023 ", Skip::BadName),
             ("-rw-r--r-- 1 u g 12 Nov 14 2023 a/b", Skip::BadName),
             ("lrwxrwxrwx 1 u g 12 Nov 14 2023  -> b", Skip::BadName),
+            ("-rw-r--r-- 1 u g 12 Nov 14 2023 /a/", Skip::BadName),
+            ("drwxr-xr-x 1 u g 12 Nov 14 2023 /", Skip::BadName),
         ];
         for (line, want) in table {
             assert_eq!(parse_at(line.as_bytes()), Err(want), "{line}");
@@ -344,8 +236,8 @@ mod tests {
             ("-rw-rw-rw- 1 ftp operator 9.0M Mar 22 17:44 C.dmg", "file 9437184 2026-03-22T17:44 0666 C.dmg"),
             ("-rw-r--r--    1 ftp      ftp           -528 Nov 01  2007 R", "file - 2007-11-01 0644 R"),
             ("crw-------   1 root     sys      109,767 Jul  2  2004 d@1c,6:x", "other - 2004-07-02 0600 d@1c,6:x"),
-            ("srwxrwxrwx 1 u g 0 Jul  2  2004 s", "other - 2004-07-02 0777 s"),
-            ("Drw-r--r-- 1 u g 0 Jul  2  2004 door", "other - 2004-07-02 0644 door"),
+            ("srwxrwxrwx 1 u g 0 Jul  2  2004 s", "other 0 2004-07-02 0777 s"),
+            ("Drw-r--r-- 1 u g 0 Jul  2  2004 door", "other 0 2004-07-02 0644 door"),
             // Prefixes.
             ("123456 8 -rw-r--r-- 1 u g 7 Jan 22  2001 x", "file 7 2001-01-22 0644 x"),
             ("   drwxr-xr-x 1 u g 7 Jan 22  2001 x", "dir 7 2001-01-22 0755 x"),
@@ -358,6 +250,36 @@ mod tests {
             // No date that is known, no date at all.
             ("-rw-r--r-- 1 root staff 8192 ? x y", "file 8192 - 0644 x y"),
             ("drwxr-xr-x 3 slopri devlab 512 dateless", "dir 512 - 0755 dateless"),
+            ("-rw-r--r-- 1 u g 1,234,567 Jan 22  2001 x", "file 1234567 2001-01-22 0644 x"),
+            ("-rw-r--r-- 1 u g 1.234.567 Jan 22  2001 x", "file 1234567 2001-01-22 0644 x"),
+            ("-rw-r--r-- 1 u g 7B 2001-01-22T10:13:00 x", "file 7 2001-01-22T10:13:00 0644 x"),
+            ("-rw-rw-rw- 1 noone nogroup  0 000 17 2025 x.nam", "file 0 - 0666 x.nam"),
+            ("rw-rw-rw-          0  464195454  464195454 Jul  1  2016 x", "file 464195454 2016-07-01 0666 x"),
+            ("d????????? ? ? ? ?            ? x y", "dir - - - x y"),
+            ("-????????? ? ? ? ? ? ?", "file - - - ?"),
+            ("drwxrwxr-x  2 u g - Nov 14 22:13 x y", "dir - 2026-11-14T22:13 0775 x y"),
+            ("drwxrwxr-x  2 u g <DIR> Nov 14  2023 x", "dir - 2023-11-14 0775 x"),
+            ("-rw-r--r-- 1 u g Nov 14 2023 x", "file - 2023-11-14 0644 x"),
+            // Whole paths.
+            ("- [RWCEAFMS] u   7 Jan 22  2001 /data/pub/A b", "file 7 2001-01-22 - A b"),
+            ("drwxr-xr-x 1 u g 7 Jan 22  2001 /data/pub/", "dir 7 2001-01-22 0755 pub"),
+            ("lrwxrwxrwx 1 u g 4 Jan 22  2001 /data/pub/l -> /x/y", "link 4 2001-01-22 0777 l -> /x/y"),
+            // A date in a language of nobody's: the name begins behind it, as it does behind a time that there is not.
+            ("-rw-r--r-- 1 root root 7 Xyz  4 00:03 x y", "file 7 - 0644 x y"),
+            ("drwxr-xr-x 2 root 12 2019 Xyz  4  2003 x", "dir 2019 - 0755 x"),
+            ("-rw-r--r-- 1 u g 7  4 \u{127}\u{fe}\u{e6}. 2003 x y", "file 7 - 0644 x y"),
+            ("-rw-r--r-- 1 u g 12 Nov 14 25:61 x", "file 12 - 0644 x"),
+            ("-rw-r--r-- 1 u g 12 Nov 14 13:06PM x", "file 12 - 0644 x"),
+            ("-rw-r--r-- 1 u g 7 Jan 00 1900 x", "file 7 - 0644 x"),
+            ("-rw-r--r-- 1 u g 7 --- -- --:-- x y", "file 7 - 0644 x y"),
+            ("-rw-r--r-- 1 u g 7 14Nov2023 22:13 x y", "file 7 - 0644 x y"),
+            // Owner and group that look like a date.
+            ("-rw-r--r-- 1 3 May 8192 Jan 31  2017 May 3", "file 8192 2017-01-31 0644 May 3"),
+            ("-rw-r--r-- 1 3 May 2003 Jan 31  2017 May 3", "file 2003 2017-01-31 0644 May 3"),
+            ("-rw-r--r-- 1 u g 7 Jan 31  2017 Jan 3 2011", "file 7 2017-01-31 0644 Jan 3 2011"),
+            ("-rw-r--r-- 1 me staff 12 1582912740 a b", "file 12 2020-02-28T17:59:00 0644 a b"),
+            ("-rw-r--r-- 1 me staff 12 1582912740", "file 12 - 0644 1582912740"),
+            ("- whatever you feel like 848 Dec 14 11:22 a b", "file 848 2025-12-14T11:22 - a b"),
             // A directory that is marked as one.
             ("drwxr-xr-x 3 u g 512 Jan 22  2001 sub/", "dir 512 2001-01-22 0755 sub"),
         ];
@@ -373,6 +295,12 @@ mod tests {
             ("2.   Okt.  2003", "2003-10-02"),
             ("szept 26 20:10", "2026-09-26T20:10"),
             ("14 févr. 2020", "2020-02-14"),
+            ("14 de gen. 2020", "2020-01-14"),
+            ("de març  4  2020", "2020-03-04"),
+            ("Thg 3 14 20:10", "2026-03-14T20:10"),
+            ("14 Thg 12  2019", "2019-12-14"),
+            ("лип 14  2019", "2019-07-14"),
+            ("lip 14  2019", "2019-07-14"),
             ("23 май 2011", "2011-05-23"),
             ("8月 17日 20:10", "2026-08-17T20:10"),
             ("2月18日 2006年", "2006-02-18"),
@@ -429,6 +357,33 @@ mod tests {
         // The same for a time behind a year: `ls` writes two blanks before its years.
         assert_eq!(lines(&["Nov 14 2023 22:13 a"]), ["2023-11-14T22:13 a"]);
         assert_eq!(lines(&["Nov 14  2023 22:13 a"]), ["2023-11-14 22:13 a"]);
+        // Files called AM and PM, among others.
+        assert_eq!(
+            lines(&["Nov 14 10:13 PM x", "Nov 14 10:14 AM", "Nov  4 14:13 x"]),
+            ["2026-11-14T10:13 PM x", "2026-11-14T10:14 AM", "2026-11-04T14:13 x"]
+        );
+        assert_eq!(lines(&["Nov 14 10:13 AM x", "Nov 14  2025 y"]), ["2026-11-14T10:13 AM x", "2025-11-14 y"]);
+        assert_eq!(lines(&["Nov 14 10:13 AM x", "Nov  4 09:13 PM y"]), ["2026-11-14T10:13 x", "2026-11-04T21:13 y"]);
+        assert_eq!(
+            lines(&["2025-11-14 22:13 AM", "2025-11-14 10:13 PM"]),
+            ["2025-11-14T22:13 AM", "2025-11-14T10:13 PM"]
+        );
+        // Blanks before all names of many are a column's.
+        assert_eq!(
+            lines(&["Nov 14 10:13   a", "Nov 14 10:13    b", "Nov 14  2025   c d"]),
+            ["2026-11-14T10:13 a", "2026-11-14T10:13  b", "2025-11-14 c d"]
+        );
+        assert_eq!(lines(&["Nov 14 10:13  a", "Nov 14 10:13  b"]), ["2026-11-14T10:13  a", "2026-11-14T10:13  b"]);
+        // The other months tell whose months they are.
+        assert_eq!(lines(&["lip 14  2019 a", "kol 14  2019 b"]), ["2019-06-14 a", "2019-08-14 b"]);
+        assert_eq!(lines(&["lip 14  2019 a", "sie 14  2019 b"]), ["2019-07-14 a", "2019-08-14 b"]);
+        // NetWare puts one blank or several in front of all its names.
+        let netware = |blanks: &str| {
+            let line = |name: &str| format!("- [RWCEAFMS] u 7 Jan 22  2001{blanks}{name}\n");
+            shown_at_2026([line("x"), line(" y")].concat())
+        };
+        assert_eq!(netware(" "), ["file 7 2001-01-22 - x", "file 7 2001-01-22 -  y"]);
+        assert_eq!(netware("    "), ["file 7 2001-01-22 - x", "file 7 2001-01-22 - y"]);
         // AIX fills the column behind the year.
         assert_eq!(lines(&["Mar 11 2007  *", "Jun 26 10:21 x"]), ["2007-03-11 *", "2026-06-26T10:21 x"]);
         assert_eq!(lines(&["Mar 11 2007  lead", "Mar 11 2007 x"]), ["2007-03-11  lead", "2007-03-11 x"]);
@@ -474,7 +429,8 @@ mod tests {
                     let entry = parse_at(&line).expect("readable").expect("an entry");
                     prop_assert_eq!((entry.name, entry.meta.size, entry.meta.mode), (name, Some(size), Some(0o640)));
                 }
-                None => prop_assert!(!matches!(parse_at(&line), Ok(Some(_)))),
+                // Of a path, the last part is the name.
+                None => prop_assert!(name[0] == b'/' || !matches!(parse_at(&line), Ok(Some(_)))),
             }
         }
 

@@ -110,7 +110,8 @@ fn named_day(word: &[u8], context: &Context) -> Option<(u16, u8, u8)> {
 
 /// `213/216`, `213`, `2KB`, `******`; the outer None where it is none of these.
 ///
-/// What fits into the blocks behind the slash only as bytes is bytes (MultiNet).
+/// Used blocks are blocks even where there are more of them than are allocated, as FileZilla takes them, too; but no disk
+/// has more than 32 bits count, so what fits only as bytes is bytes (MultiNet).
 fn size(word: &[u8]) -> Option<Option<u64>> {
     if !word.is_empty() && word.iter().all(|b| *b == b'*') {
         return Some(None);
@@ -127,7 +128,8 @@ fn size(word: &[u8]) -> Option<Option<u64>> {
     if parts.next().is_some() {
         return None;
     }
-    let in_bytes = allocated.is_some_and(|blocks| used > blocks && used <= blocks.saturating_mul(BLOCK));
+    let in_bytes = used > u64::from(u32::MAX)
+        && allocated.is_some_and(|blocks| used > blocks && used <= blocks.saturating_mul(BLOCK));
     Some(if in_bytes { Some(used) } else { used.checked_mul(BLOCK) })
 }
 
@@ -164,6 +166,7 @@ mod tests {
             ("n;1   [SUMMARY]    1/3     2-AUG-2006 13:05  (RWE,RWE,RE,)", "file 512 2006-08-02T13:05 - n"),
             ("n;1       17-JUN-1994 17:25:37     9/13     (RWED,RWED,R,)", "file 4608 1994-06-17T17:25:37 - n"),
             ("[A.DIR]n;1 1/3 5-MAR-1993 18:09", "file 512 1993-03-05T18:09 - n"),
+            ("n;1       17-JUN-1994 17:25:37     5107/11     (RWED,RWED,R,)", "file 2614784 1994-06-17T17:25:37 - n"),
             // Sizes in bytes, in kilobytes, too large for their column.
             ("n;1   2199023255040/4294967295 5-MAR-1993 18:09", "file 2199023255040 1993-03-05T18:09 - n"),
             ("n;1 2KB 23-SEP-2005 14:57:07.27", "file 2048 2005-09-23T14:57:07 - n"),

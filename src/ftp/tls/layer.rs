@@ -120,7 +120,10 @@ impl Layer {
     fn decrypt(&mut self) -> io::Result<()> {
         while self.from < self.to {
             self.from += self.tls.read_tls(&mut &self.raw[self.from..self.to])?;
-            let state = self.tls.process_new_packets().map_err(|e| trouble(&e))?;
+            let state = self.tls.process_new_packets().map_err(|e| {
+                let words = &self.raw[..self.to.min(WORDS)];
+                io::Error::new(ErrorKind::InvalidData, Trouble::from_rustls(&e).with_words(words))
+            })?;
             if state.plaintext_bytes_to_read() > 0 || state.peer_has_closed() {
                 break;
             }
@@ -168,9 +171,8 @@ impl fmt::Debug for Layer {
     }
 }
 
-fn trouble(error: &rustls::Error) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, Trouble::from_rustls(error))
-}
+/// Enough for one reply of a server that speaks in the clear.
+const WORDS: usize = 500;
 
 /// A dozen records at a time.
 const RAW: usize = 192 << 10;

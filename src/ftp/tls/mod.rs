@@ -5,7 +5,9 @@
 //! demand as the proof that both have the same client at their end. [`verify`] decides about certificates and finds the
 //! words for what is wrong with them, [`layer`] puts records onto a TCP stream.
 
+mod key;
 pub(crate) mod layer;
+mod tickets;
 mod verify;
 
 use std::fmt;
@@ -15,13 +17,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use log::debug;
-use rustls::client::{ClientSessionMemoryCache, Resumption};
+use rustls::client::{ClientSessionStore, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, Error, SupportedProtocolVersion};
+use zeroize::Zeroizing;
 
+use self::tickets::Tickets;
 use self::verify::Verifier;
 use crate::config::{Tls, TlsMode, TlsVersions};
 
@@ -50,6 +54,9 @@ struct Identity {
 pub(crate) struct Session {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    tickets: Arc<Tickets>,
+    /// TLS 1.3 was left out, because this server does not seem to resume it.
+    old: bool,
 }
 
 impl Security {
@@ -58,7 +65,12 @@ impl Security {
     /// # Errors
     /// One line that names the file.
     pub(crate) fn new(settings: &Tls, host: &str) -> Result<Self, String> {
-        let name = server_name(host).ok_or_else(|| format!("'{host}' is no name that a certificate can have"))?;
+        let name = match server_name(host) {
+            Some(name) => name,
+            // Nobody will ask.
+            None if settings.mode == TlsMode::Off => ServerName::IpAddress(IpAddr::from([0, 0, 0, 0]).into()),
+            None => return Err(format!("'{host}' is no name that a certificate can have (tls=off does without)")),
+        };
         let authorities = match (&settings.cacert, &settings.capath) {
             _ if settings.mode == TlsMode::Off => None,
             (None, None) => None,
@@ -112,13 +124,16 @@ impl Security {
             .with_custom_certificate_verifier(verifier);
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
-            Some(Identity { chain, key }) => builder
-                .with_client_auth_cert(chain.clone(), key.clone_key())
-                .map_err(|e| format!("the key of 'cert' cannot be used: {e}"))?,
+            Some(Identity { chain, key }) => {
+                builder.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(|e| match e {
+                    Error::InconsistentKeys(_) => "the key does not belong to the certificate of 'cert'".to_string(),
+                    e => format!("the key of 'cert' cannot be used: {e}"),
+                })?
+            }
         };
-        let tickets = Arc::new(ClientSessionMemoryCache::new(TICKETS));
-        config.resumption = Resumption::store(tickets);
-        Ok(Session { config: Arc::new(config), name: self.name.clone() })
+        let tickets = Tickets::new();
+        config.resumption = Resumption::store(Arc::clone(&tickets) as Arc<dyn ClientSessionStore>);
+        Ok(Session { config: Arc::new(config), name: self.name.clone(), tickets, old })
     }
 
     fn make_verifier(&self) -> Verifier {
@@ -131,6 +146,23 @@ impl Session {
     /// A connection that has said nothing yet; it resumes the newest session there is.
     pub(crate) fn connection(&self) -> Result<ClientConnection, Trouble> {
         ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(|e| Trouble::from_rustls(&e))
+    }
+}
+
+impl Session {
+    /// Whether TLS 1.3 was left out.
+    pub(crate) fn is_old(&self) -> bool {
+        self.old
+    }
+
+    /// Whether the server has handed out tickets of TLS 1.3 on this connection.
+    pub(crate) fn had_tickets(&self) -> bool {
+        self.tickets.ever()
+    }
+
+    /// Whether it did, and none is left: the next data connection cannot resume anything.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.tickets.used_up()
     }
 }
 
@@ -184,20 +216,20 @@ fn certificates_in(dir: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 fn identity(cert: &Path, key: Option<&Path>) -> Result<Identity, String> {
     let chain = certificates(cert, "cert")?;
     let (option, file) = key.map_or(("cert", cert), |key| ("key", key));
-    let key = PrivateKeyDer::from_pem_file(file).map_err(|e| match e {
-        rustls::pki_types::pem::Error::NoItemsFound => {
-            format!(
-                "option '{option}': {}: there is no private key in it (PEM, not encrypted, is wanted)",
-                file.display()
-            )
+    let failed = |e: &dyn fmt::Display| format!("option '{option}': {}: {e}", file.display());
+    let pem = Zeroizing::new(fs::read(file).map_err(|e| failed(&e))?);
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| match e {
+        pem::Error::NoItemsFound if pem.windows(MARK.len()).any(|part| part == MARK) => {
+            failed(&"the key in it is encrypted, which is not supported (openssl pkey takes the pass phrase off)")
         }
-        e => format!("option '{option}': {}: {e}", file.display()),
+        pem::Error::NoItemsFound => failed(&"there is no private key in it (PEM is wanted)"),
+        e => failed(&e),
     })?;
     Ok(Identity { chain, key })
 }
 
-/// Servers remembered by one session's ticket store: there is only one.
-const TICKETS: usize = 8;
+/// How the label of an encrypted key begins in PEM (RFC 7468 11).
+const MARK: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 #[cfg(test)]
 mod tests {

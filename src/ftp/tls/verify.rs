@@ -14,6 +14,7 @@ use rustls::{
     RootCertStore, SignatureScheme,
 };
 
+use super::key;
 use crate::config::Tls;
 
 /// Decides about the server's certificate as the user's options say.
@@ -128,6 +129,7 @@ impl ServerCertVerifier for Verifier {
         match self.rules {
             // Old devices have certificates that webpki cannot even read, and there is nothing left to prove.
             Rules::Nothing => Ok(HandshakeSignatureValid::assertion()),
+            _ if !key::is_readable(cert) => key::verify_tls12(message, cert, dss, &self.algorithms),
             _ => verify_tls12_signature(message, cert, dss, &self.algorithms),
         }
     }
@@ -140,6 +142,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, Error> {
         match self.rules {
             Rules::Nothing => Ok(HandshakeSignatureValid::assertion()),
+            _ if !key::is_readable(cert) => key::verify_tls13(message, cert, dss, &self.algorithms),
             _ => verify_tls13_signature(message, cert, dss, &self.algorithms),
         }
     }
@@ -156,12 +159,14 @@ pub(crate) struct Trouble {
     kind: TroubleKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum TroubleKind {
     /// It will be so the next time, too.
     Ours,
     /// The records are broken: so is the connection.
     Broken,
+    /// There are no records: what came in their place.
+    Clear(Vec<u8>),
 }
 
 impl Trouble {
@@ -174,17 +179,18 @@ impl Trouble {
         }
         let ours = |text: &str| Self { text: text.into(), kind: TroubleKind::Ours };
         match error {
-            Error::InvalidMessage(InvalidMessage::InvalidContentType) => ours(
-                "the server does not answer in TLS (ftps:// and 'implicit' are for TLS from the first byte on, \
-                      ftpes:// for AUTH TLS)",
-            ),
+            Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+                Self { text: "the server does not answer in TLS".into(), kind: TroubleKind::Clear(Vec::new()) }
+            }
             Error::AlertReceived(AlertDescription::ProtocolVersion)
             | Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
                 ours("the server speaks no version of TLS that is allowed here: 1.2 or 1.3, see the option tls_version")
             }
+            Error::AlertReceived(AlertDescription::CertificateRequired) => {
+                ours("the server wants to see a certificate of ours: options cert and key")
+            }
             Error::AlertReceived(
-                AlertDescription::CertificateRequired
-                | AlertDescription::BadCertificate
+                AlertDescription::BadCertificate
                 | AlertDescription::UnknownCA
                 | AlertDescription::AccessDenied
                 | AlertDescription::CertificateUnknown,
@@ -195,6 +201,22 @@ impl Trouble {
             ),
             Error::PeerIncompatible(_) | Error::InvalidCertificate(_) => ours(&error.to_string()),
             _ => Self { text: error.to_string(), kind: TroubleKind::Broken },
+        }
+    }
+
+    /// Adds what came in place of a record.
+    pub(super) fn with_words(self, words: &[u8]) -> Self {
+        match self.kind {
+            TroubleKind::Clear(_) => Self { kind: TroubleKind::Clear(words.to_vec()), ..self },
+            TroubleKind::Ours | TroubleKind::Broken => self,
+        }
+    }
+
+    /// What came in the clear, where something did that is no TLS at all.
+    pub(crate) fn clear_words(&self) -> Option<&[u8]> {
+        match &self.kind {
+            TroubleKind::Clear(words) => Some(words),
+            TroubleKind::Ours | TroubleKind::Broken => None,
         }
     }
 
@@ -240,6 +262,12 @@ fn words(error: &Error, cert: &CertificateDer<'_>, name: &ServerName<'_>) -> Str
             "the server's certificate comes from an unknown authority (name it with cacert=FILE, or accept the \
              certificate with {accept})"
         ),
+        CertificateError::Other(OtherError(inner)) if inner.to_string() == "UnsupportedCertVersion" => {
+            format!("the server's certificate is of X.509 version 1, which names nobody (accept it with {accept})")
+        }
+        CertificateError::Other(OtherError(inner)) => {
+            format!("the server's certificate cannot be used: {inner} (accept it with {accept})")
+        }
         other => format!("the server's certificate cannot be used: {other} (accept it with {accept})"),
     }
 }
@@ -259,7 +287,12 @@ fn until(problem: &CertificateError) -> String {
 /// The first names that the certificate is for. They come from the server: nothing that could steer a terminal.
 fn holders(problem: &CertificateError) -> String {
     let CertificateError::NotValidForNameContext { presented, .. } = problem else { return String::new() };
-    let names: Vec<String> = presented.iter().take(3).map(|n| n.escape_debug().to_string()).collect();
+    // They come as `DnsName("ftp.example.org")`.
+    let bare = |name: &String| {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+        inner.trim_matches('"').escape_debug().to_string()
+    };
+    let names: Vec<String> = presented.iter().take(3).map(bare).collect();
     if names.is_empty() { ", and names nobody".into() } else { format!(", but for {}", names.join(", ")) }
 }
 

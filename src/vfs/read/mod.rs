@@ -403,6 +403,7 @@ impl FileReader {
         }
         debug!("{} has changed since it was listed: reading the new version", self.shown());
         dirs.forget(nodes.parent(self.ino));
+        kernel.forget_size(self.ino);
         kernel.forget_content(self.ino);
         true
     }

@@ -204,7 +204,7 @@ impl Session {
         if self.hub.personality.opens_twice {
             self.say("150 About to start data transfer.")?;
         }
-        self.say(opening)
+        if self.hub.personality.opens_silently { Ok(()) } else { self.say(opening) }
     }
 
     fn open_data(&mut self, stream: TcpStream) {

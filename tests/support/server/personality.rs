@@ -51,6 +51,8 @@ pub struct Personality {
     pub opens_before_accept: bool,
     /// Two preliminary replies instead of one (FileZilla Server).
     pub opens_twice: bool,
+    /// Transfers begin without a preliminary reply.
+    pub opens_silently: bool,
     /// 226 is sent only after the client has closed its end of the data connection (ProFTPD).
     pub waits_for_close: bool,
     /// A failed RETR or an ABOR closes the listener of the last EPSV (ProFTPD).
@@ -205,6 +207,7 @@ impl Personality {
             list_limit: None,
             opens_before_accept: false,
             opens_twice: false,
+            opens_silently: false,
             waits_for_close: false,
             failure_drops_passive: false,
             rest_is_short_lived: false,

@@ -8,6 +8,7 @@ use super::log::Handshake;
 use rustls::server::{
     NoClientAuth, NoServerSessionStorage, ServerConfig, ServerConnection, StoresServerSessions, WebPkiClientVerifier,
 };
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{HandshakeKind, ProtocolVersion};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -134,6 +135,7 @@ impl Tls {
     /// What one control connection and its data connections use; `of_server` are the sessions that all share.
     pub(super) fn config(&self, of_server: &Arc<Sessions>) -> Arc<ServerConfig> {
         let (chain, key) = self.certificate.der();
+        let key = provider().key_provider.load_private_key(key).expect("ring knows the key's kind");
         let verifier = match self.client_certificate {
             false => Arc::new(NoClientAuth),
             true => WebPkiClientVerifier::builder_with_provider(Arc::new(authority().roots()), provider())
@@ -144,8 +146,8 @@ impl Tls {
             .with_protocol_versions(self.versions.known())
             .expect("ring speaks all versions")
             .with_client_cert_verifier(verifier)
-            .with_single_cert(chain, key)
-            .expect("key and certificate belong together");
+            // Not checked against each other: some tests want a server that has not the key of what it shows.
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key))));
         config.session_storage = match (self.resumes, self.reuse) {
             (false, _) => Arc::new(NoServerSessionStorage {}),
             (true, Reuse::OfConnection) => Arc::new(Sessions::default()),
