@@ -13,6 +13,10 @@ pub fn check(data: &[u8]) {
     assert_eq!(parse_list_as(data, &found), parsed, "with the style found");
     let found = Reading { order: parsed.order, ..found };
     assert_eq!(parse_list_as(data, &found), parsed, "with the style and the order found");
+    if !data.contains(&b'\r') {
+        let lines: Vec<&[u8]> = data.split(|&b| b == b'\n').collect();
+        assert_eq!(parse_list(&lines.join(&b"\r\n"[..]), NOW), parsed, "with CR LF");
+    }
     for now in [i64::MIN, 0, i64::MAX] {
         sane(&parse_list(data, now), data);
     }

@@ -101,7 +101,6 @@ impl Words<'_> {
     }
 
     fn quoted(&mut self) -> Result<Vec<u8>, String> {
-        let line = self.line();
         let mut word = Vec::new();
         let mut bytes = self.text[self.at + 1..].iter();
         while let Some(&byte) = bytes.next() {
@@ -120,7 +119,8 @@ impl Words<'_> {
                 other => word.push(other),
             }
         }
-        Err(format!("line {line}: the closing quote is missing"))
+        // Where the quote was opened; counted only now, for each word would look at all the lines before it.
+        Err(format!("line {}: the closing quote is missing", self.line()))
     }
 
     /// A macro goes on to the next empty line.
@@ -186,6 +186,13 @@ mod tests {
             let error = parse(text.as_bytes()).expect_err(text);
             assert_eq!(error, want);
         }
+    }
+
+    #[test]
+    fn a_long_file_costs_one_look_at_each_line() {
+        // Each quoted word once counted all the lines before it, for an error that it did not have.
+        let text = [&b"machine \"h\"\nlogin \"bob\"\n".repeat(200_000)[..], b"password \"hunter2"].concat();
+        assert_eq!(parse(&text), Err("line 400001: the closing quote is missing".into()));
     }
 
     proptest! {
