@@ -101,7 +101,9 @@ impl Client {
             let reply = control.reply(verb, self.stall().min(end))?;
             match reply.code.class() {
                 Class::Preliminary => {}
-                _ if unresumed && wants_resumption(&reply) => return Err(unresumable(control, verb, &reply)),
+                _ if unresumed && lines.is_empty() && wants_resumption(&reply) => {
+                    return Err(unresumable(control, verb, &reply));
+                }
                 Class::Completion => {
                     return Ok(Fetched::Lines { lines, machine, complete: !listing_truncated(&reply) });
                 }

@@ -26,7 +26,9 @@ pub(crate) struct Retr {
     state: State,
     /// Bytes still to be thrown away, where the server cannot start in the middle.
     skip: u64,
-    /// The data was encrypted, but not in the control connection's session.
+    /// Some byte has arrived.
+    brought: bool,
+    /// The data was encrypted, but not in the control connection's session, and empty.
     unresumed: bool,
 }
 
@@ -95,7 +97,7 @@ pub(crate) fn retrieve(
         lease.control_mut().dialect().learn(Skill::Mlst, Can::No);
     }
     let skip = if moved { 0 } else { from };
-    Ok(Box::new(Retr { lease, data, version, state, skip, unresumed: false }))
+    Ok(Box::new(Retr { lease, data, version, state, skip, brought: false, unresumed: false }))
 }
 
 /// Why a transfer did not begin.
@@ -138,12 +140,13 @@ impl Download for Retr {
             let Some(data) = &mut self.data else { return Ok(0) };
             let got = data.read(buf, deadline).map_err(|e| Error::io("RETR", e).with_retry(Retry::Safe))?;
             if got == 0 {
-                self.unresumed = data.is_encrypted() && !data.is_resumed();
+                self.unresumed = !self.brought && data.is_encrypted() && !data.is_resumed();
                 // ProFTPD sends its 226 only after we have closed our end.
                 self.data = None;
                 self.state = State::Ended;
                 return Ok(0);
             }
+            self.brought = true;
             let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(got);
             self.skip -= skipped as u64;
             // What is thrown away is progress, too.
