@@ -279,6 +279,29 @@ fn tls_that_was_promised_is_never_given_up() {
     works(&scene, &client);
 }
 
+/// RFC 2228: TLS is known, but its certificate is not there.
+#[test]
+fn a_server_whose_certificate_is_missing_has_no_tls() {
+    let scene = Scene::new(Personality::mlsd(), TlsMode::Try);
+    scene.server.fault(Fault::reply("AUTH", "431 Necessary resources unavailable."));
+    works(&scene, &scene.entered());
+    let scene = Scene::new(Personality::mlsd(), TlsMode::Require);
+    scene.server.fault(Fault::reply("AUTH", "431 Necessary resources unavailable."));
+    assert!(scene.refused().contains("431") || scene.refused().contains("Necessary resources"));
+}
+
+/// FileZilla Server 0.9 breaks off the handshake itself where the session is not resumed, and says 425 then.
+#[test]
+fn a_handshake_that_is_broken_off_for_want_of_a_session_leads_to_the_older_version() {
+    let tls = Tls { no_tickets: true, ..Tls::required() };
+    let scene = Scene::new(Personality::mlsd().with_tls(tls), TlsMode::Require);
+    let client = scene.entered();
+    let words = "425 Can't open data connection.";
+    scene.server.fault(Fault::cut(Stage::DataHandshake, Cut::data(End::Fin).saying(words)).times(1));
+    works(&scene, &client);
+    assert!(scene.server.log().handshakes().iter().any(|how| how.data && !how.tls13), "{}", scene.server.log());
+}
+
 /// A device that leaves at the first verb that it does not know, each time.
 #[test]
 fn a_server_that_hangs_up_at_auth_is_used_in_the_clear_at_the_third_try() {

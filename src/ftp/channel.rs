@@ -9,7 +9,7 @@ use std::net::{IpAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use log::{debug, warn};
+use log::debug;
 
 use super::control::{Control, failed};
 use super::dialect::{Can, Skill};
@@ -17,6 +17,7 @@ use super::reply::{Class, Reply};
 use super::socket::{Shaking, Socket};
 use super::tls::Session;
 use super::tls::layer::Shake;
+use super::transfer::{unresumable, wants_resumption};
 use crate::base::sys::{self, Ready};
 use crate::base::{Deadline, sync};
 use crate::remote::{Error, ErrorKind, Result, Retry};
@@ -180,7 +181,11 @@ fn given_up(
             None | Some(Class::Preliminary) => {}
             Some(Class::Transient | Class::Permanent) => {
                 debug!("{error}");
-                return Ok(Begun::new(replies, None));
+                // FileZilla Server 0.9 breaks the handshake itself off where the session is not resumed.
+                return match replies.last().filter(|reply| wants_resumption(reply)) {
+                    Some(reply) => Err(unresumable(control, last, reply)),
+                    None => Ok(Begun::new(replies, None)),
+                };
             }
             // The server has sent everything, to somebody who is not us: nothing came here.
             Some(Class::Completion | Class::Intermediate) => return Err(error),
@@ -261,13 +266,13 @@ impl Stage {
 /// The server's connection, if it has come. Others that find the port are sent away: what they send is not the server's
 /// (CVE-2026-28295 is about a client that did not look).
 fn accept(listener: &TcpListener, peer: IpAddr) -> io::Result<Option<Socket>> {
-    loop {
+    for _ in 0..MOST_STRANGERS {
         match listener.accept() {
             Ok((stream, from)) if from.ip().to_canonical() == peer.to_canonical() => {
                 stream.set_nonblocking(false)?;
                 return Socket::new(stream).map(Some);
             }
-            Ok((_, from)) => warn!("a data connection from {from} was refused: the server is {peer}"),
+            Ok((_, from)) => debug!("a data connection from {from} was refused: the server is {peer}"),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             // It came and went.
@@ -275,7 +280,11 @@ fn accept(listener: &TcpListener, peer: IpAddr) -> io::Result<Option<Socket>> {
             Err(e) => return Err(e),
         }
     }
+    Err(io::Error::new(io::ErrorKind::ConnectionRefused, "others than the server connect to the data port"))
 }
+
+/// Strangers at the door before the transfer is given up.
+const MOST_STRANGERS: u32 = 16;
 
 /// How long the server may take to explain a handshake that it broke off.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -156,7 +156,8 @@ impl Connector {
                 self.dialect.learn(Skill::Tls, Can::Yes);
                 self.encrypt(control, deadline)
             }
-            Class::Permanent if self.may_be_clear() => {
+            // 431: TLS is known, but a certificate or a library is missing (RFC 2228 7).
+            _ if self.may_be_clear() && (reply.class() == Class::Permanent || reply.code.get() == 431) => {
                 warn!("the server has no TLS ({}): passwords and files cross the network in the clear", reply.text());
                 self.dialect.learn(Skill::Tls, Can::No);
                 Ok(control)
