@@ -526,3 +526,20 @@ fn a_server_that_hangs_up_at_feat_is_used_without_it() {
     assert_eq!(read(&client, "/d/a.txt", 3).expect("readable"), b"lo world");
     assert_eq!(server.log().verb("FEAT"), 1, "{}", server.log());
 }
+
+#[test]
+fn many_times_are_asked_for_on_two_connections_and_stay_in_order() {
+    let files: Vec<(String, i64)> = (0..300).map(|n| (format!("f{n:03}"), DEFAULT_MTIME + n)).collect();
+    let tree = files.iter().fold(Tree::new(), |tree, (name, at)| tree.file(format!("d/{name}"), b"x", *at));
+    let server = FakeServer::start(Personality::unix_list(), tree);
+    let client = client(&server);
+    let names: Vec<Name> = files.iter().map(|(name, _)| Name::new(name.as_bytes()).expect("valid")).collect();
+    let times = client.times(&path("/d"), &names, soon()).expect("times");
+    let wanted: Vec<_> = files.iter().map(|(_, at)| Some(Stamp::exact(*at))).collect();
+    assert!(times == wanted, "{times:?}");
+    assert_eq!(server.max_seen_connections(), 2);
+    // And where there is only one, one after the other.
+    let alone = client_with(&ftpfs::config::Server { max_connections: 1, ..config(&server) });
+    alone.enter(b"", soon()).expect("the login works");
+    assert!(alone.times(&path("/d"), &names, soon()).expect("times") == wanted);
+}

@@ -337,7 +337,12 @@ impl Remote for Client {
     }
 
     fn times(&self, dir: &RemotePath, names: &[Name], deadline: Deadline) -> Result<Vec<Option<Stamp>>> {
-        Ok(self.mdtms(dir, names, deadline)?.iter().map(|reply| self.dialect.mdtm(reply.as_ref()?)).collect())
+        let replies = if names.len() < TWO_WAYS {
+            self.mdtms(dir, names, deadline)?
+        } else {
+            self.mdtms_two_ways(dir, names, deadline)?
+        };
+        Ok(replies.iter().map(|reply| self.dialect.mdtm(reply.as_ref()?)).collect())
     }
 
     fn links(&self, dir: &RemotePath, deadline: Deadline, each: &mut dyn FnMut(Name, &[u8])) -> Result<()> {
@@ -414,6 +419,9 @@ fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> bool {
         && fresh_failures < FRESH_ATTEMPTS
         && !deadline.passed()
 }
+
+/// Times that are worth a second connection.
+const TWO_WAYS: usize = 128;
 
 /// New connections that may fail one request.
 const FRESH_ATTEMPTS: u32 = 2;
