@@ -17,6 +17,8 @@ pub struct Config {
     pub server: Server,
     /// What files look like and how long is believed what was heard of them.
     pub files: Files,
+    /// How files are written.
+    pub write: Write,
     /// Where and how the kernel mounts it.
     pub mount: Mount,
 }
@@ -223,9 +225,66 @@ pub struct Files {
     pub memory: usize,
 }
 
+/// How files are written.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// How a file with content gets new content.
+    pub upload: UploadWay,
+    /// The local directory for what is on its way to the server: not below the mountpoint, on a disk rather than in
+    /// memory. Made where it is missing.
+    pub spool: PathBuf,
+    /// Most bytes in it; as many as its disk has where None.
+    pub spool_limit: Option<u64>,
+    /// close(2) returns when the data is safe on this machine; it travels later.
+    pub writeback: bool,
+    /// How long the end of the mount waits for what is still to be stored.
+    pub drain_timeout: Duration,
+    /// Symlinks are files of the format that Minshall and French have made up, where the server has none.
+    pub mfsymlinks: bool,
+    /// What a program is told that sets what the server cannot keep.
+    pub perms: Perms,
+}
+
+impl Write {
+    /// What is so unless somebody wants it otherwise, with a spool in the directory `spool`.
+    pub fn new(spool: PathBuf) -> Self {
+        Self {
+            upload: UploadWay::Auto,
+            spool,
+            spool_limit: None,
+            writeback: false,
+            drain_timeout: Duration::from_secs(60),
+            mfsymlinks: false,
+            perms: Perms::Ignore,
+        }
+    }
+}
+
+/// How a file with content gets new content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadWay {
+    /// Under a temporary name that then replaces it, in place where the server does not allow that; a new file in place.
+    Auto,
+    /// Always in place: the old content is gone as soon as the upload begins.
+    InPlace,
+    /// Always under a temporary name, also a new file.
+    Atomic,
+}
+
+/// What a program is told that sets what the server cannot keep: owners, modes, times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Perms {
+    /// It is done; the log says once that it is not.
+    Ignore,
+    /// It is not permitted.
+    Strict,
+}
+
 /// Where and how the kernel mounts it.
 #[derive(Clone, Debug)]
 pub struct Mount {
+    /// Nothing may be changed.
+    pub read_only: bool,
     /// The directory to mount on, absolute.
     pub mountpoint: PathBuf,
     /// Shown as the source in `mount` and `df`; holds no password.

@@ -26,7 +26,7 @@ use self::options::Meaning;
 use self::table::{Draft, Group, Setting};
 use self::url::{Scheme, Url};
 use crate::base::sys;
-use crate::config::{Config, Files, Mount, Server, Tls, TlsMode};
+use crate::config::{Config, Files, Mount, Server, Tls, TlsMode, Write};
 use crate::logging;
 
 /// What the command line asks for.
@@ -272,7 +272,8 @@ fn finish(
         data: draft.data.clone(),
         listing: draft.listing.clone(),
     };
-    let config = Config { server, files: files(&draft), mount: mount(&draft, mountpoint, source) };
+    let write = Write::new(std::env::temp_dir().join("ftpfs"));
+    let config = Config { server, files: files(&draft), write, mount: mount(&draft, mountpoint, source) };
     Ok(Settings { config, foreground: draft.foreground || draft.debug, log, notes: draft.notes })
 }
 
@@ -292,6 +293,7 @@ fn files(draft: &Draft) -> Files {
 
 fn mount(draft: &Draft, mountpoint: PathBuf, source: String) -> Mount {
     Mount {
+        read_only: false,
         mountpoint,
         source,
         allow_other: draft.allow_other,

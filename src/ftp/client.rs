@@ -30,7 +30,8 @@ use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
 use crate::config::{Data, Server};
 use crate::remote::{
-    Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Remote, RemotePath, Result, Retry, Stamp, Version,
+    Abilities, Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Outcome, Remote, RemotePath, Result, Retry,
+    Settings, Stamp, Store, Upload, Version,
 };
 
 /// One FTP server, as [`Remote`] wants it.
@@ -401,6 +402,38 @@ impl Remote for Client {
                 }
             }
         }
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::default()
+    }
+
+    fn upload(&self, _: &RemotePath, _: Store, _: &Arc<Recall>, _: Deadline) -> Result<Box<dyn Upload>> {
+        Err(Error::new(ErrorKind::Unsupported, "STOR"))
+    }
+
+    fn remove_file(&self, _: &RemotePath, _: Deadline) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "DELE"))
+    }
+
+    fn remove_dir(&self, _: &RemotePath, _: Deadline) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "RMD"))
+    }
+
+    fn make_dir(&self, _: &RemotePath, _: Option<u16>, _: Deadline) -> Result<Outcome> {
+        Err(Error::new(ErrorKind::Unsupported, "MKD"))
+    }
+
+    fn make_link(&self, _: &RemotePath, _: &[u8], _: Deadline) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "SITE SYMLINK"))
+    }
+
+    fn rename(&self, _: &RemotePath, _: &RemotePath, _: &Settings, _: Deadline) -> Result<Outcome> {
+        Err(Error::new(ErrorKind::Unsupported, "RNTO"))
+    }
+
+    fn set(&self, files: &[(RemotePath, Settings)], _: Deadline) -> Result<Vec<Outcome>> {
+        Ok(vec![Outcome::default(); files.len()])
     }
 
     fn upkeep(&self) {

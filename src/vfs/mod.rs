@@ -16,6 +16,7 @@ mod node;
 mod ops;
 mod read;
 mod workers;
+mod write;
 
 pub use attr::{Attr, Look, Space};
 pub use error::{Error, Fault, Result};
