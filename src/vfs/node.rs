@@ -42,6 +42,10 @@ struct Node {
     open: usize,
     /// The file has become another one under those who read it: this inode is only theirs any more.
     outdated: bool,
+    /// Somebody writes it here: what the server shows meanwhile is not another file, but half of this one.
+    written: bool,
+    /// Changes of the content that this mount has made: whoever reads goes on with the new one.
+    epoch: u64,
 }
 
 /// What is known of a node, and since when.
@@ -64,7 +68,8 @@ pub(crate) struct Content {
 
 impl NodeTable {
     pub(crate) fn new(root: RemotePath, known: Known) -> Self {
-        let node = Node { place: None, lookups: 1, known, content: None, open: 0, outdated: false };
+        let node =
+            Node { place: None, lookups: 1, known, content: None, open: 0, outdated: false, written: false, epoch: 0 };
         let tree = Tree { nodes: HashMap::from([(Ino::ROOT, node)]), names: HashMap::new(), next: Ino::ROOT.0 + 1 };
         Self { tree: Ranked::new(tree), root }
     }
@@ -94,7 +99,19 @@ impl NodeTable {
         let ino = Ino(tree.next);
         tree.next += 1;
         tree.names.insert(place.clone(), ino);
-        tree.nodes.insert(ino, Node { place: Some(place), lookups: 1, known, content: None, open: 0, outdated: false });
+        tree.nodes.insert(
+            ino,
+            Node {
+                place: Some(place),
+                lookups: 1,
+                known,
+                content: None,
+                open: 0,
+                outdated: false,
+                written: false,
+                epoch: 0,
+            },
+        );
         Some(ino)
     }
 
@@ -195,6 +212,27 @@ impl NodeTable {
         }
     }
 
+    /// Binds `ino` to the `version` that this mount has just made of it.
+    pub(crate) fn replace(&self, ino: Ino, version: &Version, file: FileId) {
+        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+            node.content = Some(Content { version: version.clone(), file, handed: false });
+            node.outdated = false;
+            node.epoch += 1;
+        }
+    }
+
+    /// How often this mount has changed the content of `ino`.
+    pub(crate) fn epoch(&self, ino: Ino) -> u64 {
+        self.tree.lock().nodes.get(&ino).map_or(0, |node| node.epoch)
+    }
+
+    /// Whether somebody writes `ino` here.
+    pub(crate) fn set_written(&self, ino: Ino, written: bool) {
+        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+            node.written = written;
+        }
+    }
+
     /// Takes note that bytes of `file` go to the kernel.
     pub(crate) fn hand_out(&self, ino: Ino, file: FileId) {
         let mut tree = self.tree.lock();
@@ -248,7 +286,7 @@ impl NodeTable {
 impl Node {
     /// Whether a handle reads a version of this file that is not the one of `meta`.
     fn is_read_as_another(&self, meta: &Meta) -> bool {
-        if self.open == 0 || self.outdated {
+        if self.open == 0 || self.outdated || self.written {
             return self.outdated;
         }
         let (Some(content), Some(size)) = (&self.content, meta.size) else { return false };
