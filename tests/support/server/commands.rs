@@ -378,7 +378,7 @@ impl Session {
             self.lock_file(unique, false)?;
         }
         let done = self.retrieve_from(path, offset, arg);
-        self.unlock_file();
+        self.close_file();
         done
     }
 

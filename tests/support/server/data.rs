@@ -281,6 +281,7 @@ impl Session {
         self.data = None;
         self.data_tls = None;
         self.slow = None;
+        self.close_file();
         self.hub.note(self.id, Event::DataClosed { bytes: self.sent, early });
     }
 

@@ -103,8 +103,7 @@ fn run(hub: &Arc<Hub>, id: u64, control: Arc<TcpStream>) {
     };
     let end = hub.killed(id).unwrap_or(end);
     session.end_data(end);
-    session.unlock_file();
-    hub.update(|state| state.uploads.retain(|(conn, _), _| *conn != id));
+    session.close_file();
     drop(session);
     if end == End::Rst {
         // Only the close of the last descriptor resets, so the reader must let go first; this wakes it and sends

@@ -123,8 +123,9 @@ impl Session {
         Ok(())
     }
 
-    /// Lets others have the file.
-    pub(super) fn unlock_file(&mut self) {
+    /// Lets others have the file: before the final reply leaves, which may make its reader look.
+    pub(super) fn close_file(&mut self) {
+        self.hub.update(|state| state.uploads.retain(|(id, _), _| *id != self.id));
         if let Some((unique, alone)) = self.held.take() {
             self.hub.unlock_file(unique, alone);
         }
@@ -165,8 +166,7 @@ impl Session {
     /// The transfer, with all the replies around it.
     fn upload(&mut self, me: &Writing, mut target: Target, arg: &[u8]) -> Step {
         let done = self.receive_file(me, &mut target, arg);
-        self.hub.update(|state| state.uploads.retain(|(id, _), _| *id != self.id));
-        self.unlock_file();
+        self.close_file();
         done
     }
 
@@ -255,7 +255,7 @@ impl Session {
                     return Ok(if full { Received::Full } else { Received::All });
                 }
                 Block::Bytes(bytes) => {
-                    full = full || !self.keep(me, target, &bytes);
+                    full = !self.keep(me, target, &bytes, full);
                     let tells = me.disk.as_ref().map(|disk| disk.tells);
                     if full && tells == Some(Tells::AtOnce) {
                         return Ok(Received::Full);
@@ -268,12 +268,12 @@ impl Session {
         }
     }
 
-    /// Stores a block; `false` when the disk is full.
-    fn keep(&mut self, me: &Writing, target: &mut Target, bytes: &[u8]) -> bool {
+    /// Stores a block; `false` when the disk is full, or was already.
+    fn keep(&mut self, me: &Writing, target: &mut Target, bytes: &[u8], full: bool) -> bool {
         self.cut_file(target);
         let (path, now) = (self.here(), self.now());
         let mut fits = bytes.len();
-        if !self.swallows {
+        if !self.swallows && !full {
             self.hub.tree.update(|tree| {
                 if let Some(disk) = &me.disk {
                     let free = disk.capacity.saturating_sub(tree.used());
@@ -289,7 +289,7 @@ impl Session {
             state.uploads.insert((self.id, path.clone()), self.sent);
             state.received.insert(path, self.sent);
         });
-        fits == bytes.len()
+        !full && fits == bytes.len()
     }
 
     fn read_block(&mut self, len: usize) -> Block {

@@ -80,7 +80,7 @@ impl FakeServer {
         self.hub.lock().received.get(&tree::join(b"", path.as_ref())).copied().unwrap_or_default()
     }
 
-    /// Uploads that have begun and have had no final reply.
+    /// Uploads that have begun and whose file is open still.
     #[must_use]
     pub fn uploads_running(&self) -> usize {
         self.hub.lock().uploads.len()
