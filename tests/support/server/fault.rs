@@ -35,10 +35,15 @@ pub enum Stage {
     AfterOpening,
     /// The opening reply sent, the handshake on the data connection due.
     DataHandshake,
-    /// After this many bytes of a transfer, counted from where it began; never reached by shorter ones.
+    /// After this many bytes of a transfer, counted from where it began; never reached by shorter ones. Of an upload:
+    /// these are stored, what follows is not read yet.
     Data(u64),
-    /// Data sent and closed, the final reply due.
+    /// Data sent and closed, the final reply due; an upload is stored.
     Final,
+    /// DELE, MKD, RMD, RNFR, RNTO, MFMT, the writing MDTM or a SITE command has been carried out, its answer is due.
+    Done(&'static str),
+    /// The answer to this verb has left (of a transfer, the final one).
+    Answered(&'static str),
 }
 
 /// How a connection ends.
@@ -108,6 +113,7 @@ pub(super) enum Action {
     Delay(Duration),
     Slow { chunk: usize, pause: Duration },
     Run(Change),
+    Swallow,
     Limit(usize, Refusal),
 }
 
@@ -171,10 +177,16 @@ impl Fault {
         Self::new(stage, Action::Delay(time))
     }
 
-    /// Sends data in chunks with a pause after each.
+    /// Sends or reads data in chunks with a pause after each.
     #[must_use]
     pub fn slow_data(chunk: usize, pause: Duration) -> Self {
         Self::new(Stage::AfterOpening, Action::Slow { chunk: chunk.max(1), pause })
+    }
+
+    /// Throws away what comes behind the first `bytes` of an upload, and says 226 nevertheless.
+    #[must_use]
+    pub fn swallow(bytes: u64) -> Self {
+        Self::new(Stage::Data(bytes), Action::Swallow)
     }
 
     /// Changes the tree at this point of the conversation.
@@ -272,7 +284,9 @@ impl Fault {
             (Stage::Login, Place::Reply) => point.verb == "PASS",
             (Stage::Feat, Place::Reply) => point.verb == "FEAT",
             (Stage::Epsv, Place::Reply) => matches!(point.verb, "EPSV" | "PASV"),
-            (Stage::Reply(verb), Place::Reply) => point.verb == verb,
+            (Stage::Reply(verb), Place::Reply)
+            | (Stage::Done(verb), Place::Done)
+            | (Stage::Answered(verb), Place::Answered) => point.verb == verb,
             (Stage::Data(wanted), Place::Data(here)) => wanted == here,
             _ => false,
         };
@@ -303,6 +317,8 @@ pub(super) enum Place {
     AfterOpening,
     Data(u64),
     Final,
+    Done,
+    Answered,
 }
 
 /// A place with what is going on there.
