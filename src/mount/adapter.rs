@@ -431,7 +431,7 @@ fn told(vfs: &Vfs, what: &str, ino: INodeNo, e: &Error) -> Errno {
 
 /// An entry with inode number 0 says that there is none, and that this may be remembered.
 const NOBODY: Attr =
-    Attr { ino: Ino(0), kind: Kind::File, size: 0, mtime: SystemTime::UNIX_EPOCH, mode: 0, uid: 0, gid: 0 };
+    Attr { ino: Ino(0), kind: Kind::File, size: 0, mtime: SystemTime::UNIX_EPOCH, mode: 0, uid: 0, gid: 0, nlink: 1 };
 
 /// As much as the kernel puts into one request.
 const LARGEST_REQUEST: u32 = 1 << 20;

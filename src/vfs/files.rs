@@ -183,7 +183,7 @@ impl Vfs {
                 return Err(e);
             }
         };
-        self.dirs.put(parent, name, meta.clone());
+        self.dirs.put(parent, name, &meta);
         let opened = self.opened(OpenFile::writing(ino, how.read, how.append, writer));
         Ok(Created { attr: self.attr(ino, meta), ttl: self.attr_ttl, opened })
     }

@@ -15,7 +15,7 @@ use super::link;
 use super::node::{Ino, Known, NodeTable};
 use super::read::Reading;
 use super::workers::Workers;
-use super::write::{Temporaries, Writing};
+use super::write::Writing;
 use crate::base::{Clock, Deadline};
 use crate::config::{Files, Write};
 use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Remote, RemotePath, Stamp};
@@ -100,12 +100,10 @@ impl Vfs {
             timeout,
         );
         let reading = Arc::new(reading);
-        let temporaries = Arc::new(Temporaries::default());
         let writing = Writing::new(
             Arc::clone(&reading),
             Arc::clone(&clock),
             spool,
-            temporaries,
             write.upload,
             files.file_mask.is_none(),
         );
@@ -171,9 +169,8 @@ impl Vfs {
 
     pub(super) fn lookup_cached(&self, parent: Ino, name: &Name) -> Option<Result<Entered>> {
         let listing = self.dirs.get(parent, self.attr_ttl.max(self.negative_ttl))?;
-        match listing.find(name.as_bytes()) {
-            Some(at) => {
-                let (meta, exact) = listing.meta(at);
+        match listing.meta(name.as_bytes()) {
+            Some((meta, exact)) => {
                 let fresh = !self.dirs.left(listing.since, self.attr_ttl).is_zero();
                 (exact && fresh).then(|| self.enter(parent, name, meta, &listing))
             }
@@ -193,7 +190,9 @@ impl Vfs {
         }
         if let Some(at) = listing.find(name.as_bytes()) {
             listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
-            return self.enter(parent, name, listing.meta(at).0, &listing);
+            if let Some((meta, _)) = listing.meta(name.as_bytes()) {
+                return self.enter(parent, name, meta, &listing);
+            }
         }
         if listing.complete {
             return Ok(Entered::Absent(self.dirs.left(listing.since, self.negative_ttl)));
@@ -265,7 +264,8 @@ impl Vfs {
         let known = match listing.find(name.as_bytes()) {
             Some(at) => {
                 listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
-                Known { meta: listing.meta(at).0, since: listing.since, exact: true }
+                let (meta, _) = listing.meta(name.as_bytes()).ok_or(ErrorKind::NotFound)?;
+                Known { meta, since: listing.since, exact: true }
             }
             None if listing.complete => return Err(ErrorKind::NotFound.into()),
             None => {
@@ -290,8 +290,7 @@ impl Vfs {
                 Some(target) => target,
                 None => {
                     let listing = vfs.listing(parent, &dir, vfs.dir_ttl.max(vfs.attr_ttl), deadline)?;
-                    let at = listing.find(name.as_bytes()).ok_or(ErrorKind::NotFound)?;
-                    listing.link(&*vfs.remote, &dir, at, deadline)?.ok_or(ErrorKind::Unsupported)?
+                    listing.link(&*vfs.remote, &dir, &name, deadline)?.ok_or(ErrorKind::Unsupported)?
                 }
             };
             link::contain(vfs.nodes.root(), &dir, &target).ok_or_else(|| {
@@ -353,10 +352,9 @@ impl Vfs {
         let left = self.dirs.left(dir.listing.since, self.attr_ttl);
         let first = usize::try_from(offset.max(2) - 2).unwrap_or(usize::MAX);
         for at in first..dir.listing.len() {
-            let name = dir.listing.name(at);
-            let (meta, exact) = dir.listing.meta(at);
+            let Some((name, meta, exact)) = dir.listing.entry(at) else { continue };
             let known = Known { meta, since: dir.listing.since, exact };
-            let Some(ino) = self.nodes.enter(dir.ino, name, known.clone()) else { return Err(Fault::NoInode.into()) };
+            let Some(ino) = self.nodes.enter(dir.ino, &name, known.clone()) else { return Err(Fault::NoInode.into()) };
             let attr = self.attr(ino, known.meta);
             let ttl = if exact { left } else { Duration::ZERO };
             let taken = emit(&DirItem { next: at as u64 + 3, name: name.as_bytes(), attr: &attr, ttl });

@@ -146,8 +146,9 @@ impl FileWriter {
         if !matches!(landing, Landing::InPlace(Store::Tail { .. })) {
             self.fill()?;
         }
-        let Writing { remote, temporaries, timeout, .. } = &*self.shared;
-        let put = Put { remote: &**remote, temporaries, path: &path, timeout: *timeout };
+        let Writing { remote, reading, timeout, .. } = &*self.shared;
+        let dir = reading.nodes.parent(self.ino);
+        let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, timeout: *timeout };
         put.run(&mut Pipe::new(self), landing)
     }
 
@@ -305,7 +306,7 @@ impl FileWriter {
         let told = version.mtime.or(done(&outcome.mtime).then(|| Stamp::exact(mtime)));
         let meta = Meta { size: Some(version.size), mtime: told, mode, unique: version.unique.clone(), ..known.meta };
         if let Some((parent, name)) = nodes.place(self.ino) {
-            dirs.put(parent, &name, meta.clone());
+            dirs.put(parent, &name, &meta);
         }
         nodes.update(self.ino, Known { exact: meta.mtime.is_some(), meta, since });
         let reader = self.shared.reading.reopen(self.ino, &version);

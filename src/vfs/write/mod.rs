@@ -24,7 +24,6 @@ use log::{debug, warn};
 
 use self::job::Transfer;
 use self::state::Shape;
-pub(crate) use self::temporary::Temporaries;
 use super::error::{Error, Fault, Result};
 use super::node::Ino;
 use super::read::{Data, FileReader, ReadReply, Reading};
@@ -45,7 +44,6 @@ pub(crate) struct Writing {
     /// Modes of new files are set as programs ask for them.
     sets_modes: bool,
     timeout: Duration,
-    pub(crate) temporaries: Arc<Temporaries>,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
     jobs: Workers,
 }
@@ -112,13 +110,12 @@ impl Writing {
         reading: Arc<Reading>,
         clock: Arc<dyn Clock>,
         spool: Arc<SpoolDir>,
-        temporaries: Arc<Temporaries>,
         way: UploadWay,
         sets_modes: bool,
     ) -> Self {
         let (remote, timeout) = (Arc::clone(&reading.remote), reading.timeout);
         let (live, jobs) = (Ranked::default(), Workers::new("upload", MOST_UPLOADS));
-        Self { remote, reading, clock, spool, way, sets_modes, timeout, temporaries, live, jobs }
+        Self { remote, reading, clock, spool, way, sets_modes, timeout, live, jobs }
     }
 
     /// The writer of `ino`, as long as there is one.

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use log::{debug, info, warn};
 
-use super::temporary::Temporaries;
+use super::temporary::Temporary;
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
+use crate::vfs::dir::DirCache;
 use crate::vfs::error::{Fault, Result};
+use crate::vfs::node::Ino;
 
 /// Where the bytes of an upload come from.
 pub(super) trait Feed {
@@ -83,7 +85,9 @@ pub(super) struct Landed {
 /// How to upload.
 pub(super) struct Put<'a> {
     pub(super) remote: &'a dyn Remote,
-    pub(super) temporaries: &'a Temporaries,
+    pub(super) dirs: &'a DirCache,
+    /// The directory that `path` is in.
+    pub(super) dir: Ino,
     pub(super) path: &'a RemotePath,
     /// How long the line may be silent.
     pub(super) timeout: Duration,
@@ -141,7 +145,7 @@ impl Put<'_> {
 
     /// Stores under a temporary name, then renames.
     fn beside(&self, feed: &mut dyn Feed) -> Attempt<Landed> {
-        let Some(part) = self.temporaries.beside(self.path, "part") else {
+        let Some(part) = Temporary::beside(self.dirs, self.dir, self.path, "part") else {
             return Err(Error::new(ErrorKind::NameInvalid, "STOR").into());
         };
         feed.part(part.path())?;
