@@ -6,6 +6,7 @@ pub mod client;
 pub mod dialect;
 pub mod files;
 pub mod lab;
+pub mod memory_remote;
 pub mod mount;
 pub mod process;
 pub mod programs;
