@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-pub use change::{Abilities, Applied, Outcome, Settings, Store, Stored, Upload};
+pub use change::{Abilities, Applied, Outcome, Settings, Store, Stored, Upload, temporary_name};
 pub use error::{Error, ErrorKind, Result, Retry};
 
 use crate::base::{Deadline, Recall};

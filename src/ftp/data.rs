@@ -15,6 +15,7 @@ use super::classify::{Verdict, classify, knows, refusal};
 use super::command::Command;
 use super::control::Control;
 use super::dialect::{Can, Skill};
+use super::ready::Ready;
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
 use super::tls::Session;
@@ -47,6 +48,10 @@ impl Opener<'_> {
             let text = "no TLS session is left that the data connection could resume";
             return Err(Error::io("data connection", io::Error::other(text)).with_retry(Retry::IfReused));
         }
+        if let Some(channel) = self.ready(control, deadline) {
+            let replies = control.pipeline(before, deadline)?;
+            return Ok(Opened { channel, replies });
+        }
         let mut asked = Asked { before: before.to_vec(), replies: Vec::new() };
         let channel = match self.settings.mode {
             DataMode::Active => self.active(control, &mut asked, deadline)?,
@@ -63,6 +68,33 @@ impl Opener<'_> {
             },
         };
         Ok(Opened { channel, replies: asked.replies })
+    }
+
+    /// The channel that was opened ahead, if it is there and of use.
+    fn ready(&self, control: &mut Control, deadline: Deadline) -> Option<Channel> {
+        let ready = control.disarm().filter(|ready| ready.is_fresh() && self.opens_ahead(control))?;
+        match ready.connected(deadline.min_after(self.patience.min(READY_PATIENCE))) {
+            Ok(socket) => Some(Channel::connected(socket, control)),
+            Err(e) => {
+                debug!("the data channel that was opened ahead is of no use: {e}");
+                None
+            }
+        }
+    }
+
+    /// Whether channels can be opened ahead: by `EPSV`, once that has worked.
+    pub(crate) fn opens_ahead(&self, control: &Control) -> bool {
+        let can = |skill| control.dialect().can(skill) == Can::Yes;
+        self.settings.mode != DataMode::Active && can(Skill::Epsv) && can(Skill::Passive)
+    }
+
+    /// Begins to connect to the port in `reply`, the answer to an `EPSV`: the next transfer of this connection uses it.
+    pub(crate) fn open_ahead(&self, control: &mut Control, reply: &Reply) {
+        let port = parse_epsv(reply).filter(|_| reply.class() == Class::Completion);
+        let started = port.map(|port| self.dialer.start(control.peer_at(port)));
+        if let Some(Ok(stream)) = started {
+            control.arm(Ready::new(stream));
+        }
     }
 
     fn passive(&self, control: &mut Control, asked: &mut Asked<'_>, deadline: Deadline) -> Result<Channel> {
@@ -222,3 +254,6 @@ fn refused(verb: &'static str, reply: &Reply) -> Error {
 fn unreadable(verb: &'static str, reply: &Reply) -> Error {
     Error::new(ErrorKind::Protocol, verb).with_reply(reply.text())
 }
+
+/// How long a channel that was opened ahead may still need to connect: it has had all the time since.
+const READY_PATIENCE: Duration = Duration::from_secs(1);

@@ -71,6 +71,10 @@ pub struct Options {
     pub passive: bool,
     /// The address in the answer to PASV, as behind a router; EPSV has none.
     pub masquerade: Option<Ipv4Addr>,
+    /// Files are replaced by RNTO and by STOR (ProFTPD; the others always do).
+    pub overwrite: bool,
+    /// Files are continued by APPE and by REST with STOR (ProFTPD; the others always are).
+    pub store_restart: bool,
 }
 
 /// Encryption.
@@ -101,6 +105,8 @@ impl Default for Options {
             zone: None,
             passive: true,
             masquerade: None,
+            overwrite: true,
+            store_restart: true,
         }
     }
 }
@@ -176,6 +182,11 @@ impl Lab {
     /// The port of the control connection.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Whether it speaks TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls != Tls::Off
     }
 
     /// The user's name.

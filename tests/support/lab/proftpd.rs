@@ -17,8 +17,8 @@ pub(super) fn command(plan: &Plan<'_>) -> Vec<String> {
          User {USER}\nGroup {USER}\nPidFile {folder}/proftpd.pid\nScoreboardFile {folder}/scoreboard\n\
          SystemLog {folder}/proftpd.log\nTransferLog none\nWtmpLog off\nDelayEngine off\n\
          AuthOrder mod_auth_file.c\nAuthUserFile {users}\nAuthGroupFile {groups}\nAuthPAM off\n\
-         RequireValidShell off\nDefaultRoot {served}\nUmask 0{umask:o} 0{umask:o}\nAllowOverwrite on\n\
-         AllowStoreRestart on\nAllowRetrieveRestart on\nPassivePorts {low} {high}\nMaxInstances none\n\
+         RequireValidShell off\nDefaultRoot {served}\nUmask 0{umask:o} 0{umask:o}\nAllowOverwrite {overwrite}\n\
+         AllowStoreRestart {restart}\nAllowRetrieveRestart on\nPassivePorts {low} {high}\nMaxInstances none\n\
          TimesGMT {gmt}\nTimeoutIdle {idle}\nTimeoutNoTransfer {idle}\nTimeoutStalled 0\nTimeoutLogin 300\n",
         modules = in_text(&home.join("usr/lib/proftpd")),
         v6 = on(plan.options.addr.is_ipv6()),
@@ -27,6 +27,8 @@ pub(super) fn command(plan: &Plan<'_>) -> Vec<String> {
         umask = plan.options.umask,
         gmt = on(plan.options.zone.is_none()),
         idle = plan.idle(),
+        overwrite = on(plan.options.overwrite),
+        restart = on(plan.options.store_restart),
     );
     let conf = plan.write("proftpd.conf", &(text + &more(plan) + &tls(plan)));
     vec![plan.program("usr/sbin/proftpd"), "-n".into(), "-q".into(), "-c".into(), conf]
