@@ -92,6 +92,22 @@ fn uploads_stall_where_the_server_stops_reading() {
 }
 
 #[test]
+fn invented_names_can_be_met() {
+    let server = start(Personality::mlsd());
+    server.fault(Fault::stall(Stage::Data(3)).verb("STOR").below("d").times(1));
+    let mut client = Client::login(&server);
+    let data = client.begin_put(&server, "STOR d/.tmp-17", b"12345");
+    assert_eq!(server.await_bytes_below("d", 3), "d/.tmp-17");
+    server.await_stalls(1);
+    server.release();
+    drop(data);
+    assert!(client.reply().starts_with("226"));
+    server.await_no_uploads();
+    assert!(client.put(&server, "STOR e", b"").starts_with("226"));
+    assert_eq!(server.paths_of("STOR"), ["d/.tmp-17", "e"]);
+}
+
+#[test]
 fn servers_lie_about_what_they_stored() {
     let server = start(Personality::mlsd());
     server.fault(Fault::swallow(6).path("d/b").times(1));
