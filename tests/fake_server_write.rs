@@ -144,7 +144,11 @@ fn times_are_set() {
     assert!(client.ask("SITE UTIME d/b 20000101000000 20130203040506 20000101000000 UTC").starts_with("200"));
     assert_eq!(client.ask("MDTM d/b"), "213 20130203040506");
     assert_eq!(server.count_of("SITE UTIME", "d/b"), 2);
-    assert_eq!(server.log().verb("SITE UTIME"), 2);
+    assert!(client.put(&server, "STOR d/x y", b"").starts_with("226"));
+    assert!(client.ask("SITE UTIME d/x y 20000101000000 20130203040506 20000101000000 UTC").starts_with("200"));
+    assert!(client.ask("SITE UTIME 20140203040506 d/x y").starts_with("200"));
+    assert_eq!(client.ask("MDTM d/x y"), "213 20140203040506");
+    assert_eq!(server.log().verb("SITE UTIME"), 4);
     assert!(client.ask("FEAT").contains("\n MFMT\n"));
 
     let server = start(Personality::mlsd().writing(|it| (it.mfmt, it.utime_long) = (false, false)));

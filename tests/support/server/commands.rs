@@ -8,7 +8,7 @@ use super::personality::{Dialect, ListMissing, Mlsx, Names};
 use super::session::{Session, Step};
 use super::tree::{self, Why};
 use super::words;
-use super::writers::split_word;
+use super::writers::{site_name, split_word};
 
 /// Verbs that would change something.
 const WRITERS: [&str; 11] = ["STOR", "APPE", "ALLO", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "MFMT"];
@@ -91,7 +91,7 @@ impl Session {
             "CWD" | "XCWD" | "RETR" | "SIZE" | "MDTM" | "MLST" | "MLSD" => arg,
             "STOR" | "APPE" | "DELE" | "MKD" | "XMKD" | "RMD" | "XRMD" | "RNFR" | "RNTO" => arg,
             "MFMT" => split_word(arg)?.1,
-            "SITE CHMOD" | "SITE UTIME" | "SITE SYMLINK" => self.site_name(verb, arg)?,
+            "SITE CHMOD" | "SITE UTIME" | "SITE SYMLINK" => site_name(verb, arg)?,
             "CDUP" => b"..",
             _ => return None,
         };

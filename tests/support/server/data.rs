@@ -10,9 +10,10 @@ use super::tree::{Content, Tree};
 use super::words;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// So much is asked of the tree and given to the socket at once.
 pub(super) const CHUNK: usize = 64 << 10;
@@ -151,10 +152,11 @@ impl Session {
         };
         self.open_data(stream);
         if !self.hub.personality.opens_before_accept {
-            if upload {
-                self.note_waiting();
-            }
+            let waits = upload && self.awaits_opening()?;
             self.open_words(opening)?;
+            if waits && !self.hub.personality.latency.is_zero() {
+                self.hub.pause(self.id, self.hub.personality.latency)?;
+            }
         }
         if let Some(refusal) = self.secure_data()? {
             return self.refuse_data(refusal).map(|()| false);
@@ -182,18 +184,20 @@ impl Session {
 
     /// Gives the client the time of a burst to send its data before the opening reply; who does not pays a flight. Asked
     /// before the reply leaves, because afterwards the data could be a reaction to it.
-    fn note_waiting(&self) {
-        let Some(data) = &self.data else { return };
-        let quiet = self.hub.personality.quiet.max(Duration::from_millis(1));
-        let _ = data.set_read_timeout(Some(quiet));
-        let waits = data.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-        let _ = data.set_read_timeout(None);
-        if waits {
-            self.hub.update(|state| {
-                state.flights.entry(self.id).or_default().uploads += 1;
-                state.note(self.id, Event::AwaitedOpening);
-            });
+    fn awaits_opening(&self) -> Result<bool, Gone> {
+        let Some(data) = &self.data else { return Ok(false) };
+        let end = Instant::now() + self.hub.personality.quiet;
+        while !has_input(data) {
+            if Instant::now() >= end {
+                self.hub.update(|state| {
+                    state.flights.entry(self.id).or_default().uploads += 1;
+                    state.note(self.id, Event::AwaitedOpening);
+                });
+                return Ok(true);
+            }
+            self.hub.pause(self.id, Duration::from_millis(1))?;
         }
+        Ok(false)
     }
 
     /// How the data connection comes about, where that is agreed.
@@ -389,6 +393,13 @@ fn with_carriage_returns(bytes: &[u8]) -> Vec<u8> {
         out.push(byte);
     }
     out
+}
+
+/// Bytes, or the end, can be read at once.
+fn has_input(data: &TcpStream) -> bool {
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    let peeked = SockRef::from(data).recv_with_flags(&mut [MaybeUninit::uninit()], flags);
+    !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// Reads until the client closes.

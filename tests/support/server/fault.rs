@@ -123,6 +123,7 @@ pub struct Fault {
     action: Action,
     verb: Option<String>,
     path: Option<Vec<u8>>,
+    dir: Option<Vec<u8>>,
     conn: Option<u64>,
     skip: usize,
     left: Option<usize>,
@@ -236,6 +237,13 @@ impl Fault {
         self
     }
 
+    /// Only for commands that mean something below this directory (the root is `""`): names that the client invents.
+    #[must_use]
+    pub fn below(mut self, dir: impl AsRef<[u8]>) -> Self {
+        self.dir = Some(tree::join(b"", dir.as_ref()));
+        self
+    }
+
     /// Only on this control connection (numbers as in the log).
     #[must_use]
     pub fn connection(mut self, conn: u64) -> Self {
@@ -244,7 +252,7 @@ impl Fault {
     }
 
     fn new(stage: Stage, action: Action) -> Self {
-        Self { stage, action, verb: None, path: None, conn: None, skip: 0, left: None }
+        Self { stage, action, verb: None, path: None, dir: None, conn: None, skip: 0, left: None }
     }
 
     /// The action, if this fault applies here and now; counts the match.
@@ -295,6 +303,7 @@ impl Fault {
             && !matches!(self.action, Action::Limit(..))
             && self.verb.as_ref().is_none_or(|verb| verb == point.verb)
             && self.path.as_ref().is_none_or(|path| point.path == Some(path))
+            && self.dir.as_ref().is_none_or(|dir| point.path.is_some_and(|path| tree::is_below(path, dir)))
             && self.conn.is_none_or(|conn| conn == point.conn)
     }
 }

@@ -404,6 +404,11 @@ pub(super) fn join(cwd: &[u8], arg: &[u8]) -> Vec<u8> {
     way.join(&b'/')
 }
 
+/// Whether a path that `join` gave lies in a directory or deeper; the root is empty.
+pub(super) fn is_below(path: &[u8], dir: &[u8]) -> bool {
+    path.strip_prefix(dir).is_some_and(|rest| !rest.is_empty() && (dir.is_empty() || rest.starts_with(b"/")))
+}
+
 /// The names in a path; `..` stays, because behind a link it means another directory.
 fn parts(path: &[u8]) -> Vec<Vec<u8>> {
     path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".").map(<[u8]>::to_vec).collect()

@@ -74,6 +74,14 @@ impl FakeServer {
         self.hub.lock().seen.get(&key).copied().unwrap_or_default()
     }
 
+    /// The paths for which a verb was taken up, sorted, each once: names that the client invents.
+    #[must_use]
+    pub fn paths_of(&self, verb: &str) -> Vec<String> {
+        let state = self.hub.lock();
+        let paths = state.seen.keys().filter(|(seen, _)| seen == verb);
+        paths.map(|(_, path)| String::from_utf8_lossy(path).into_owned()).collect()
+    }
+
     /// Bytes that have come of the newest upload to a path, finished or not.
     #[must_use]
     pub fn received(&self, path: impl AsRef<[u8]>) -> u64 {
@@ -91,7 +99,7 @@ impl FakeServer {
     /// # Panics
     /// If it does not in time.
     pub fn await_log(&self, condition: impl Fn(&Log) -> bool) {
-        self.watch("the log", |state| condition(&state.log));
+        self.watch("the log", |state| condition(&state.log).then_some(()));
     }
 
     /// Waits until a verb has been taken up for a path.
@@ -108,7 +116,7 @@ impl FakeServer {
     /// If it is not in time.
     pub fn await_commands(&self, verb: &str, path: impl AsRef<[u8]>, count: usize) {
         let key = (verb.to_owned(), tree::join(b"", path.as_ref()));
-        self.watch(verb, |state| state.seen.get(&key).is_some_and(|&seen| seen >= count));
+        self.watch(verb, |state| state.seen.get(&key).is_some_and(|&seen| seen >= count).then_some(()));
     }
 
     /// Waits until the newest upload to a path has brought so many bytes.
@@ -117,7 +125,21 @@ impl FakeServer {
     /// If it does not in time.
     pub fn await_bytes(&self, path: impl AsRef<[u8]>, bytes: u64) {
         let path = tree::join(b"", path.as_ref());
-        self.watch("bytes", |state| state.received.get(&path).is_some_and(|&received| received >= bytes));
+        self.watch("bytes", |state| state.received.get(&path).is_some_and(|&received| received >= bytes).then_some(()));
+    }
+
+    /// Waits until some running upload to below a directory (the root is `""`) has brought so many bytes; gives its path.
+    ///
+    /// # Panics
+    /// If none does in time.
+    pub fn await_bytes_below(&self, dir: impl AsRef<[u8]>, bytes: u64) -> String {
+        let dir = tree::join(b"", dir.as_ref());
+        let found = self.watch("bytes", |state| {
+            let mut uploads = state.uploads.iter();
+            let here = uploads.find(|((_, path), got)| **got >= bytes && tree::is_below(path, &dir));
+            here.map(|((_, path), _)| path.clone())
+        });
+        String::from_utf8_lossy(&found).into_owned()
     }
 
     /// Waits until something stalls, for the `count`th time since the log was cleared.
@@ -125,7 +147,7 @@ impl FakeServer {
     /// # Panics
     /// If nothing does in time.
     pub fn await_stalls(&self, count: usize) {
-        self.watch("a stall", |state| state.log.stalls() >= count);
+        self.watch("a stall", |state| (state.log.stalls() >= count).then_some(()));
     }
 
     /// Waits until no upload runs.
@@ -133,7 +155,7 @@ impl FakeServer {
     /// # Panics
     /// If one runs on.
     pub fn await_no_uploads(&self) {
-        self.watch("the end of all uploads", |state| state.uploads.is_empty());
+        self.watch("the end of all uploads", |state| state.uploads.is_empty().then_some(()));
     }
 
     /// Ends every connection without a word, those that transfer too; the tree stays, new connections are accepted.
@@ -146,8 +168,8 @@ impl FakeServer {
         assert!(self.hub.wait(CLOSE_PATIENCE, gone).is_some(), "a session survives the restart");
     }
 
-    fn watch(&self, what: &str, condition: impl Fn(&State) -> bool) {
-        let met = self.hub.wait(WATCHDOG, |state| condition(state).then_some(()));
-        assert!(met.is_some(), "the fake server waits in vain for {what}:\n{}", self.log());
+    fn watch<T>(&self, what: &str, condition: impl Fn(&State) -> Option<T>) -> T {
+        let met = self.hub.wait(WATCHDOG, |state| condition(state));
+        met.unwrap_or_else(|| panic!("the fake server waits in vain for {what}:\n{}", self.log()))
     }
 }

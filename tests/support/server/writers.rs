@@ -9,6 +9,7 @@ use super::tree::{Tree, Why};
 use super::words;
 use super::write_words;
 use super::writing::{Allo, Renames, SetMdtm, Symlink, Writing};
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -71,26 +72,16 @@ impl Session {
         }
         match self.verb.as_str() {
             "SITE CHMOD" if me.chmod => self.chmod(me, arg),
-            "SITE UTIME" => match site_time(me, arg) {
-                Some((time, name)) => self.touch(&name, time, me),
-                None if me.utime_short || me.utime_long => self.answer("500 SITE UTIME: invalid arguments"),
-                None => self.unknown_site(),
+            "SITE UTIME" => match site_time(arg) {
+                Some((time, name, long)) if (if long { me.utime_long } else { me.utime_short }) => {
+                    self.touch(name, time, me)
+                }
+                _ if me.utime_short || me.utime_long => self.answer("500 SITE UTIME: invalid arguments"),
+                _ => self.unknown_site(),
             },
             "SITE SYMLINK" if me.symlink != Symlink::Unknown => self.symlink(me, arg),
             "SITE HELP" => self.site_help(me),
             _ => self.unknown_site(),
-        }
-    }
-
-    /// The name that a SITE command means.
-    pub(super) fn site_name<'a>(&self, verb: &str, arg: &'a [u8]) -> Option<&'a [u8]> {
-        match verb {
-            "SITE CHMOD" | "SITE SYMLINK" => split_word(arg).map(|(_, name)| name),
-            "SITE UTIME" => {
-                let utc = arg.strip_suffix(b" UTC").and_then(|rest| rest.len().checked_sub(45));
-                utc.map(|end| &arg[..end]).or_else(|| split_word(arg).map(|(_, name)| name))
-            }
-            _ => None,
         }
     }
 
@@ -270,19 +261,27 @@ impl Session {
     }
 }
 
-/// Both forms of SITE UTIME: the time and the name.
-fn site_time(me: &Writing, arg: &[u8]) -> Option<(i64, Vec<u8>)> {
+/// The name that a SITE command means.
+pub(super) fn site_name<'a>(verb: &str, arg: &'a [u8]) -> Option<&'a [u8]> {
+    match verb {
+        "SITE CHMOD" | "SITE SYMLINK" => split_word(arg).map(|(_, name)| name),
+        "SITE UTIME" => site_time(arg).map(|(_, name, _)| name),
+        _ => None,
+    }
+}
+
+/// Both forms of SITE UTIME: the time, the name, and whether it is the form with five arguments.
+fn site_time(arg: &[u8]) -> Option<(i64, &[u8], bool)> {
     let words: Vec<&[u8]> = arg.split(|&byte| byte == b' ').collect();
     if let [name @ .., accessed, modified, changed, b"UTC"] = &words[..]
         && !name.is_empty()
-        && [accessed, changed].iter().all(|stamp| seconds(stamp, false).is_some())
+        && let [Some(_), Some(time), Some(_)] = [accessed, modified, changed].map(|stamp| seconds(stamp, false))
     {
-        let time = seconds(modified, false)?;
-        return me.utime_long.then(|| (time, name.join(&b' ')));
+        let times = accessed.len() + modified.len() + changed.len() + " UTC".len() + 3;
+        return Some((time, &arg[..arg.len() - times], true));
     }
     let (stamp, name) = split_word(arg)?;
-    let time = seconds(stamp, true)?;
-    me.utime_short.then(|| (time, name.to_vec()))
+    seconds(stamp, true).map(|time| (time, name, false))
 }
 
 /// The mode that a server makes of the digits, or its refusal.
@@ -316,7 +315,7 @@ fn seconds(stamp: &[u8], short: bool) -> Option<i64> {
         _ => return None,
     };
     let time = DateTime::strptime("%Y%m%d%H%M%S", whole).ok()?;
-    Offset::UTC.to_timestamp(time).ok().map(|time| time.as_second())
+    Offset::UTC.to_timestamp(time).ok().map(Timestamp::as_second)
 }
 
 /// The first word and what follows it.

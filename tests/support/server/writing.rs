@@ -4,6 +4,7 @@
 //! vanishes from its FEAT too.
 
 use super::personality::{Dialect, Personality};
+use super::tree;
 
 /// The switches of a server that can be written to.
 #[derive(Clone, Debug)]
@@ -252,11 +253,7 @@ impl Writing {
 
     /// Whether a path lies in a directory that cannot be written.
     pub(super) fn is_read_only(&self, path: &[u8]) -> bool {
-        self.read_only.iter().any(|dir| {
-            let dir = dir.trim_matches('/').as_bytes();
-            let rest = path.strip_prefix(dir);
-            dir.is_empty() || rest.is_some_and(|rest| rest.starts_with(b"/"))
-        })
+        self.read_only.iter().any(|dir| tree::is_below(path, dir.trim_matches('/').as_bytes()))
     }
 }
 

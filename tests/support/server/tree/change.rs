@@ -76,9 +76,8 @@ impl Tree {
         self.parent(&to)?;
         let node = self.take(&from, now)?;
         let (last, parent) = self.parent(&to)?;
-        let parent_node = parent;
-        parent_node.mtime = now;
-        children(parent_node).ok_or(Why::NotDir)?.insert(last, node);
+        parent.mtime = now;
+        children(parent).ok_or(Why::NotDir)?.insert(last, node);
         Ok(())
     }
 
