@@ -230,9 +230,20 @@ pub fn link_open_file(file: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 /// # Errors
 /// `Unsupported` where the filesystem cannot.
 pub fn punch_hole(file: BorrowedFd<'_>, range: Range<u64>) -> io::Result<()> {
+    fallocate(file, libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE, range)
+}
+
+/// Takes room on the disk for `range` (`fallocate(2)`), also behind the end of the file; its size stays.
+///
+/// # Errors
+/// `Unsupported` where the filesystem cannot, `StorageFull`.
+pub fn reserve(file: BorrowedFd<'_>, range: Range<u64>) -> io::Result<()> {
+    fallocate(file, libc::FALLOC_FL_KEEP_SIZE, range)
+}
+
+fn fallocate(file: BorrowedFd<'_>, how: libc::c_int, range: Range<u64>) -> io::Result<()> {
     let at = libc::off_t::try_from(range.start).map_err(io::Error::other)?;
     let len = libc::off_t::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
-    let how = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     loop {
         // SAFETY: takes numbers only; the descriptor is open as long as it is borrowed.
         match unsafe { libc::fallocate(file.as_raw_fd(), how, at, len) } {

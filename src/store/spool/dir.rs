@@ -133,7 +133,7 @@ impl SpoolDir {
         self.give_back(freed);
         self.explain(&kept, hint);
         for parent in [kept.parent(), path.parent()].into_iter().flatten() {
-            sync(parent)?;
+            sync_names(parent)?;
         }
         Ok(kept)
     }
@@ -173,11 +173,13 @@ impl SpoolDir {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// The last to have the saved spool at `path` open lets go of it: `bytes` go on counting, unless it was removed.
+    /// The last to have the saved spool at `path` open lets go of it: `bytes` go on counting, unless it is no longer there.
     pub(super) fn park(&self, path: &Path, file: &File, bytes: u64) {
         let mut parked = self.parked.lock();
-        let removed = file.metadata().is_ok_and(|meta| meta.nlink() == 0);
-        let freed = if removed { bytes } else { parked.insert(path.to_owned(), bytes).unwrap_or(0) };
+        let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
+        let there = fs::symlink_metadata(path).map(identity).ok();
+        let gone = there.is_none() || there != file.metadata().map(identity).ok();
+        let freed = if gone { bytes } else { parked.insert(path.to_owned(), bytes).unwrap_or(0) };
         drop(parked);
         self.give_back(freed);
     }
@@ -201,11 +203,12 @@ impl SpoolDir {
     /// Removes the saved spool at `path`. Where somebody has it open it ends, and gives back, when they let go.
     pub(in crate::store) fn remove(&self, path: &Path) -> io::Result<()> {
         let mut parked = self.parked.lock();
-        fs::remove_file(path)?;
-        let freed = parked.remove(path).unwrap_or(0);
+        let removed = fs::remove_file(path);
+        let gone = removed.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::NotFound);
+        let freed = if gone { parked.remove(path).unwrap_or(0) } else { 0 };
         drop(parked);
         self.give_back(freed);
-        Ok(())
+        removed
     }
 
     #[cfg(test)]
@@ -215,7 +218,7 @@ impl SpoolDir {
 }
 
 /// As rename(2), but never onto an existing file. In a directory that only we write to, looking first is enough.
-pub(in crate::store) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     match fs::symlink_metadata(to) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
@@ -224,7 +227,7 @@ pub(in crate::store) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> 
 }
 
 /// Waits until the names in the directory `path` are on the disk.
-pub(in crate::store) fn sync(path: &Path) -> io::Result<()> {
+pub(in crate::store) fn sync_names(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
@@ -249,10 +252,10 @@ fn check_private(path: &Path) -> io::Result<()> {
 }
 
 /// A name that says nothing.
-fn random_name() -> io::Result<String> {
+pub(in crate::store) fn random_name() -> io::Result<String> {
     let mut bytes = [0; 12];
     SystemRandom::new().fill(&mut bytes).map_err(|_| io::Error::other("no random numbers"))?;
-    Ok(bytes.iter().fold(String::new(), |name, byte| name + &format!("{byte:02x}")))
+    Ok(crate::store::hex(&bytes))
 }
 
 /// What was kept for the user.

@@ -24,6 +24,7 @@ use crate::base::sync::Ranked;
 use crate::base::{RangeSet, sys};
 
 pub use dir::SpoolDir;
+pub(super) use dir::{random_name, sync_names};
 use pages::{Claim, Pages, touched, within};
 
 /// A local file with some of the content of a remote one.
@@ -184,6 +185,15 @@ impl Spool {
         self.name(path, Place::Saved(path.to_owned()))
     }
 
+    /// Takes [`save_as`](Spool::save_as) back: it goes when it is dropped. It keeps its name until then, because a file
+    /// without one cannot be given one twice.
+    pub(super) fn unsave(&self) {
+        let mut place = self.place.lock();
+        if let Place::Saved(path) = &*place {
+            *place = Place::Temporary(path.clone());
+        }
+    }
+
     fn name(&self, path: &Path, new: Place) -> io::Result<()> {
         let mut place = self.place.lock();
         match &*place {
@@ -191,12 +201,12 @@ impl Spool {
             Place::Temporary(old) | Place::Saved(old) | Place::Kept(old) => {
                 dir::rename_to_new(old, path)?;
                 if let Some(parent) = old.parent().filter(|p| Some(*p) != path.parent()) {
-                    dir::sync(parent)?;
+                    sync_names(parent)?;
                 }
             }
         }
         *place = new;
-        dir::sync(path.parent().unwrap_or(Path::new("/")))
+        sync_names(path.parent().unwrap_or(Path::new("/")))
     }
 }
 
