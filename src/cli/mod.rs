@@ -252,7 +252,7 @@ fn finish(
     prompt: &mut Prompt<'_>,
 ) -> Result<Settings, String> {
     let mountpoint = mountpoint::find(directory)?;
-    let write = write(&draft, environment, &mountpoint)?;
+    let write = Write { identity: url.to_string(), ..write(&draft, environment, &mountpoint)? };
     let log = log_settings(&draft)?;
     let source = draft.source.clone().unwrap_or_else(|| url.to_string());
     let sources = Sources {
@@ -314,6 +314,9 @@ fn write(draft: &Draft, environment: &Environment, mountpoint: &Path) -> Result<
         drain_timeout: draft.drain_timeout,
         mfsymlinks: draft.mfsymlinks,
         perms: draft.perms,
+        // One connection is left to questions.
+        parallel: draft.max_connections.saturating_sub(1).max(1),
+        identity: String::new(),
     })
 }
 

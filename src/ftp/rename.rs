@@ -13,9 +13,7 @@ use super::reply::{Class, Reply};
 use super::settings::Setting;
 use super::way::Both;
 use crate::base::Deadline;
-use crate::remote::{
-    Error, ErrorKind, Outcome, RemotePath, Result, Retry, Settings, temporary_name,
-};
+use crate::remote::{Error, ErrorKind, Outcome, RemotePath, Result, Retry, Settings, temporary_name};
 
 /// What the server has answered to one rename.
 enum Said<'a> {

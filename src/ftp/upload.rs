@@ -148,7 +148,14 @@ impl Client {
         skill.map(Some).ok_or_else(|| Error::new(ErrorKind::Unsupported, "APPE"))
     }
 
-    fn begin_on(&self, mut lease: Lease, way: &Way, how: Store, skill: Option<Skill>, deadline: Deadline) -> Result<Began> {
+    fn begin_on(
+        &self,
+        mut lease: Lease,
+        way: &Way,
+        how: Store,
+        skill: Option<Skill>,
+        deadline: Deadline,
+    ) -> Result<Began> {
         let control = lease.control_mut();
         let arg = way.arg();
         let asks = match how {
@@ -180,7 +187,8 @@ impl Client {
                 }
             }
         }
-        let command = if skill == Some(Skill::Append) { Command::Appe(arg.clone()) } else { Command::Stor(arg.clone()) };
+        let command =
+            if skill == Some(Skill::Append) { Command::Appe(arg.clone()) } else { Command::Stor(arg.clone()) };
         let verb = command.verb();
         control.send(&[command], deadline)?;
         let mut wire = Wire { lease, data: None, verb, skill, heard: false, unresumed: false };
@@ -393,7 +401,9 @@ impl Stor {
 
     /// The final reply is a bad one, or came too early.
     fn broken<T>(&mut self, reply: &Reply, deadline: Deadline) -> Result<T> {
-        let Some(mut wire) = self.wire.take() else { return self.wire().and(Err(Error::new(ErrorKind::Protocol, "STOR"))) };
+        let Some(mut wire) = self.wire.take() else {
+            return self.wire().and(Err(Error::new(ErrorKind::Protocol, "STOR")));
+        };
         let (verb, skill) = (wire.verb, wire.skill);
         if wire.unresumed && wants_resumption(reply) {
             let error = unresumable(wire.lease.control_mut(), verb, reply);
@@ -462,7 +472,9 @@ impl Upload for Stor {
         if reply.class() != Class::Completion || !whole {
             return self.broken(&reply, deadline);
         }
-        let Some(Wire { lease, skill, .. }) = self.wire.take() else { return Err(Error::new(ErrorKind::Protocol, "STOR")) };
+        let Some(Wire { lease, skill, .. }) = self.wire.take() else {
+            return Err(Error::new(ErrorKind::Protocol, "STOR"));
+        };
         let size = match self.how {
             Store::Whole => self.sent,
             Store::Tail { at } => at + self.sent,

@@ -203,11 +203,11 @@ impl Filesystem for Adapter {
     }
 
     fn flush(&self, _req: &Request, ino: INodeNo, fh: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
-        self.store("close", ino, fh, reply);
+        shielded(|| self.vfs.flush(Fh(fh.0), self.stored("close", ino, reply)));
     }
 
     fn fsync(&self, _req: &Request, ino: INodeNo, fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
-        self.store("fsync", ino, fh, reply);
+        shielded(|| self.vfs.fsync(Fh(fh.0), self.stored("fsync", ino, reply)));
     }
 
     fn fsyncdir(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
@@ -366,15 +366,18 @@ impl Filesystem for Adapter {
 }
 
 impl Adapter {
-    /// Answers when everything written to a file is on the server.
-    fn store(&self, what: &'static str, ino: INodeNo, fh: FileHandle, reply: ReplyEmpty) {
-        shielded(|| {
-            let vfs = Arc::clone(&self.vfs);
-            self.vfs.flush(Fh(fh.0), move |stored| match stored {
-                Ok(()) => reply.ok(),
-                Err(e) => reply.error(told(&vfs, what, ino, &e)),
-            });
-        });
+    /// Answers with how `what` went.
+    fn stored(
+        &self,
+        what: &'static str,
+        ino: INodeNo,
+        reply: ReplyEmpty,
+    ) -> impl FnOnce(Result<(), Error>) + Send + 'static + use<> {
+        let vfs = Arc::clone(&self.vfs);
+        move |done| match done {
+            Ok(()) => reply.ok(),
+            Err(e) => reply.error(told(&vfs, what, ino, &e)),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::handle::{Fh, OpenFile};
 use super::node::{Ino, Known};
 use super::ops::{Entered, Vfs};
 use super::read::ReadReply;
-use super::write::{Before, WriteReply};
+use super::write::{Before, FileWriter, WriteReply};
 use crate::base::Deadline;
 use crate::remote::{ErrorKind, Kind, Meta, Name, Precision, Stamp, Version};
 
@@ -229,21 +229,35 @@ impl Vfs {
         let how = How { read: false, write: true, append: false, truncate: size == 0 };
         let opened = self.open_as(ino, &known.meta, how)?;
         let done = self.handles.file(opened.fh).and_then(|file| match &file.writer {
-            Some(writer) => writer.resize(size).and_then(|()| writer.flush()),
+            Some(writer) => writer.resize(size).and_then(|()| writer.close()),
             None => Err(Fault::BadHandle.into()),
         });
         self.release(opened.fh);
         done
     }
 
-    /// close(2) and fsync(2): `reply` is called when everything written to the file is on the server.
+    /// close(2): `reply` is called when everything written to the file is on the server, or safe here with write-back.
     pub fn flush(self: &Arc<Self>, fh: Fh, reply: impl FnOnce(Result<()>) + Send + 'static) {
+        self.store(fh, FileWriter::close, reply);
+    }
+
+    /// fsync(2): `reply` is called when everything written to the file is on the server.
+    pub fn fsync(self: &Arc<Self>, fh: Fh, reply: impl FnOnce(Result<()>) + Send + 'static) {
+        self.store(fh, FileWriter::flush, reply);
+    }
+
+    fn store(
+        self: &Arc<Self>,
+        fh: Fh,
+        how: impl FnOnce(&Arc<FileWriter>) -> Result<()> + Send + 'static,
+        reply: impl FnOnce(Result<()>) + Send + 'static,
+    ) {
         let writer = match self.handles.file(fh) {
             Ok(file) => file.writer.clone(),
             Err(e) => return reply(Err(e)),
         };
         match writer {
-            Some(writer) if !writer.is_clean() => self.closers.run(move || reply(writer.flush())),
+            Some(writer) if !writer.is_clean() => self.closers.run(move || reply(how(&writer))),
             _ => reply(Ok(())),
         }
     }

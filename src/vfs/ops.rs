@@ -19,7 +19,7 @@ use super::write::Writing;
 use crate::base::{Clock, Deadline};
 use crate::config::{Files, Write};
 use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Remote, RemotePath, Stamp};
-use crate::store::{Blocks, SpoolDir};
+use crate::store::Blocks;
 
 /// A mounted directory of a server.
 pub struct Vfs {
@@ -69,7 +69,7 @@ pub struct DirItem<'a> {
 }
 
 impl Vfs {
-    /// The directory `root` of `remote`, ready to be mounted.
+    /// The directory `root` of `remote`, ready to be mounted; without `write`, nothing can be changed.
     ///
     /// # Errors
     /// If no thread can be started, or the spool cannot be used.
@@ -77,11 +77,10 @@ impl Vfs {
         remote: Arc<dyn Remote>,
         root: RemotePath,
         files: &Files,
-        write: &Write,
+        write: Option<&Write>,
         timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Arc<Self>> {
-        let spool = SpoolDir::open(&write.spool, write.spool_limit)?;
         let wall = clock.wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mtime = Some(Stamp::exact(i64::try_from(wall.as_secs()).unwrap_or(0)));
         let meta = Meta { kind: Kind::Dir, size: None, mtime, mode: None, unique: None };
@@ -100,13 +99,7 @@ impl Vfs {
             timeout,
         );
         let reading = Arc::new(reading);
-        let writing = Writing::new(
-            Arc::clone(&reading),
-            Arc::clone(&clock),
-            spool,
-            write.upload,
-            files.file_mask.is_none(),
-        );
+        let writing = Writing::new(Arc::clone(&reading), Arc::clone(&clock), write, files.file_mask.is_none())?;
         Ok(Arc::new(Self {
             remote,
             clock,

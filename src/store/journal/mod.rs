@@ -189,6 +189,14 @@ impl Journal {
         Ok(())
     }
 
+    /// Its time of modification and mode are others now.
+    ///
+    /// # Errors
+    /// As [`moved`](Journal::moved).
+    pub fn set(&self, id: JournalId, mtime: i64, mode: Option<u16>) -> io::Result<()> {
+        self.add(id, None, |_| Fact::Set { mtime, mode })
+    }
+
     /// It is about to be sent to the temporary name `part` (or to its own name). Ends what [`stored`](Journal::stored)
     /// has said.
     ///

@@ -19,6 +19,7 @@ use crate::remote::{Precision, RemotePath, Stamp, Version};
 pub(super) enum Fact {
     Queued { job: Job, file: String, replaces: Option<Step> },
     Moved { path: RemotePath, base: Option<Version>, replaces: Option<Step> },
+    Set { mtime: i64, mode: Option<u16> },
     Part { part: RemotePath },
     Stored { version: Version },
     Done,
@@ -76,6 +77,10 @@ impl Record {
                 put("replaces", &option(replaces.map(|step| step.to_string())));
                 put("replaces", &option(replaces.map(|step| step.to_string())));
             }
+            Fact::Set { mtime, mode } => {
+                put("set", &mtime);
+                put("mode", &option(mode.map(|mode| format!("{mode:o}"))));
+            }
             Fact::Part { part } => put("part", &escape(part.as_bytes())),
             Fact::Stored { version } => put("stored", &encode_version(version)),
             Fact::Done => put("done", &""),
@@ -110,6 +115,10 @@ impl Record {
                 base: maybe(fields.take("base")?, decode_version)?,
                 replaces: fields.replaces()?,
             },
+            "set" => Fact::Set {
+                mtime: value.parse().ok()?,
+                mode: maybe(fields.take("mode")?, |mode| u16::from_str_radix(mode, 8).ok())?,
+            },
             "part" => Fact::Part { part: decode_path(value)? },
             "stored" => Fact::Stored { version: decode_version(value)? },
             "done" => Fact::Done,
@@ -123,7 +132,7 @@ impl Record {
     pub(super) fn steps(&self) -> impl Iterator<Item = Step> {
         let replaced = match self.fact {
             Fact::Queued { replaces, .. } | Fact::Moved { replaces, .. } => replaces,
-            Fact::Part { .. } | Fact::Stored { .. } | Fact::Done | Fact::Dropped => None,
+            Fact::Set { .. } | Fact::Part { .. } | Fact::Stored { .. } | Fact::Done | Fact::Dropped => None,
         };
         [Some(self.step), replaced].into_iter().flatten()
     }
@@ -197,6 +206,7 @@ pub(super) fn apply(items: &mut Items, record: Record) {
             item.job.path = path;
             item.job.base = base;
         }
+        Fact::Set { mtime, mode } => (item.job.mtime, item.job.mode) = (mtime, mode),
         // A new attempt: what the last one has stored no longer counts.
         Fact::Part { part } => (item.part, item.stored) = (Some(part), None),
         Fact::Stored { version } => item.stored = Some(version),

@@ -40,7 +40,7 @@ impl FileWriter {
             let end = range.start + bytes.len() as u64;
             for gap in state.shape.missing(&(range.start..end)) {
                 let piece = &bytes[(gap.start - range.start) as usize..(gap.end - range.start) as usize];
-                done = self.spool.write_at(gap.start, piece).map_err(|e| disk(&e).into());
+                done = state.spool.write_at(gap.start, piece).map_err(|e| disk(&e).into());
                 if done.is_err() {
                     return;
                 }

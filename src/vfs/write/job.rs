@@ -68,7 +68,8 @@ impl Writing {
             return Some(Landing::InPlace(Store::Tail { at }));
         }
         Some(match self.way {
-            UploadWay::Auto if state.shape.precious => Landing::Beside { else_in_place: true },
+            // With write-back nothing is to be seen under its name before it is whole.
+            UploadWay::Auto if state.shape.precious || self.back.is_some() => Landing::Beside { else_in_place: true },
             UploadWay::Atomic => Landing::Beside { else_in_place: false },
             UploadWay::Auto | UploadWay::InPlace => Landing::InPlace(Store::Whole),
         })
@@ -93,6 +94,9 @@ impl FileWriter {
         {
             let mut state = self.state.lock();
             state.shape.dirty = Some(0);
+            if self.shared.back.is_some() {
+                return Ok(());
+            }
             let landing = self.shared.landing(&state).unwrap_or(Landing::InPlace(Store::Whole));
             self.start(&mut state, landing, None, Some(path.clone()));
         }
@@ -117,7 +121,11 @@ impl FileWriter {
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
-                let may = state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
+                let may = self.shared.back.is_none()
+                    && state.frozen == 0
+                    && !state.orphan
+                    && !state.erratic
+                    && state.failed.is_none();
                 if let Some(landing) = self.shared.stream(&state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }
@@ -157,6 +165,7 @@ impl FileWriter {
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
     pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
+        self.wait_stored()?;
         loop {
             let seen = self.gate.ticket();
             let wake = {
@@ -183,12 +192,6 @@ impl FileWriter {
             // The transfer has deadlines of its own and always ends.
             self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
         }
-    }
-
-    /// The last attempt: for files that nobody has open any more.
-    pub(super) fn settle_for_good(self: &Arc<Self>) -> Result<()> {
-        self.state.lock().failed = None;
-        self.flush()
     }
 
     /// Brings everything written so far to the server. Until the guard is dropped nothing of ours speaks to the path.
@@ -238,7 +241,7 @@ impl FileWriter {
                     state.shape.landed(landed.sent, transfer.overwritten);
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
-                    late = state.settings_since(&transfer);
+                    late = state.settings_since(transfer.set);
                 }
                 Ok(None) => {
                     // What is on the server now is neither old nor new.
@@ -290,7 +293,7 @@ impl FileWriter {
     }
 
     /// Tells everybody what the file is now. Returns the server's file as the base of what is not in the spool.
-    fn announce(&self, landed: &Landed) -> Option<Base> {
+    pub(super) fn announce(&self, landed: &Landed) -> Option<Base> {
         let super::super::read::Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
         let Stored { version, mode, .. } = &landed.stored;
         let since = self.shared.clock.now();
@@ -311,11 +314,11 @@ impl FileWriter {
         nodes.update(self.ino, Known { exact: meta.mtime.is_some(), meta, since });
         let reader = self.shared.reading.reopen(self.ino, &version);
         kernel.forget_size(self.ino);
-        Some(Base { reader })
+        Some(Base { version, reader })
     }
 
     /// Times and modes that programs have set since the content left.
-    fn set_late(&self, settings: Settings) {
+    pub(super) fn set_late(&self, settings: Settings) {
         let Some(path) = self.path() else { return };
         if let Err(e) = self.shared.remote.set(&[(path, settings)], Deadline::after(self.shared.timeout)) {
             warn!("{}: time and mode could not be set: {e}", self.shown());
@@ -368,7 +371,7 @@ impl FileWriter {
             return;
         }
         let range: Range<u64> = state.shape.punched..until;
-        match self.spool.punch(range) {
+        match state.spool.punch(range) {
             Ok(()) => state.shape.punched = until,
             Err(e) => debug!("the spool cannot give room back: {e}"),
         }
@@ -382,6 +385,9 @@ impl Drop for Frozen {
     fn drop(&mut self) {
         self.0.state.lock().frozen -= 1;
         self.0.gate.open();
+        if let Some(back) = &self.0.shared.back {
+            back.gate.open();
+        }
         self.0.advance();
     }
 }
@@ -406,9 +412,9 @@ impl State {
         }
     }
 
-    /// What has been set since `transfer` has carried time and mode.
-    fn settings_since(&mut self, transfer: &Transfer) -> Option<Settings> {
-        let carried = transfer.set?;
+    /// What has been set since an upload has `carried` time and mode.
+    pub(super) fn settings_since(&mut self, carried: Option<Settings>) -> Option<Settings> {
+        let carried = carried?;
         let mtime = (self.shape.dirty.is_none() && carried.mtime != Some(self.mtime)).then_some(self.mtime);
         let mode = self.mode.filter(|mode| carried.mode != Some(*mode));
         self.mode = None;

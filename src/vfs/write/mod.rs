@@ -9,6 +9,7 @@
 //! No request waits for the network in here: a write is answered when the spool has it, and a flush waits on a thread of
 //! its own.
 
+mod back;
 mod fill;
 mod job;
 mod pipe;
@@ -17,11 +18,13 @@ mod state;
 mod temporary;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use log::{debug, warn};
 
+use self::back::{Back, Entry};
 use self::job::Transfer;
 use self::state::Shape;
 use super::error::{Error, Fault, Result};
@@ -30,7 +33,7 @@ use super::read::{Data, FileReader, ReadReply, Reading};
 use super::workers::Workers;
 use crate::base::sync::{Ranked, RankedGuard};
 use crate::base::{Clock, Deadline, Gate};
-use crate::config::UploadWay;
+use crate::config::{UploadWay, Write};
 use crate::remote::{ErrorKind, Meta, Remote, RemotePath, Settings, Stamp, Version};
 use crate::store::{Spool, SpoolDir};
 
@@ -39,13 +42,17 @@ pub(crate) struct Writing {
     remote: Arc<dyn Remote>,
     reading: Arc<Reading>,
     clock: Arc<dyn Clock>,
-    spool: Arc<SpoolDir>,
+    spool: Option<Arc<SpoolDir>>,
     way: UploadWay,
     /// Modes of new files are set as programs ask for them.
     sets_modes: bool,
     timeout: Duration,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
     jobs: Workers,
+    /// Copies sealed content for those who write on; one after the other keeps writes in their order.
+    copier: Workers,
+    /// Where closed files wait for the server; None where close(2) waits.
+    back: Option<Back>,
 }
 
 /// What a file was before somebody opened it for writing.
@@ -60,7 +67,6 @@ pub(crate) enum Before {
 pub(crate) struct FileWriter {
     ino: Ino,
     shared: Arc<Writing>,
-    spool: Spool,
     state: Ranked<State, 10>,
     /// Opened at each change that somebody may wait for.
     gate: Gate,
@@ -68,6 +74,11 @@ pub(crate) struct FileWriter {
 
 struct State {
     shape: Shape,
+    spool: Arc<Spool>,
+    /// The spool's content is in the journal: it must not change any more.
+    sealed: bool,
+    /// The sealed content, as long as it is not stored.
+    queued: Option<Arc<Entry>>,
     /// The server's file that `shape.old` is about.
     base: Option<Base>,
     /// When it was last written, or what a program has set since; seconds since the epoch.
@@ -90,6 +101,7 @@ struct State {
 }
 
 struct Base {
+    version: Version,
     reader: Arc<FileReader>,
 }
 
@@ -106,16 +118,39 @@ struct Parked {
 }
 
 impl Writing {
+    /// Without `write`, nothing can be written.
+    ///
+    /// # Errors
+    /// The spool or the journal cannot be used.
     pub(crate) fn new(
         reading: Arc<Reading>,
         clock: Arc<dyn Clock>,
-        spool: Arc<SpoolDir>,
-        way: UploadWay,
+        write: Option<&Write>,
         sets_modes: bool,
-    ) -> Self {
-        let (remote, timeout) = (Arc::clone(&reading.remote), reading.timeout);
-        let (live, jobs) = (Ranked::default(), Workers::new("upload", MOST_UPLOADS));
-        Self { remote, reading, clock, spool, way, sets_modes, timeout, live, jobs }
+    ) -> io::Result<Self> {
+        let spool = write.map(|write| SpoolDir::open(&write.spool, write.spool_limit)).transpose()?;
+        let back = match (write, &spool) {
+            (Some(write), Some(spool)) if write.writeback => Some(Back::open(spool, write)?),
+            _ => None,
+        };
+        Ok(Self {
+            remote: Arc::clone(&reading.remote),
+            timeout: reading.timeout,
+            reading,
+            clock,
+            spool,
+            way: write.map_or(UploadWay::Auto, |write| write.upload),
+            sets_modes,
+            live: Ranked::default(),
+            jobs: Workers::new("upload", MOST_UPLOADS),
+            copier: Workers::new("copy", 1),
+            back,
+        })
+    }
+
+    fn new_spool(&self) -> Result<Spool> {
+        let spool = self.spool.as_ref().ok_or(ErrorKind::ReadOnly)?;
+        spool.create().map_err(|e| disk(&e).into())
     }
 
     /// The writer of `ino`, as long as there is one.
@@ -161,7 +196,10 @@ impl Writing {
         let mut live = self.live.lock();
         let idle = {
             let state = writer.state.lock();
-            state.handles == 0 && state.transfer.is_none() && (state.shape.dirty.is_none() || state.orphan)
+            state.handles == 0
+                && state.transfer.is_none()
+                && state.queued.is_none()
+                && (state.shape.dirty.is_none() || state.orphan)
         };
         let gone = if idle { live.remove(&writer.ino) } else { None };
         if gone.is_some() {
@@ -182,12 +220,12 @@ impl Writing {
 
 impl FileWriter {
     fn new(ino: Ino, shared: Arc<Writing>, before: &Before) -> Result<Self> {
-        let spool = shared.spool.create().map_err(|e| disk(&e))?;
+        let spool = shared.new_spool()?;
         let (shape, base, mode) = match before {
             Before::New(mode) => (Shape::default(), None, shared.sets_modes.then_some(*mode)),
             Before::Old(version) => {
                 let (reader, _) = shared.reading.open(ino, version).ok_or(Fault::NoInode)?;
-                let base = Base { reader };
+                let base = Base { version: version.clone(), reader };
                 (Shape::of_old(version.size), Some(base), None)
             }
         };
@@ -197,6 +235,9 @@ impl FileWriter {
         };
         let state = State {
             shape,
+            spool: Arc::new(spool),
+            sealed: false,
+            queued: None,
             base,
             mtime,
             mode,
@@ -208,7 +249,7 @@ impl FileWriter {
             failed: None,
             parked: Vec::new(),
         };
-        Ok(Self { ino, shared, spool, state: Ranked::new(state), gate: Gate::default() })
+        Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
     }
 
     /// Which file.
@@ -248,7 +289,21 @@ impl FileWriter {
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);
         state.mode = settings.mode.or(state.mode);
+        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none());
+        let all = Settings { mtime: Some(state.mtime), mode: state.mode };
+        drop(state);
+        if let (Some(entry), Some(back)) = (entry, &self.shared.back) {
+            entry.set(back, all);
+        }
         true
+    }
+
+    /// close(2): everything is on the server, or safe here where that is enough.
+    ///
+    /// # Errors
+    /// What keeps it from being stored; told once, and tried again at the next call.
+    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
+        if self.shared.back.is_some() { self.park() } else { self.flush() }
     }
 
     /// Writes `data` at `at`; at the end of the file where None. `reply` is called once, now or later.
@@ -257,6 +312,14 @@ impl FileWriter {
         if let Some(fault) = state.failed {
             drop(state);
             return reply(Err(fault.into()));
+        }
+        if state.sealed {
+            drop(state);
+            let (writer, data) = (Arc::clone(self), data.to_vec());
+            return self.shared.copier.run(move || match writer.unseal() {
+                Ok(()) => writer.write(at, &data, reply),
+                Err(e) => reply(Err(e)),
+            });
         }
         let at = at.unwrap_or(state.shape.len);
         let len = data.len() as u32;
@@ -296,7 +359,7 @@ impl FileWriter {
             // Its surroundings are no longer here.
             return Err(Fault::SpoolFull);
         }
-        self.spool.write_at(at, data).map_err(|e| disk(&e))?;
+        state.spool.write_at(at, data).map_err(|e| disk(&e))?;
         state.shape.wrote(&range);
         state.changed(range.start, self.shared.now());
         Ok(())
@@ -321,7 +384,18 @@ impl FileWriter {
         if len == state.shape.len {
             return Ok(());
         }
-        self.spool.truncate(len).map_err(|e| disk(&e))?;
+        if state.sealed {
+            // Nothing of it is needed any more, or all of it in a copy.
+            if len == 0 {
+                state.spool = Arc::new(self.shared.new_spool()?);
+                state.sealed = false;
+            } else {
+                drop(state);
+                self.unseal()?;
+                return self.resize(len);
+            }
+        }
+        state.spool.truncate(len).map_err(|e| disk(&e))?;
         state.shape.resize(len);
         state.changed(from, self.shared.now());
         drop(state);
@@ -343,6 +417,7 @@ impl FileWriter {
         }
         let missing = state.shape.missing(&range);
         let base = state.base.as_ref().map(|base| Arc::clone(&base.reader));
+        let spool = Arc::clone(&state.spool);
         drop(state);
         match (missing.first(), missing.last(), base) {
             (Some(first), Some(last), Some(base)) => {
@@ -354,14 +429,12 @@ impl FileWriter {
                     Box::new(move |data| reply(data.and_then(|data| writer.mix(&range, begin, &data)))),
                 );
             }
-            _ => reply(self.from_spool(&range).map(Data::Bytes)),
+            _ => {
+                let mut bytes = vec![0; (range.end - range.start) as usize];
+                let read = spool.read_at(range.start, &mut bytes);
+                reply(read.map(|()| Data::Bytes(bytes)).map_err(|e| disk(&e).into()));
+            }
         }
-    }
-
-    fn from_spool(&self, range: &std::ops::Range<u64>) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; (range.end - range.start) as usize];
-        self.spool.read_at(range.start, &mut bytes).map_err(|e| disk(&e))?;
-        Ok(bytes)
     }
 
     /// Puts old bytes, which begin at `begin`, under what has been written since.
@@ -376,7 +449,7 @@ impl FileWriter {
         });
         for part in state.shape.present.overlaps(range) {
             let into = (part.start - range.start) as usize..(part.end - range.start) as usize;
-            self.spool.read_at(part.start, &mut bytes[into]).map_err(|e| disk(&e))?;
+            state.spool.read_at(part.start, &mut bytes[into]).map_err(|e| disk(&e))?;
         }
         // A truncation may have come in between.
         bytes.truncate(state.shape.len.saturating_sub(range.start).min(range.end - range.start) as usize);
@@ -402,7 +475,8 @@ impl FileWriter {
             return self.shared.let_go(self);
         }
         self.shared.jobs.run(move || {
-            if let Err(e) = writer.settle_for_good() {
+            writer.state.lock().failed = None;
+            if let Err(e) = writer.close() {
                 writer.keep(&e);
             }
             writer.shared.let_go(&writer);
@@ -415,7 +489,8 @@ impl FileWriter {
             return;
         }
         let name = self.shown();
-        match self.spool.keep(&name) {
+        let spool = Arc::clone(&self.state.lock().spool);
+        match spool.keep(&name) {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
@@ -441,6 +516,7 @@ impl FileWriter {
     /// The transfer under way does not end in time.
     pub(crate) fn orphan(&self, deadline: Deadline) -> Result<()> {
         self.state.lock().orphan = true;
+        self.drop_sealed();
         self.stop(deadline)
     }
 }
@@ -448,7 +524,7 @@ impl FileWriter {
 impl State {
     /// Whether the server has another content than this.
     fn is_changed(&self) -> bool {
-        self.shape.dirty.is_some() || self.transfer.is_some()
+        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some()
     }
 
     /// Bytes from `at` on are others since `now`.
@@ -470,8 +546,8 @@ impl State {
 type Locked<'a> = RankedGuard<'a, State>;
 
 /// What a failure of the spool is for programs.
-fn disk(error: &std::io::Error) -> Fault {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+fn disk(error: &io::Error) -> Fault {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
     match error.kind() {
         StorageFull | QuotaExceeded => Fault::SpoolFull,
         _ => {

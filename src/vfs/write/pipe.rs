@@ -35,6 +35,10 @@ impl Feed for Pipe<'_> {
         });
     }
 
+    fn is_complete(&self) -> bool {
+        self.with(|state| state.transfer.as_ref().is_some_and(|transfer| transfer.closing.is_some()))
+    }
+
     fn accepted(&mut self) {
         self.with(|state| {
             if let Some(transfer) = &mut state.transfer {
@@ -60,7 +64,8 @@ impl Feed for Pipe<'_> {
     }
 
     fn read(&mut self, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.writer.spool.read_at(at, buf)
+        let spool = self.with(|state| Arc::clone(&state.spool));
+        spool.read_at(at, buf)
     }
 
     fn kept_from(&self) -> u64 {

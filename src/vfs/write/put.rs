@@ -22,6 +22,11 @@ pub(super) trait Feed {
     /// more to send.
     fn begin(&mut self, recall: &Arc<Recall>);
 
+    /// Whether all bytes are here, so that nobody waits for the server's first reply before they are sent.
+    fn is_complete(&self) -> bool {
+        false
+    }
+
     /// The server takes the file.
     fn accepted(&mut self) {}
 
@@ -244,7 +249,9 @@ impl Way<'_> {
         feed.begin(&recall);
         let begin = start(self.store);
         let mut upload = self.put.remote.upload(self.target, self.store, &recall, self.deadline())?;
-        upload.accepted(self.deadline())?;
+        if !feed.is_complete() {
+            upload.accepted(self.deadline())?;
+        }
         feed.accepted();
         let mut sent = begin;
         let mut buffer = vec![0; CHUNK];
