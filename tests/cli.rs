@@ -138,10 +138,10 @@ fn a_spool_in_the_mount_is_refused() {
 #[test]
 fn sync_is_for_directories_of_ftpfs() {
     let dir = directory();
-    let plain = file(&dir, "file", "", 0o600);
+    let fifo = pipe(&dir, "fifo");
     let on = dir.path().display().to_string();
     assert_eq!(failure(&run(&["sync", &on])), (Some(1), format!("cannot sync {on}: not a mount of ftpfs")));
-    assert_eq!(failure(&run(&["sync", &plain])), (Some(1), format!("cannot sync {plain}: not a mount of ftpfs")));
+    assert_eq!(failure(&run(&["sync", &fifo])), (Some(1), format!("cannot sync {fifo}: Not a directory")));
     let missing = format!("cannot sync {on}/x: No such file or directory");
     assert_eq!(failure(&run(&["sync", &format!("{on}/x")])), (Some(1), missing));
     // A host of that name.

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::credentials::reason;
@@ -28,15 +28,13 @@ pub(super) fn asked_for(args: &[OsString]) -> Option<PathBuf> {
 /// A sentence for the user.
 pub fn run(directory: &Path) -> Result<(), String> {
     let says = |what: &str| format!("cannot sync {}: {what}", directory.display());
-    let opened = File::open(directory).and_then(|file| Ok((file.metadata()?, file)));
-    let (metadata, file) = opened.map_err(|error| says(&reason(&error)))?;
+    // Anything else is refused before it is opened: a FIFO would wait for a writer.
+    let opened = File::options().read(true).custom_flags(libc::O_DIRECTORY).open(directory);
+    let (device, file) =
+        opened.and_then(|file| Ok((file.metadata()?.dev(), file))).map_err(|error| says(&reason(&error)))?;
     let table = fs::read("/proc/self/mountinfo").map_err(|error| says(&format!("mountinfo: {}", reason(&error))))?;
-    let device = metadata.dev();
     if !is_ours(&table, &format!("{}:{}", libc::major(device), libc::minor(device))) {
         return Err(says("not a mount of ftpfs"));
-    }
-    if !metadata.is_dir() {
-        return Err(says("Not a directory"));
     }
     file.sync_all().map_err(|error| says(&reason(&error)))
 }
