@@ -124,10 +124,22 @@ impl Vfs {
         self.kernel.attach(cache);
     }
 
-    /// The mount has ended: whatever still waits fails.
+    /// Stores what an earlier mount has left over; what takes longer than `patience` goes on behind this one.
+    pub fn recover(&self, patience: Duration) {
+        self.writing.recover(patience);
+    }
+
+    /// The mount has ended: brings everything to the server that is not there yet. Tells what is left at the deadline.
+    pub fn finish(&self, deadline: Deadline) -> Vec<String> {
+        self.kernel.detach();
+        self.writing.finish(deadline)
+    }
+
+    /// Whatever still waits fails.
     pub fn shut_down(&self) {
         self.kernel.detach();
         self.workers.shut_down();
+        self.closers.shut_down();
         self.remote.shut_down();
     }
 

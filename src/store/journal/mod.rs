@@ -88,6 +88,11 @@ pub struct Pending {
     pub stored: Option<Version>,
 }
 
+/// The directory of a journal in that of the spool.
+fn place(identity: &str) -> String {
+    format!("{QUEUE}/{}", hex(digest::digest(&digest::SHA256, identity.as_bytes()).as_ref()))
+}
+
 /// The uploads that one mount owes to its server.
 ///
 /// All methods may be called from many threads. Each returns when what it says is on the disk, and waits for the disk
@@ -109,6 +114,12 @@ struct State {
 }
 
 impl Journal {
+    /// Whether the journal of `identity` may have something left over.
+    pub fn has_spools(dir: &SpoolDir, identity: &str) -> bool {
+        let names = fs::read_dir(dir.path().join(place(identity)));
+        names.is_ok_and(|names| names.flatten().any(|entry| entry.file_name().to_str().is_some_and(is_spool_name)))
+    }
+
     /// Opens the journal of `identity` (a URL without password; it is only hashed) and tells what is left of the last
     /// time, oldest first. Spools without a trustworthy record go to `lost/` with a warning.
     ///
@@ -116,9 +127,8 @@ impl Journal {
     /// `ResourceBusy` where another mount has it open; `InvalidData` where a newer version of this program has written
     /// it. Damage is no error.
     pub fn open(dir: &Arc<SpoolDir>, identity: &str) -> io::Result<(Self, Vec<Pending>)> {
-        let hash = hex(digest::digest(&digest::SHA256, identity.as_bytes()).as_ref());
         dir.subdir(QUEUE)?;
-        let path = dir.subdir(&format!("{QUEUE}/{hash}"))?;
+        let path = dir.subdir(&place(identity))?;
         // A journal is only as durable as the way to it. A parent that is closed to us is not new.
         path.ancestors().for_each(|dir| drop(sync_names(dir)));
         let lock = lock(&path)?;

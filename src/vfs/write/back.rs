@@ -5,9 +5,10 @@
 //! threads, oldest first, under temporary names that replace the files when they are whole. What the mount's end or a
 //! crash leaves over is stored by the next mount, beside a file that somebody else has changed meanwhile.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use log::{debug, info, warn};
@@ -46,6 +47,8 @@ pub(super) struct Entry {
     since: Instant,
     /// A temporary file of an earlier attempt, which may still be there.
     stale: Option<RemotePath>,
+    /// Bytes that are on their way, for those who wait.
+    sent: AtomicU64,
     /// Nobody wants it any more.
     dropped: AtomicBool,
     state: Ranked<Progress, 46>,
@@ -73,6 +76,11 @@ impl PartialEq for Mark {
 impl Eq for Mark {}
 
 impl Back {
+    /// Whether an earlier mount has left something over.
+    pub(super) fn has_leftover(spool: &SpoolDir, write: &Write) -> bool {
+        Journal::has_spools(spool, &write.identity)
+    }
+
     /// The journal of the mount that `write` describes.
     pub(super) fn open(spool: &Arc<SpoolDir>, write: &Write) -> io::Result<Self> {
         let (journal, leftover) = Journal::open(spool, &write.identity)?;
@@ -121,6 +129,7 @@ impl Entry {
             job,
             since: Instant::now(),
             stale: None,
+            sent: AtomicU64::new(0),
             dropped: AtomicBool::new(false),
             state: Ranked::new(Progress::Waiting),
         }
@@ -193,8 +202,39 @@ impl Writing {
         }
     }
 
+    /// Stores everything there is; tells what is left when the deadline comes.
+    pub(crate) fn finish(self: &Arc<Self>, deadline: Deadline) -> Vec<String> {
+        let open = self.sync(self.all(), deadline);
+        let mut left = self.drain(deadline);
+        left.extend(open.into_iter().map(|(writer, _)| writer.shown()));
+        left
+    }
+
+    /// Stores `writers`, as far as that goes until the deadline; hands back those that are not stored, and why.
+    pub(crate) fn sync(&self, writers: Vec<Arc<FileWriter>>, deadline: Deadline) -> Vec<(Arc<FileWriter>, Fault)> {
+        let (tell, hear) = mpsc::channel();
+        let mut waiting = HashMap::new();
+        for (n, writer) in writers.into_iter().enumerate() {
+            let (tell, writer_too) = (tell.clone(), Arc::clone(&writer));
+            waiting.insert(n, writer);
+            self.jobs.run(move || {
+                // Nobody listens any more after the deadline.
+                let _ = tell.send((n, writer_too.flush().err().map(|e| e.fault)));
+            });
+        }
+        let mut failed = Vec::new();
+        while !waiting.is_empty()
+            && let Ok(left) = deadline.left()
+            && let Ok((n, fault)) = hear.recv_timeout(left)
+        {
+            failed.extend(waiting.remove(&n).zip(fault));
+        }
+        failed.extend(waiting.into_values().map(|writer| (writer, Fault::Remote(ErrorKind::TimedOut))));
+        failed
+    }
+
     /// Waits until everything is stored that was closed; tells what is left when the deadline comes.
-    pub(crate) fn drain(&self, deadline: Deadline) -> Vec<String> {
+    fn drain(&self, deadline: Deadline) -> Vec<String> {
         let Some(back) = &self.back else { return Vec::new() };
         back.gate.open();
         if back.wait(|| back.open.lock().is_empty(), deadline) { Vec::new() } else { back.names() }
@@ -391,6 +431,7 @@ impl Feed for Sealed<'_> {
         if self.entry.dropped.load(Ordering::Acquire) {
             return Next::Stop;
         }
+        self.entry.sent.store(sent, Ordering::Relaxed);
         let quantum = match self.recall.asked() {
             Urgency::None => u64::MAX,
             Urgency::Turn | Urgency::Now => QUANTUM,
@@ -447,7 +488,9 @@ impl FileWriter {
                 return Ok(());
             }
             let path = self.path().ok_or(ErrorKind::Changed)?;
-            let (len, mtime, mode) = (state.shape.len, state.mtime, state.mode.take());
+            // What takes the place of a file takes its mode, too.
+            let kept = self.shared.reading.nodes.known(self.ino).and_then(|known| known.meta.mode);
+            let (len, mtime, mode) = (state.shape.len, state.mtime, state.mode.take().or(kept));
             let job = Job { path, base: state.base.as_ref().map(|base| base.version.clone()), len, mtime, mode };
             state.shape.dirty = None;
             state.sealed = true;
@@ -482,14 +525,22 @@ impl FileWriter {
         let Some(back) = &self.shared.back else { return Ok(()) };
         let Some(entry) = self.state.lock().queued.clone() else { return Ok(()) };
         back.gate.open();
-        // Not behind all others: whoever waits for it stores it.
         if entry.is_waiting() {
-            self.shared.store(&entry);
+            // Somebody waits for it: not behind all others.
+            let (shared, entry) = (Arc::clone(&self.shared), Arc::clone(&entry));
+            self.shared.jobs.run(move || shared.store(&entry));
         }
-        back.wait(|| entry.done().is_some(), Deadline::after(LOOK_AGAIN));
-        match entry.done().flatten() {
-            Some(fault) => Err(fault.into()),
-            None => Ok(()),
+        let mut idle = 0;
+        loop {
+            let before = entry.sent.load(Ordering::Relaxed);
+            if back.wait(|| entry.done().is_some(), Deadline::after(self.shared.timeout)) {
+                return entry.done().flatten().map_or(Ok(()), |fault| Err(fault.into()));
+            }
+            // A slow line may take its time, a silent one may not.
+            idle = if entry.sent.load(Ordering::Relaxed) == before { idle + 1 } else { 0 };
+            if idle == MOST_SILENT {
+                return Err(ErrorKind::TimedOut.into());
+            }
         }
     }
 
@@ -593,6 +644,9 @@ const TRUSTED: Duration = Duration::from_secs(10);
 /// Pauses between attempts: doubled from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Timeouts that somebody waits for a transfer that does not go on.
+const MOST_SILENT: u32 = 4;
 
 /// Waits without a deadline of their own look again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);

@@ -69,7 +69,7 @@ impl Writing {
         }
         Some(match self.way {
             // With write-back nothing is to be seen under its name before it is whole.
-            UploadWay::Auto if state.shape.precious || self.back.is_some() => Landing::Beside { else_in_place: true },
+            UploadWay::Auto if state.shape.precious || self.late => Landing::Beside { else_in_place: true },
             UploadWay::Atomic => Landing::Beside { else_in_place: false },
             UploadWay::Auto | UploadWay::InPlace => Landing::InPlace(Store::Whole),
         })
@@ -94,7 +94,7 @@ impl FileWriter {
         {
             let mut state = self.state.lock();
             state.shape.dirty = Some(0);
-            if self.shared.back.is_some() {
+            if self.shared.late {
                 return Ok(());
             }
             let landing = self.shared.landing(&state).unwrap_or(Landing::InPlace(Store::Whole));

@@ -51,7 +51,9 @@ pub(crate) struct Writing {
     jobs: Workers,
     /// Copies sealed content for those who write on; one after the other keeps writes in their order.
     copier: Workers,
-    /// Where closed files wait for the server; None where close(2) waits.
+    /// close(2) does not wait for the server.
+    late: bool,
+    /// Where closed files wait for the server; also where only an earlier mount has left some.
     back: Option<Back>,
 }
 
@@ -129,8 +131,11 @@ impl Writing {
         sets_modes: bool,
     ) -> io::Result<Self> {
         let spool = write.map(|write| SpoolDir::open(&write.spool, write.spool_limit)).transpose()?;
+        let late = write.is_some_and(|write| write.writeback);
         let back = match (write, &spool) {
-            (Some(write), Some(spool)) if write.writeback => Some(Back::open(spool, write)?),
+            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => {
+                Back::open(spool, write).map(Some).or_else(|e| if late { Err(e) } else { Ok(None) })?
+            }
             _ => None,
         };
         Ok(Self {
@@ -144,6 +149,7 @@ impl Writing {
             live: Ranked::default(),
             jobs: Workers::new("upload", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
+            late,
             back,
         })
     }
@@ -303,7 +309,7 @@ impl FileWriter {
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
     pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
-        if self.shared.back.is_some() { self.park() } else { self.flush() }
+        if self.shared.late { self.park() } else { self.flush() }
     }
 
     /// Writes `data` at `at`; at the end of the file where None. `reply` is called once, now or later.

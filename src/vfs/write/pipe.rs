@@ -73,8 +73,11 @@ impl Feed for Pipe<'_> {
     }
 
     fn settings(&mut self) -> Settings {
+        // What takes the place of a file takes its mode, too.
+        let kept = self.writer.shared.reading.nodes.known(self.writer.ino).and_then(|known| known.meta.mode);
         self.with(|state| {
-            let settings = Settings { mtime: Some(state.mtime), mode: state.mode };
+            let beside = state.transfer.as_ref().is_some_and(|t| matches!(t.landing, Landing::Beside { .. }));
+            let settings = Settings { mtime: Some(state.mtime), mode: state.mode.or(kept.filter(|_| beside)) };
             if let Some(transfer) = &mut state.transfer {
                 transfer.set = Some(settings);
             }
