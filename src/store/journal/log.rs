@@ -92,6 +92,7 @@ impl Log {
         }
         let new = self.dir.join(NEW);
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        point("rewrite: begun");
         file.write_all_at(text.as_bytes(), 0)?;
         point("rewrite: written");
         file.sync_all()?;
