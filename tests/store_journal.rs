@@ -1,16 +1,17 @@
 //! The journal of write-back as the rest of the program sees it: random histories, threads, a disk that is full.
 
-mod support;
+#[path = "support/disk.rs"]
+mod disk;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread;
 
+use disk::Disk;
 use ftpfs::remote::{RemotePath, Stamp, Version};
 use ftpfs::store::{Job, Journal, JournalId, Pending, Spool, SpoolDir};
 use proptest::prelude::*;
-use support::disk::Disk;
 
 fn open(dir: &Arc<SpoolDir>) -> (Journal, Vec<Pending>) {
     Journal::open(dir, "ftp://user@host/").expect("opens")
@@ -126,7 +127,7 @@ proptest! {
                 (_, None) => {}
             }
             for (&id, (item, _)) in &model {
-                prop_assert_eq!(journal.pending(id).as_ref(), Some(item));
+                prop_assert_eq!(journal.pending(id), Some(item.clone()));
             }
             let cost: u64 = model.values().map(|(item, _)| item.job.len.div_ceil(4096) * 4096).sum();
             prop_assert_eq!(dir.used(), cost);
@@ -181,10 +182,20 @@ fn on_a_full_disk_items_still_end_and_make_room() {
     }
     journal.done(first).expect("room was set aside");
     filler.write_at(1 << 20, &[0; 4096]).expect("the item has made room");
+
+    let full =
+        (0..).find_map(|at| filler.write_at((1 << 20) + at * 4096, &[0; 4096]).err()).expect("no disk is endless");
+    assert_eq!(full.kind(), ErrorKind::StorageFull);
+    let error =
+        (0..).find_map(|n| journal.part(second, &path((n % 26) as u8)).err()).expect("what was set aside is used up");
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    let known = journal.pending(second);
     drop(filler);
+    let third = journal.queue(&spool(&dir, 3, 10), job(3, 10), None).expect("there is room again");
     drop(journal);
     let (_journal, pending) = open(&dir);
-    assert_eq!(pending.iter().map(|p| p.id).collect::<Vec<_>>(), [second]);
+    assert_eq!(pending.first(), known.as_ref());
+    assert_eq!(pending.iter().map(|p| p.id).collect::<Vec<_>>(), [second, third]);
 }
 
 #[test]

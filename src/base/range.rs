@@ -199,10 +199,10 @@ mod tests {
         let mut set = RangeSet::new();
         set.insert(u64::MAX - 1..u64::MAX);
         set.insert(0..1);
-        assert_eq!(set.gaps(&(0..u64::MAX)), [1..u64::MAX - 1]);
+        assert!(set.gaps(&(0..u64::MAX)).into_iter().eq(std::iter::once(1..u64::MAX - 1)));
         set.insert(1..u64::MAX);
         assert_eq!(set.bytes(), u64::MAX);
         set.remove(5..u64::MAX);
-        assert_eq!(set.iter().collect::<Vec<_>>(), [0..5]);
+        assert!(set.iter().eq(std::iter::once(0..5)));
     }
 }

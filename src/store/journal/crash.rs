@@ -1,9 +1,12 @@
 //! Where tests look at the disk as a crash would leave it.
 
 #[cfg(test)]
+type Look = Box<dyn FnMut(&'static str)>;
+
+#[cfg(test)]
 thread_local! {
     /// Called at each step of this thread that changes the disk.
-    pub(super) static AT: std::cell::RefCell<Option<Box<dyn FnMut(&'static str)>>> = const { std::cell::RefCell::new(None) };
+    pub(super) static AT: std::cell::RefCell<Option<Look>> = const { std::cell::RefCell::new(None) };
 }
 
 /// The disk has been changed. Nothing outside tests.

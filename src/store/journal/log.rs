@@ -59,11 +59,17 @@ impl Log {
 
     /// Adds a line; it is on the disk when this returns.
     ///
-    /// After an error the line may be there or not, wholly or in part, and the file is not written to again: a later
-    /// fdatasync(2) would not tell of pages that an earlier one has failed to write.
+    /// After a failed fdatasync(2) the line may be there or not, wholly or in part, and the file is not written to again:
+    /// a later one would not tell of pages that this one has failed to write.
     pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
         let file = self.file.take().ok_or_else(|| io::Error::other("the journal has to be written anew"))?;
-        file.write_all_at(line.as_bytes(), self.len)?;
+        if let Err(error) = file.write_all_at(line.as_bytes(), self.len) {
+            // A full disk: what there was is as good as before, without the begin of this line.
+            if file.set_len(self.len).is_ok() {
+                (self.file, self.reserved) = (Some(file), 0);
+            }
+            return Err(error);
+        }
         point("append: written");
         file.sync_data()?;
         point("append: synced");
@@ -84,13 +90,15 @@ impl Log {
                 lines += 1;
             }
         }
-        self.file = None;
         let new = self.dir.join(NEW);
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        point("rewrite: begun");
         file.write_all_at(text.as_bytes(), 0)?;
         point("rewrite: written");
         file.sync_all()?;
         point("rewrite: synced");
+        // Until here the old file is as good as before; from here on nobody knows which one is there.
+        self.file = None;
         fs::rename(&new, self.dir.join(NAME))?;
         point("rewrite: renamed");
         sync_names(&self.dir)?;

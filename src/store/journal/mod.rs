@@ -18,8 +18,8 @@
 //!   means that its content is there. A spool whose removal was cut off is removed when the journal is opened.
 //! * A journal is written anew into another file, fsync, rename over the old one, fsync of the directory: at each moment
 //!   one of two files is there that say the same.
-//! * After an error of append or fdatasync nobody knows what is on the disk; then the journal is written anew before the
-//!   next record. A record whose call failed may thus be found after a crash, but never part of one.
+//! * After a failed fdatasync nobody knows what is on the disk; then the journal is written anew before the next record. A
+//!   record whose call failed may thus be found after a crash, but never part of one.
 
 mod crash;
 mod log;
@@ -111,6 +111,8 @@ struct State {
     log: Log,
     items: Items,
     next: u64,
+    /// How long the journal may become before it is written anew; more than usual where that has failed.
+    patience: usize,
 }
 
 impl Journal {
@@ -140,7 +142,7 @@ impl Journal {
         if replay.damaged > 0 {
             ::log::warn!("{}: {} damaged records", path.display(), replay.damaged);
         }
-        let mut state = State { log, items: replay.items, next: replay.next };
+        let mut state = State { log, items: replay.items, next: replay.next, patience: FEW_LINES };
         tidy(dir, &path, &mut state.items, &replay.doubtful)?;
         if !replay.clean || state.is_mostly_dead(replay.lines) {
             // Where that fails, on a full disk, it is tried again before the next record.
@@ -292,7 +294,10 @@ impl Journal {
         apply(&mut state.items, record);
         if state.is_mostly_dead(state.log.lines()) {
             // The record is on the disk: that the journal stays long is no failure of this call.
-            state.rewrite().unwrap_or_else(|error| warn(&self.path, &error));
+            if let Err(error) = state.rewrite() {
+                warn(&self.path, &error);
+                state.patience = 2 * state.log.lines();
+            }
         }
         Ok(())
     }
@@ -320,11 +325,12 @@ impl State {
         for item in self.items.values_mut() {
             item.steps = item.summary().len() as u64;
         }
+        self.patience = FEW_LINES;
         Ok(())
     }
 
     fn is_mostly_dead(&self, lines: usize) -> bool {
-        lines > FEW_LINES + 4 * self.items.len()
+        lines > self.patience + 4 * self.items.len()
     }
 }
 

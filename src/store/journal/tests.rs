@@ -394,7 +394,7 @@ fn a_crash_between_any_two_steps_keeps_what_was_promised() {
     assert_eq!(place.lost(), [b"new"]);
     // With dead records in the file.
     crash_everywhere(&place, &journal, 1, || journal.state.lock().rewrite().expect("writes"));
-    crash_everywhere(&place, &journal, 1, || drop(place.queue(&journal, "e", None)));
+    crash_everywhere(&place, &journal, 1, || ids.push(place.queue(&journal, "e", None)));
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn any_version() -> impl Strategy<Value = Version> {
     (any::<u64>(), prop::option::of(stamp), prop::option::of(".{0,4}")).prop_map(|(size, mtime, unique)| Version {
         size,
         mtime,
-        unique: unique.map(|unique| unique.into()),
+        unique: unique.map(Into::into),
     })
 }
 
