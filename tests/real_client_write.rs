@@ -122,7 +122,7 @@ fn sizes(lab: &Lab, client: &Client) {
 }
 
 fn tls(software: Software) {
-    for versions in [Versions::Only12, Versions::Only13] {
+    for versions in [Versions::Both, Versions::Only12, Versions::Only13] {
         let session_reuse = matches!(software, Software::Vsftpd | Software::ProFtpd);
         let options = Options { tls: Tls::Required, versions, session_reuse, ..Options::default() };
         let lab = Lab::start(software, &options);
@@ -218,9 +218,7 @@ fn renames(software: Software) {
         assert_eq!(kind("/d/b", "/none/x"), ErrorKind::NotFound);
         assert_eq!(kind("/d/b", "/e"), ErrorKind::IsDir);
         assert_eq!(kind("/e", "/d/b"), ErrorKind::NotDir);
-        if overwrite {
-            assert_eq!(kind("/e", "/d"), ErrorKind::NotEmpty);
-        }
+        assert_eq!(kind("/e", "/d"), ErrorKind::NotEmpty);
         assert_eq!(kind("/d", "/d/below"), ErrorKind::Invalid);
         rename("/d", "/moved").expect("a directory is renamed");
         assert_eq!(names(&client, "/"), ["e", "moved"]);

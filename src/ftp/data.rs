@@ -44,7 +44,11 @@ impl Opener<'_> {
     /// NAT, and a hostile server cannot send us elsewhere. `before` holds only commands that need no data channel.
     pub(crate) fn open(&self, control: &mut Control, before: &[Command<'_>], deadline: Deadline) -> Result<Opened> {
         let used_up = control.data_session().is_some_and(Session::is_used_up);
-        if used_up && control.dialect().can(Skill::Resumption) == Can::Yes {
+        let can = |skill| control.dialect().can(skill);
+        // Who hands out none with an upload was seen to demand them.
+        let demanded = can(Skill::Resumption) == Can::Yes || can(Skill::UploadTickets) == Can::No;
+        if used_up && demanded {
+            leave_tls13(control);
             let text = "no TLS session is left that the data connection could resume";
             return Err(Error::io("data connection", io::Error::other(text)).with_retry(Retry::IfReused));
         }
@@ -226,6 +230,19 @@ impl Asked<'_> {
         let reply = replies.pop().expect("one reply for each command, and at least one was sent");
         self.replies.append(&mut replies);
         Ok(reply)
+    }
+}
+
+/// Makes new connections in TLS 1.2, where that is better.
+///
+/// ProFTPD 1.3.8 demands that sessions are resumed, and hands out no ticket of TLS 1.3 with an upload: each connection
+/// would be good for two of them. Sessions of TLS 1.2 can be resumed without end.
+fn leave_tls13(control: &Control) {
+    let dialect = control.dialect();
+    let starved = dialect.can(Skill::UploadTickets) == Can::No;
+    if starved && dialect.can(Skill::Tls13) != Can::No && dialect.can(Skill::Tls12) != Can::No {
+        info!("uploads bring no new tickets of TLS 1.3: TLS 1.2 from now on");
+        dialect.learn(Skill::Tls13, Can::No);
     }
 }
 

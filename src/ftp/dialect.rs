@@ -67,6 +67,10 @@ pub(crate) enum Skill {
     Rest,
     /// Data connections must resume the session of their control connection.
     Resumption,
+    /// TLS 1.2 is spoken. Unknown until it had to be tried.
+    Tls12,
+    /// Data connections that bring files to the server bring tickets of TLS 1.3 back.
+    UploadTickets,
     /// `MLST` tells of files, not only of directories.
     MlstFiles,
     /// A login can be sent in one segment; a server that takes others in one may still throw away what comes before it.

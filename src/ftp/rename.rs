@@ -72,8 +72,18 @@ impl Client {
             let kind = self.settled(verdict, from, to, deadline);
             return Err(refusal("RNTO", &reply, kind));
         }
-        let target = self.find(to, deadline)?;
-        if is_leaf(target) && is_leaf(self.find(from, deadline)?) {
+        let (source, target) = (self.find(from, deadline)?, self.look_inside(to, deadline)?);
+        // ProFTPD without AllowOverwrite says `550 d: Rename permission denied` whatever is there.
+        let in_the_way = match (source, target) {
+            (Found::Dir | Found::FullDir, Found::FullDir) => Some(ErrorKind::NotEmpty),
+            (Found::Dir | Found::FullDir, target) if is_leaf(target) => Some(ErrorKind::NotDir),
+            (source, Found::Dir | Found::FullDir) if is_leaf(source) => Some(ErrorKind::IsDir),
+            _ => None,
+        };
+        if let (Verdict::Sure(_), Some(kind)) = (verdict, in_the_way) {
+            return Err(refusal("RNTO", &reply, kind));
+        }
+        if is_leaf(target) && is_leaf(source) {
             if let Ok(outcome) = self.rename_aside(from, to, settings, deadline) {
                 info!("the server does not replace files by RNTO ({}): they are renamed aside", reply.text());
                 self.dialect.learn(Skill::Replace, Can::No);

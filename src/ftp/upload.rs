@@ -20,6 +20,7 @@ use super::listing::time::parse_size;
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
 use super::socket::Socket;
+use super::tls::Session;
 use super::transfer::{ABORT_PATIENCE, final_reply, known, unresumable, wants_resumption};
 use super::way::Way;
 use crate::base::{Deadline, Recall};
@@ -53,6 +54,8 @@ pub(super) struct Wire {
     skill: Option<Skill>,
     /// The first reply has been read.
     heard: bool,
+    /// How many tickets had come before, where TLS 1.3 brings them.
+    tickets: Option<usize>,
     /// The data channel was encrypted, but not in the control connection's session.
     unresumed: bool,
 }
@@ -191,7 +194,8 @@ impl Client {
             if skill == Some(Skill::Append) { Command::Appe(arg.clone()) } else { Command::Stor(arg.clone()) };
         let verb = command.verb();
         control.send(&[command], deadline)?;
-        let mut wire = Wire { lease, data: None, verb, skill, heard: false, unresumed: false };
+        let tickets = lease.control_mut().data_session().filter(|session| session.had_tickets()).map(Session::tickets);
+        let mut wire = Wire { lease, data: None, verb, skill, heard: false, tickets, unresumed: false };
         match opened.channel.at_once() {
             Ok(socket) => wire.data = Some(socket),
             Err(channel) => {
@@ -468,6 +472,11 @@ impl Upload for Stor {
         if let Some(mut data) = wire.data.take() {
             // Those of TLS 1.3 are what the next data connection resumes.
             data.take_tickets();
+            if let Some(before) = wire.tickets.filter(|_| data.is_resumed()) {
+                let after = wire.lease.control_mut().data_session().map(Session::tickets);
+                let brought = if after > Some(before) { Can::Yes } else { Can::No };
+                wire.lease.control_mut().dialect().learn(Skill::UploadTickets, brought);
+            }
         }
         if reply.class() != Class::Completion || !whole {
             return self.broken(&reply, deadline);
