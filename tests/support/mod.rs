@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "no test program uses every helper")]
 #![allow(unreachable_pub, reason = "`pub` says what a helper module offers, although a test program exports nothing")]
 
+pub mod bench;
 pub mod client;
 pub mod dialect;
 pub mod files;
@@ -9,7 +10,9 @@ pub mod lab;
 pub mod mount;
 pub mod process;
 pub mod programs;
+pub mod programs_writing;
 pub mod server;
 pub mod themes;
 pub mod tls;
 pub mod tree;
+pub mod twin;
