@@ -133,6 +133,16 @@ impl Bench {
         self.lab.as_ref()
     }
 
+    /// Seconds since 1970 when the bench was made.
+    pub fn began(&self) -> i64 {
+        self.rules.began
+    }
+
+    /// How its two sides are compared.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// Has paths with one of `parts` in them compared by name and kind only.
     pub fn except(&mut self, parts: &'static [&'static str]) {
         self.rules.except = parts;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::process::wait_until;
 use super::tree::first_difference;
@@ -42,22 +42,22 @@ pub fn now() -> i64 {
 }
 
 /// Panics unless `disk` holds what `twin` does: names and bytes now, modes and times soon.
-///
-/// The time is for attributes that a mount may send behind the answer to the program, within a second.
 pub fn same(twin: &Path, disk: &Path, rules: &Rules, when: &str) {
-    let found = differences(twin, disk, rules);
-    assert!(found.of_data.is_empty(), "after {when}\n{}", found.text());
-    let mut last = found;
-    if last.of_attributes.is_empty() {
-        return;
+    if let Err(text) = settled(twin, disk, rules, ATTRIBUTES_LIMIT) {
+        panic!("after {when}\n{text}");
     }
-    let end = std::time::Instant::now() + ATTRIBUTES_LIMIT;
-    wait_until("attributes on the server", 2 * ATTRIBUTES_LIMIT, || {
-        last = differences(twin, disk, rules);
-        let over = last.is_empty() || !last.of_data.is_empty() || std::time::Instant::now() > end;
-        over.then_some(())
+}
+
+/// What is wrong unless `disk` holds what `twin` does: names and bytes now, modes and times within `patience`, for a
+/// mount may send attributes behind its answer to the program.
+pub fn settled(twin: &Path, disk: &Path, rules: &Rules, patience: Duration) -> Result<(), String> {
+    let end = Instant::now() + patience;
+    let last = wait_until("attributes on the server", 2 * patience, || {
+        let found = differences(twin, disk, rules);
+        let over = found.is_empty() || !found.of_data.is_empty() || Instant::now() > end;
+        over.then_some(found)
     });
-    assert!(last.is_empty(), "after {when}\n{}", last.text());
+    if last.is_empty() { Ok(()) } else { Err(last.text()) }
 }
 
 /// What differs between two trees.
@@ -115,7 +115,7 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, (twin, wanted): (&Path, &fs::Metadata), (disk, held): (&Path, &fs::Metadata), at: &Path) {
-        if wanted.is_symlink() && held.is_file() {
+        if wanted.is_symlink() {
             return self.link(twin, disk, at);
         }
         if wanted.file_type() != held.file_type() {
@@ -127,9 +127,6 @@ impl Walk<'_> {
         }
         if wanted.is_dir() {
             return self.directory(twin, disk, at);
-        }
-        if wanted.is_symlink() {
-            return self.data(at, "a link of the server's own: nothing here makes one");
         }
         if excepted {
             return;
@@ -160,10 +157,11 @@ impl Walk<'_> {
         }
     }
 
-    /// A link that the server holds as a file.
+    /// A link, which the server may hold as a file.
     fn link(&mut self, twin: &Path, disk: &Path, at: &Path) {
         let target = fs::read_link(twin).expect("it is a link");
-        let held = fs::read(disk).ok().and_then(|bytes| target_in_file(&bytes));
+        let own = fs::read_link(disk).map(|target| target.into_os_string().into_vec());
+        let held = own.ok().or_else(|| target_in_file(&fs::read(disk).ok()?));
         if held.as_deref() != Some(target.as_os_str().as_bytes()) {
             self.data(at, format!("to lead to {target:?}, leads to {held:?}"));
         }
@@ -197,5 +195,5 @@ fn entries(dir: &Path) -> io::Result<BTreeMap<OsString, fs::Metadata>> {
     fs::read_dir(dir)?.map(|entry| entry.and_then(|e| Ok((e.file_name(), e.path().symlink_metadata()?)))).collect()
 }
 
-/// Much more than the second that the mount has.
+/// Much more than the second that a mount may take for them.
 const ATTRIBUTES_LIMIT: Duration = Duration::from_secs(15);
