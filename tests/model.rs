@@ -13,6 +13,7 @@ use support::bench::{Bench, Place};
 use support::lab::{Options, Software, Tls};
 use support::model::file::{self, FileOp};
 use support::model::op::{How, Op};
+use support::model::tree::Start;
 use support::model::{Effort, explore, must_hold, op, tree};
 use support::process::with_deadline;
 use support::themes::Setup;
@@ -34,12 +35,26 @@ fn with_links(software: Software) -> Place {
     Place::Served(Setup { arguments: &["-o", "mfsymlinks"], ..Setup::plain(software) })
 }
 
+/// Nothing is believed for longer than a moment: files are on the server before the mount hears of them.
+fn cold(software: Software) -> Place {
+    Place::Served(Setup { arguments: NEVER, ..Setup::plain(software) })
+}
+
+const NEVER: &[&str] = &["-o", "cache_timeout=0,negative_timeout=0"];
+
+fn start(place: &Place) -> Start {
+    match place {
+        Place::Served(setup) if setup.arguments == NEVER => Start::Before,
+        _ => Start::ByMount,
+    }
+}
+
 fn nothing(_: &Op, _: &Path) {}
 
 fn trees(name: &'static str, place: Place, effort: Effort, links: bool) {
     with_deadline(LIMIT, name, move || {
         let bench = Bench::new(&place);
-        must_hold(name, explore(name, effort, op::ops(links), |ops| tree::run(&bench, ops, &nothing)));
+        must_hold(name, explore(name, effort, op::ops(links), |ops| tree::run(&bench, start(&place), ops, &nothing)));
         bench.finish();
     });
 }
@@ -47,7 +62,7 @@ fn trees(name: &'static str, place: Place, effort: Effort, links: bool) {
 fn files(name: &'static str, place: Place, effort: Effort) {
     with_deadline(LIMIT, name, move || {
         let bench = Bench::new(&place);
-        must_hold(name, explore(name, effort, file::ops(), |ops| file::run(&bench, ops)));
+        must_hold(name, explore(name, effort, file::ops(), |ops| file::run(&bench, start(&place), ops)));
         bench.finish();
     });
 }
@@ -56,10 +71,10 @@ fn kept(name: &'static str, place: Place) {
     with_deadline(LIMIT, name, move || {
         let bench = Bench::new(&place);
         for (story, ops) in kept_trees() {
-            must_hold(story, tree::run(&bench, &ops, &nothing).map_err(|text| (ops, text)));
+            must_hold(story, tree::run(&bench, start(&place), &ops, &nothing).map_err(|text| (ops, text)));
         }
         for (story, ops) in kept_files() {
-            must_hold(story, file::run(&bench, &ops).map_err(|text| (ops, text)));
+            must_hold(story, file::run(&bench, start(&place), &ops).map_err(|text| (ops, text)));
         }
         bench.finish();
     });
@@ -94,6 +109,10 @@ places! {
     proftpd: served(Software::ProFtpd), 12;
     pure_ftpd: served(Software::PureFtpd), 12;
     pyftpdlib: served(Software::Pyftpdlib), 30;
+    cold_vsftpd: cold(Software::Vsftpd), 20;
+    cold_proftpd: cold(Software::ProFtpd), 12;
+    cold_pure_ftpd: cold(Software::PureFtpd), 12;
+    cold_pyftpdlib: cold(Software::Pyftpdlib), 20;
     tls_vsftpd: tls(Software::Vsftpd), 12;
     tls_proftpd: tls(Software::ProFtpd), 12;
 }
@@ -122,7 +141,9 @@ fn what_is_wrong_is_found_and_made_short() {
                 fs::write(root.join(to), &bytes[..bytes.len().saturating_sub(1)]).expect("it is there");
             }
         };
-        let outcome = explore("spoilt", Effort::ordinary(60, 80), op::ops(false), |ops| tree::run(&bench, ops, &spoil));
+        let outcome = explore("spoilt", Effort::ordinary(60, 80), op::ops(false), |ops| {
+            tree::run(&bench, Start::ByMount, ops, &spoil)
+        });
         let (ops, text) = outcome.expect_err("it spoils files");
         assert!(ops.len() <= 4 && ops.iter().any(|op| matches!(op, Op::Rename { .. })), "{text}: {ops:#?}");
         bench.finish();
@@ -198,12 +219,12 @@ fn kept_trees() -> Vec<(&'static str, Vec<Op>)> {
         (
             "an emptied directory can be removed, and one whose file is open but gone",
             vec![
-                MakeDir { path: "d" },
-                Open { slot: 0, path: "d/a", how: create },
+                MakeDir { path: "f" },
+                Open { slot: 0, path: "f/a", how: create },
                 Write { slot: 0, len: 10, fill: 1 },
-                RemoveDir { path: "d" },
-                Unlink { path: "d/a" },
-                RemoveDir { path: "d" },
+                RemoveDir { path: "f" },
+                Unlink { path: "f/a" },
+                RemoveDir { path: "f" },
                 Write { slot: 0, len: 10, fill: 2 },
                 Close { slot: 0 },
                 List { path: "." },

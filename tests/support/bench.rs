@@ -91,7 +91,8 @@ impl Bench {
         let mount = setup.mount(&lab, "");
         // vsftpd and pyftpdlib set the time of files only.
         let dir_times = matches!(setup.software, Software::ProFtpd | Software::PureFtpd);
-        let keeps = Keeps { dir_times, ..self.rules.keeps };
+        let allows = setup.options.allows;
+        let keeps = Keeps { modes: allows.modes, times: allows.times, dir_times: dir_times && allows.times };
         Self {
             dir: mount.path(),
             disk: lab.dir(),
@@ -141,6 +142,17 @@ impl Bench {
     /// How its two sides are compared.
     pub fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// Makes something under `name` that was there before ftpfs came, on the server's disk and in the twin; the mount must
+    /// be told to believe nothing for long, to see it.
+    pub fn there_before(&self, name: &str, fill: &dyn Fn(&Path)) {
+        fill(&self.twin().join(name));
+        let path = self.disk.join(name);
+        fill(&path);
+        if let Some(lab) = &self.lab {
+            lab.hand_over(&path);
+        }
     }
 
     /// Has paths with one of `parts` in them compared by name and kind only.

@@ -7,9 +7,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 
+use super::tree::Start;
 use super::{map, pattern, places};
 use crate::support::bench::Bench;
 
@@ -103,12 +105,17 @@ pub fn ops() -> impl Strategy<Value = FileOp> {
 }
 
 /// Runs `ops` on a file of the bench that has some content; says where it parts from what it should hold.
-pub fn run(bench: &Bench, ops: &[FileOp]) -> Result<(), String> {
-    const NAME: &str = "file";
+pub fn run(bench: &Bench, start: Start, ops: &[FileOp]) -> Result<(), String> {
+    // A name of its own: what a failure leaves behind is nobody else's.
+    static CASES: AtomicU32 = AtomicU32::new(0);
+    let name = format!("file {}", CASES.fetch_add(1, Ordering::Relaxed));
     let mut truth = pattern(1, 100_000);
-    let path = bench.dir().join(NAME);
-    fs::write(&path, &truth).map_err(|e| format!("making the file: {e}"))?;
-    let outcome = Subject::open(path.clone(), bench.disk().join(NAME)).and_then(|mut subject| {
+    let path = bench.dir().join(&name);
+    match start {
+        Start::Before => bench.there_before(&name, &|path| fs::write(path, &truth).expect("a new file")),
+        Start::ByMount => fs::write(&path, &truth).map_err(|e| format!("making the file: {e}"))?,
+    }
+    let outcome = Subject::open(path.clone(), bench.disk().join(&name)).and_then(|mut subject| {
         for (n, op) in ops.iter().enumerate() {
             subject.run(op, &mut truth).map_err(|text| format!("operation {n}, {op:?}: {text}"))?;
         }
@@ -117,6 +124,9 @@ pub fn run(bench: &Bench, ops: &[FileOp]) -> Result<(), String> {
         same(&truth, &fs::read(&disk), "the server's disk at the end")?;
         same(&truth, &fs::read(&path), "the file at the end")
     });
+    if start == Start::Before {
+        fs::remove_file(bench.twin().join(&name)).expect("it was made with the other");
+    }
     let removed = fs::remove_file(&path).map_err(|e| format!("removing the file: {e}"));
     outcome.and(removed)
 }

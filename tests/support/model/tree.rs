@@ -14,6 +14,23 @@ use super::{map, pattern};
 use crate::support::bench::Bench;
 use crate::support::twin;
 
+/// How the files come to be there that each sequence starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Written through the mount.
+    ByMount,
+    /// On the server's disk before the mount hears of them: old content is not where it was written, but far away.
+    Before,
+}
+
+/// What each sequence starts with.
+fn fill(root: &Path) {
+    fs::create_dir_all(root.join("d/e")).expect("a new tree");
+    for (name, fill, len) in [("a", 201, 100_000), ("d/b", 202, 9000)] {
+        fs::write(root.join(name), pattern(fill, len)).expect("a new file");
+    }
+}
+
 /// What an operation came to.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
@@ -36,14 +53,18 @@ struct Looks {
     mtime: i64,
 }
 
-/// Runs `ops` in a new directory of the bench and in one of its twin; says where they part.
-pub fn run(bench: &Bench, ops: &[Op], spoil: &dyn Fn(&Op, &Path)) -> Result<(), String> {
+/// Runs `ops` in a new directory of the bench and in one of its twin, which hold the same few files; says where they part.
+pub fn run(bench: &Bench, start: Start, ops: &[Op], spoil: &dyn Fn(&Op, &Path)) -> Result<(), String> {
     // A name of its own: what a failure leaves behind is nobody else's.
     static CASES: AtomicU32 = AtomicU32::new(0);
     let name = format!("case {}", CASES.fetch_add(1, Ordering::Relaxed));
     let twin = bench.twin();
-    let here = World::new(bench.dir().join(&name))?;
-    let there = World::new(twin.join(&name))?;
+    match start {
+        Start::Before => bench.there_before(&name, &fill),
+        Start::ByMount => [bench.dir().join(&name), twin.join(&name)].iter().for_each(|root| fill(root)),
+    }
+    let here = World::new(bench.dir().join(&name));
+    let there = World::new(twin.join(&name));
     let roots = [here.root.clone(), there.root.clone()];
     let outcome = in_step(here, there, ops, bench.began(), spoil).and_then(|()| {
         // All files are closed: what the server holds is what counts.
@@ -114,15 +135,14 @@ struct World {
 }
 
 impl World {
-    fn new(root: PathBuf) -> Result<Self, String> {
-        fs::create_dir(&root).map_err(|e| format!("{}: {e}", root.display()))?;
-        Ok(Self { root, slots: [None, None, None, None] })
+    fn new(root: PathBuf) -> Self {
+        Self { root, slots: [None, None, None, None] }
     }
 
     fn run(&mut self, op: &Op) -> Said {
         let said = match op {
             Op::Open { slot, path, how } => self.open(*slot, path, *how),
-            Op::Close { slot } => match self.slots[usize::from(*slot)].take() {
+            Op::Close { slot } => match self.in_use(*slot).and_then(|slot| self.slots[slot].take()) {
                 None => Ok(Said::Nothing),
                 // Its errors are those of the flush, which std does not tell; fsync does.
                 Some(file) => {
@@ -131,7 +151,7 @@ impl World {
                 }
             },
             _ => match op.slot() {
-                Some(slot) => match &mut self.slots[usize::from(slot)] {
+                Some(slot) => match self.in_use(slot).and_then(|slot| self.slots[slot].as_mut()) {
                     None => Ok(Said::Nothing),
                     Some(file) => on_file(op, file),
                 },
@@ -139,6 +159,12 @@ impl World {
             },
         };
         said.unwrap_or_else(|e| Said::Failed(e.raw_os_error().unwrap_or(0)))
+    }
+
+    /// The slot or, where nothing is open in it, the next one that has something: most operations shall meet a file.
+    fn in_use(&self, slot: u8) -> Option<usize> {
+        let count = self.slots.len();
+        (0..count).map(|n| (usize::from(slot) + n) % count).find(|&slot| self.slots[slot].is_some())
     }
 
     fn open(&mut self, slot: u8, path: &str, how: How) -> io::Result<Said> {
