@@ -7,13 +7,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use support::lab::Software::{self, ProFtpd, PureFtpd, Pyftpdlib, Vsftpd};
 use support::lab::disk::SmallDisk;
-use support::lab::{Allows, Lab, Options, Software};
+use support::lab::{Allows, Lab, Options};
 use support::mount::is_mounted;
 use support::process::{PROGRAM_LIMIT, command, run, with_deadline};
 
-const ALL: [Software; 4] = [Software::Vsftpd, Software::ProFtpd, Software::PureFtpd, Software::Pyftpdlib];
-use Software::{ProFtpd, Pyftpdlib, Vsftpd};
+const ALL: [Software; 4] = [Vsftpd, ProFtpd, PureFtpd, Pyftpdlib];
 
 fn each(name: &'static str, servers: &'static [Software], body: fn(Software)) {
     with_deadline(Duration::from_secs(120), name, move || servers.iter().copied().for_each(body));

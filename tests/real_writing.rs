@@ -7,7 +7,7 @@
 mod support;
 
 use support::bench::Place;
-use support::lab::{Options, Software, Tls};
+use support::lab::{Allows, Options, Software, Tls};
 use support::themes::Setup;
 
 fn plain(software: Software) -> Place {
@@ -25,6 +25,25 @@ fn tls(software: Software) -> Place {
 fn alone(software: Software) -> Place {
     let options = Options { max_clients: 1, ..Options::default() };
     Place::Served(Setup { options, ..Setup::plain(software) })
+}
+
+/// Servers that refuse what others do.
+fn stubborn(software: Software, allows: Allows) -> Place {
+    let options = Options { allows, ..Options::default() };
+    Place::Served(Setup { options, ..Setup::plain(software) })
+}
+
+fn no_overwriting() -> Allows {
+    Allows { overwriting: false, ..Allows::default() }
+}
+
+fn no_appending() -> Allows {
+    Allows { appending: false, ..Allows::default() }
+}
+
+/// Symbolic links are kept in files.
+fn with_links(software: Software) -> Place {
+    Place::Served(Setup { arguments: &["-o", "mfsymlinks"], ..Setup::plain(software) })
 }
 
 macro_rules! everything {
@@ -59,8 +78,28 @@ everything! {
 }
 
 a_part! {
+    no_overwriting_proftpd: stubborn(Software::ProFtpd, no_overwriting());
+    no_appending_proftpd: stubborn(Software::ProFtpd, no_appending());
+    no_appending_pyftpdlib: stubborn(Software::Pyftpdlib, no_appending());
     alone_vsftpd: alone(Software::Vsftpd);
     alone_proftpd: alone(Software::ProFtpd);
     alone_pure_ftpd: alone(Software::PureFtpd);
     alone_pyftpdlib: alone(Software::Pyftpdlib);
+}
+
+// Nothing that looks at what cannot be kept.
+benches! {
+    no_times_vsftpd: stubborn(Software::Vsftpd, Allows { times: false, ..Allows::default() })
+        => crate::support::programs_writing: [copying, moving, removing, parts, editing, git, sqlite];
+    no_times_proftpd: stubborn(Software::ProFtpd, Allows { times: false, ..Allows::default() })
+        => crate::support::programs_writing: [copying, moving, parts, editing];
+    no_modes_vsftpd: stubborn(Software::Vsftpd, Allows { modes: false, ..Allows::default() })
+        => crate::support::programs_writing: [copying, moving, parts, editing, sqlite];
+    no_modes_pure_ftpd: stubborn(Software::PureFtpd, Allows { modes: false, ..Allows::default() })
+        => crate::support::programs_writing: [copying, moving, parts, editing];
+    links_in_a_plain_directory: Place::Plain => crate::support::programs_writing: [links];
+    links_vsftpd: with_links(Software::Vsftpd) => crate::support::programs_writing: [links, copying, moving, git];
+    links_proftpd: with_links(Software::ProFtpd) => crate::support::programs_writing: [links];
+    links_pure_ftpd: with_links(Software::PureFtpd) => crate::support::programs_writing: [links];
+    links_pyftpdlib: with_links(Software::Pyftpdlib) => crate::support::programs_writing: [links];
 }

@@ -319,6 +319,30 @@ pub fn a_thousand_files(bench: &mut Bench) {
     assert!(sent.is_empty() && touched.is_empty(), "the last time: {sent:?} {touched:?}");
 }
 
+/// Symbolic links, where the place has them: by `ln`, `cp`, `tar`, `rsync` and git.
+pub fn links(bench: &mut Bench) {
+    material(&bench.material().join("tree"));
+    let tree = bench.material().join("tree");
+    let targets = [("to-file", "4097"), ("to-dir", "docs"), ("dangling", "no/such"), ("docs/up", "../1")];
+    for (name, target) in targets {
+        std::os::unix::fs::symlink(target, tree.join(name)).expect("a new link");
+    }
+    shell(&bench.material(), &bench.material(), "tar -cf tree.tar tree");
+    bench.does("ln -s target link; readlink link; stat -c %F link; echo text > target; cat link; echo more >> link");
+    bench
+        .does("ln -sf other link; readlink link; ln -s $(printf 'n%.0s' {1..200})/x long; readlink long; rm link long");
+    bench.does("cp -a $M/tree .; cat tree/to-file | cksum; ls tree/to-dir; ls -l tree/docs/up | sed 's/.*up/up/'");
+    bench.does("mkdir tar; tar -C tar -xf $M/tree.tar; rsync -a $M/tree/ rs/; rsync -aOi $M/tree/ rs/");
+    bench.does("mv tree/to-file tree/moved; readlink tree/moved; cp -L tree/moved copy; rm -r tar/tree/to-dir; ls tar/tree/docs");
+    bench.does("find . -type l | sort; cp -a tree again; rm -r tree");
+    fs::write(bench.material().join(".gitconfig"), "[user]\nname=A\nemail=a@example.org\n").expect("a new file");
+    bench.except(&["repo/.git"]);
+    bench.does(
+        "git init -q repo; cd repo; ln -s target link; git add link; git commit -qm links; git status --short; \
+                rm link; git checkout -q link; readlink link; git ls-files -s; git config --default true core.symlinks",
+    );
+}
+
 /// Files larger than every buffer, alone and eight at once.
 pub fn large(bench: &mut Bench) {
     tree::file(&bench.material().join("large"), 96 << 20);
