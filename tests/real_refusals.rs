@@ -247,7 +247,7 @@ fn names(setup: &Setup) {
 }
 
 /// Two sides of one mount: a program that is refused does not stop the one beside it.
-fn beside_one_another(scene: &Scene, errors: &[i32]) {
+fn beside_others(scene: &Scene, errors: &[i32]) {
     let material = scene.folder.path();
     tree::file(&material.join("big"), 4 * MIB);
     tree::file(&material.join("small"), 100_000);
@@ -280,7 +280,7 @@ macro_rules! refusals {
 
             #[test]
             fn full_disk_beside_others() {
-                with_small_disk(concat!(module_path!(), "::full_disk_beside_others"), $setup, super::beside_one_another);
+                with_small_disk(concat!(module_path!(), "::full_disk_beside_others"), $setup, super::beside_others);
             }
 
             $(
@@ -321,7 +321,7 @@ refusals! {
 #[test]
 fn full_disk_in_a_plain_directory() {
     with_deadline(LIMIT, "full_disk_in_a_plain_directory", || {
-        for body in [full_disk as fn(&Scene, &[i32]), beside_one_another] {
+        for body in [full_disk as fn(&Scene, &[i32]), beside_others] {
             let scene = Scene::plain(SMALL, nearly_full);
             body(&scene, &[libc::ENOSPC]);
             scene.finish();

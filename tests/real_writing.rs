@@ -6,9 +6,10 @@
 
 mod support;
 
-use support::bench::Place;
+use support::bench::{Bench, OWN_NAMES, Place};
 use support::lab::{Allows, Options, Software, Tls};
 use support::themes::Setup;
+use support::twin;
 
 fn plain(software: Software) -> Place {
     Place::Served(Setup::plain(software))
@@ -60,7 +61,9 @@ macro_rules! everything {
 macro_rules! a_part {
     ($($module:ident: $place:expr;)*) => {
         benches! { $(
-            $module: $place => crate::support::programs_writing: [copying, moving, removing, parts, editing, sqlite, side_by_side];
+            $module: $place => crate::support::programs_writing: [
+                copying, moving, removing, parts, editing, sqlite, side_by_side,
+            ];
         )* }
     };
 }
@@ -102,4 +105,43 @@ benches! {
     links_proftpd: with_links(Software::ProFtpd) => crate::support::programs_writing: [links];
     links_pure_ftpd: with_links(Software::PureFtpd) => crate::support::programs_writing: [links];
     links_pyftpdlib: with_links(Software::Pyftpdlib) => crate::support::programs_writing: [links];
+}
+
+/// What the comparison is to see, it sees.
+#[test]
+fn the_comparison_sees_everything() {
+    let bench = Bench::new(&Place::Plain);
+    bench.does("mkdir d; echo text > d/file; touch -d @1000000000 d/file; echo more > other");
+    let spoilt = [
+        ("rm d/file", "missing on the server"),
+        ("echo x > d/new", "only on the server"),
+        ("rm other; mkdir other", "to be"),
+        ("printf x >> other", "to be 5 bytes, is 6"),
+        ("printf z | dd of=other bs=1 seek=2 conv=notrunc status=none", "content differs at byte 2 of 5"),
+        ("chmod 600 other", "mode to be 644, is 600"),
+        ("chmod 700 d", "mode to be 755, is 700"),
+        ("touch d/file", "mtime to be 1000000000"),
+        ("touch -d @1000000000 other", "is 1000000000"),
+    ];
+    for (script, message) in spoilt {
+        bench.says(&format!("cp -a . $M/good; {script}"));
+        let found = twin::differences(&bench.twin(), bench.disk(), bench.rules()).text();
+        assert!(found.starts_with("1 diff") && found.contains(message), "{script}: {found}");
+        bench.says("find . -mindepth 1 -delete; cp -a $M/good/. .; rm -r $M/good");
+        bench.holds("putting it right");
+    }
+    bench.says("touch .ftpfs-left");
+    assert_eq!(twin::named_like(bench.disk(), OWN_NAMES).len(), 1);
+}
+
+/// Links in files as other programs write them.
+#[test]
+fn links_in_files_are_known() {
+    let file = |length: &str, target: &str| {
+        let head = format!("XSym\n{length}\n{}\n{target}\n", "0123456789abcdef".repeat(2));
+        format!("{head:1067}").into_bytes()
+    };
+    assert_eq!(twin::target_in_file(&file("0006", "a/b c ")).as_deref(), Some(&b"a/b c "[..]));
+    assert_eq!(twin::target_in_file(&file("0007", "a/b c ")), None);
+    assert_eq!(twin::target_in_file(&[&file("0001", "a")[..], b" "].concat()), None);
 }
