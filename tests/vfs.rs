@@ -501,7 +501,11 @@ fn an_old_copy_in_memory_does_not_outlive_its_file() {
     assert_eq!(server.work_flights(), 0, "it comes from memory");
     server.tree().update(|tree| tree.write("d/a.txt", b"HELLO WORLD", DEFAULT_MTIME + 1));
     clock.forward(Duration::from_secs(4000));
-    assert_eq!(fault(answer(|tell| fs.vfs.open(ino, How::READ, tell))), Told::Remote(ErrorKind::Changed), "while it is open");
+    assert_eq!(
+        fault(answer(|tell| fs.vfs.open(ino, How::READ, tell))),
+        Told::Remote(ErrorKind::Changed),
+        "while it is open"
+    );
     let ino = fs.ino("d/a.txt");
     let third = answer(|tell| fs.vfs.open(ino, How::READ, tell)).expect("it opens");
     assert!(!third.keep_cache, "another time is another content");
