@@ -14,6 +14,8 @@ pub(super) fn errno(error: &Error) -> Errno {
         Fault::BadHandle => Errno::EBADF,
         Fault::NotLink => Errno::EINVAL,
         Fault::Outside => Errno::EACCES,
+        Fault::SpoolFull => Errno::ENOSPC,
+        Fault::Spool => Errno::EIO,
     }
 }
 
@@ -34,6 +36,7 @@ fn remote(kind: ErrorKind) -> Errno {
         ErrorKind::Loop => Errno::ELOOP,
         ErrorKind::TextBusy => Errno::ETXTBSY,
         ErrorKind::Invalid | ErrorKind::NameInvalid => Errno::EINVAL,
+        ErrorKind::NameUnencodable => Errno::EILSEQ,
         ErrorKind::NameTooLong => Errno::ENAMETOOLONG,
         // Never ENOSYS: the kernel would remember it for every file of the mount.
         ErrorKind::Unsupported => Errno::EOPNOTSUPP,

@@ -7,6 +7,7 @@ pub mod client;
 pub mod dialect;
 pub mod files;
 pub mod lab;
+pub mod memory_remote;
 pub mod model;
 pub mod mount;
 pub mod process;

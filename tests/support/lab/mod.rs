@@ -212,6 +212,11 @@ impl Lab {
         self.address.port()
     }
 
+    /// Whether it speaks TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls != Tls::Off
+    }
+
     /// The user's name.
     pub fn user(&self) -> &'static str {
         USER
