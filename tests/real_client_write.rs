@@ -147,10 +147,8 @@ fn tails(software: Software) {
     if software != Software::ProFtpd {
         return;
     }
-    let lab = Lab::start(
-        software,
-        &Options { allows: Allows { appending: false, ..Allows::default() }, ..Options::default() },
-    );
+    let allows = Allows { appending: false, ..Allows::default() };
+    let lab = Lab::start(software, &Options { allows, ..Options::default() });
     let client = connect(&lab);
     store(&client, "/log", b"one\n", 9, Store::Whole).expect("a new file");
     for _ in 0..2 {
@@ -196,10 +194,8 @@ fn names_come_and_go(software: Software) {
 fn renames(software: Software) {
     let all: &[bool] = if software == Software::ProFtpd { &[true, false] } else { &[true] };
     for &overwrite in all {
-        let lab = Lab::start(
-            software,
-            &Options { allows: Allows { overwriting: overwrite, ..Allows::default() }, ..Options::default() },
-        );
+        let allows = Allows { overwriting: overwrite, ..Allows::default() };
+        let lab = Lab::start(software, &Options { allows, ..Options::default() });
         let client = connect(&lab);
         let none = Settings::default();
         let rename = |from: &str, to: &str| client.rename(&path(from), &path(to), &none, soon()).map(drop);

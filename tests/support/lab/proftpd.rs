@@ -48,8 +48,6 @@ fn more(plan: &Plan<'_>) -> String {
         (allows.writing, "WRITE"),
         (allows.times, "MFMT MFF SITE_UTIME"),
         (allows.modes, "SITE_CHMOD"),
-        // The directive about appending leaves APPE to a new name alone; a server that forbids it forbids it.
-        (allows.appending, "APPE"),
     ];
     for (_, verbs) in limits.iter().filter(|(allowed, _)| !allowed) {
         text += &format!("<Limit {verbs}>\nDenyAll\n</Limit>\n");
