@@ -6,7 +6,8 @@ use ftpfs::ftp::Client;
 use ftpfs::remote::{Abilities, Applied, ErrorKind, Remote as _, Result, Retry, Settings, Store, Stored};
 use support::client::{client, client_with, config, path, soon};
 use support::server::{
-    Append, Cut, DEFAULT_MTIME, Disk, End, Event, FakeServer, Fault, Personality, Renames, Restart, SetMdtm, Stage, Tree,
+    Append, Cut, DEFAULT_MTIME, Disk, End, Event, FakeServer, Fault, Personality, Renames, Restart, SetMdtm, Stage,
+    Tree,
 };
 
 const NONE: Settings = Settings { mtime: None, mode: None };
@@ -190,6 +191,7 @@ fn tails_go_by_appe_or_by_rest_or_not_at_all() {
             }
             assert_eq!(content(&server, "old"), b"old content");
             assert_eq!(server.log().verb("APPE"), 1, "{}", server.log());
+            assert!(!server.tree().lock().paths().iter().any(|name| name.starts_with(b".ftpfs")));
         }
         let (server, client) = start(personality.clone());
         server.tree().update(|tree| tree.write("old", "another", DEFAULT_MTIME));
@@ -207,6 +209,25 @@ fn a_server_that_does_it_wrong_is_not_asked_again() {
         let size = content(&server, "old").len() as u64;
         store(&client, "/old", b"+tail", Store::Tail { at: size }, &NONE).expect("by REST and STOR");
         assert_eq!(server.log().verb("APPE"), 1);
+    }
+}
+
+#[test]
+fn an_unknown_server_shows_on_a_file_of_our_own_that_it_appends() {
+    for (append, restart, able) in [
+        (Append::FromStart, Restart::Ignored, false),
+        (Append::FromStart, Restart::KeepsTail, true),
+        (Append::Twice, Restart::Truncates, true),
+        (Append::Unknown, Restart::Ignored, false),
+        (Append::Works, Restart::Ignored, true),
+    ] {
+        let (server, client) = start(Personality::iis().writing(|it| (it.append, it.restart) = (append, restart)));
+        let stored = store(&client, "/old", b"+tail", Store::Tail { at: 11 }, &NONE);
+        assert_eq!(stored.is_ok(), able, "{append:?} {restart:?}: {}", server.log());
+        assert_eq!(client.abilities().tail, Some(able));
+        let wanted: &[u8] = if able { b"old content+tail" } else { b"old content" };
+        assert_eq!(content(&server, "old"), wanted, "{append:?} {restart:?}");
+        assert_eq!(server.tree().lock().paths().len(), 2, "nothing is left behind");
     }
 }
 
@@ -258,7 +279,12 @@ fn times_are_set_in_the_words_that_the_server_knows() {
                 server.reset_flights();
                 let settings = Settings { mtime: Some(1_000_000_000 + i), mode: None };
                 let stored = store(&client, "/f", b"x", Store::Whole, &settings).expect("it is stored");
-                assert_eq!(matches!(stored.outcome.mtime, Applied::Done), name != "nothing", "{name}: {}", server.log());
+                assert_eq!(
+                    matches!(stored.outcome.mtime, Applied::Done),
+                    name != "nothing",
+                    "{name}: {}",
+                    server.log()
+                );
                 assert_eq!(matches!(stored.outcome.mtime, Applied::Cannot), name == "nothing", "{name}");
                 if name != "nothing" {
                     let tree = server.tree().lock();

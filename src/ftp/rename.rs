@@ -13,9 +13,7 @@ use super::reply::{Class, Reply};
 use super::settings::Setting;
 use super::way::Both;
 use crate::base::Deadline;
-use crate::remote::{
-    Error, ErrorKind, Outcome, RemotePath, Result, Retry, Settings, temporary_name,
-};
+use crate::remote::{Error, ErrorKind, Outcome, RemotePath, Result, Retry, Settings, temporary_name};
 
 /// What the server has answered to one rename.
 enum Said<'a> {
@@ -195,26 +193,20 @@ impl Client {
         let judged = |(verb, reply): (&'static str, Reply), about| self.refusal(verb, &reply, about, deadline);
         let nothing = Settings::default();
         self.rename_once(to, &aside, &nothing, deadline)?.map_err(|refused| judged(refused, to))?;
-        let renamed = match self.rename_once(from, to, settings, deadline) {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(refused)) => Err((None, Some(refused))),
-            Err(error) => Err((Some(error), None)),
-        };
-        match renamed {
-            Ok(outcome) => {
+        match self.rename_once(from, to, settings, deadline) {
+            Ok(Ok(outcome)) => {
                 if let Err(e) = self.delete(&aside, deadline) {
                     warn!("{aside}, which was replaced, could not be removed: {e}");
                 }
                 Ok(outcome)
             }
-            Err((error, refused)) => {
+            failed => {
                 // At once: until then there is nothing at `to`.
                 let back = self.rename_once(&aside, to, &nothing, deadline);
                 if let Err(worse) = back.and_then(|back| back.map_err(|refused| judged(refused, &aside))) {
                     warn!("{to} is called {aside} now, and could not be renamed back: {worse}");
                 }
-                let error = error.or_else(|| refused.map(|refused| judged(refused, from)));
-                Err(error.unwrap_or_else(|| Error::new(ErrorKind::Protocol, "RNTO")))
+                failed?.map_err(|refused| judged(refused, from))
             }
         }
     }

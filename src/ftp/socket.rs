@@ -276,12 +276,7 @@ impl Socket {
         done
     }
 
-    fn write_without_blocking(
-        &mut self,
-        buf: &[u8],
-        other: BorrowedFd<'_>,
-        deadline: Deadline,
-    ) -> io::Result<Written> {
+    fn write_without_blocking(&mut self, buf: &[u8], other: BorrowedFd<'_>, deadline: Deadline) -> io::Result<Written> {
         let (mut taken, mut waited) = (0, false);
         loop {
             let done = match &mut self.tls {

@@ -77,6 +77,20 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Stor> {
         self.meet(deadline)?;
+        if matches!(how, Store::Tail { .. }) {
+            self.prove_tails(path, recall, deadline)?;
+        }
+        self.store_as_is(path, how, recall, deadline)
+    }
+
+    /// As [`store`](Self::store), without a proof that the server can write tails.
+    pub(super) fn store_as_is(
+        &self,
+        path: &RemotePath,
+        how: Store,
+        recall: &Arc<Recall>,
+        deadline: Deadline,
+    ) -> Result<Stor> {
         let way = match how {
             Store::Whole => self.way_to_new(path)?,
             Store::Tail { .. } => self.way(path)?,
@@ -140,18 +154,14 @@ impl Client {
         }
     }
 
-    /// How a tail is written here; None for a whole file.
-    fn tail_skill(&self, how: Store) -> Result<Option<Skill>> {
-        if how == Store::Whole {
-            return Ok(None);
-        }
-        let skills = [Skill::Append, Skill::RestStor];
-        let usable = |wanted: Can| skills.into_iter().find(|skill| self.dialect.can(*skill) == wanted);
-        let skill = usable(Can::Yes).or_else(|| usable(Can::Unknown));
-        skill.map(Some).ok_or_else(|| Error::new(ErrorKind::Unsupported, "APPE"))
-    }
-
-    fn begin_on(&self, mut lease: Lease, way: &Way, how: Store, skill: Option<Skill>, deadline: Deadline) -> Result<Began> {
+    fn begin_on(
+        &self,
+        mut lease: Lease,
+        way: &Way,
+        how: Store,
+        skill: Option<Skill>,
+        deadline: Deadline,
+    ) -> Result<Began> {
         let control = lease.control_mut();
         let arg = way.arg();
         let asks = match how {
@@ -183,7 +193,8 @@ impl Client {
                 }
             }
         }
-        let command = if skill == Some(Skill::Append) { Command::Appe(arg.clone()) } else { Command::Stor(arg.clone()) };
+        let command =
+            if skill == Some(Skill::Append) { Command::Appe(arg.clone()) } else { Command::Stor(arg.clone()) };
         let verb = command.verb();
         control.send(&[command], deadline)?;
         let tickets = lease.control_mut().data_session().filter(|session| session.had_tickets()).map(Session::tickets);
@@ -397,7 +408,9 @@ impl Stor {
 
     /// The final reply is a bad one, or came too early.
     fn broken<T>(&mut self, reply: &Reply, deadline: Deadline) -> Result<T> {
-        let Some(mut wire) = self.wire.take() else { return self.wire().and(Err(Error::new(ErrorKind::Protocol, "STOR"))) };
+        let Some(mut wire) = self.wire.take() else {
+            return self.wire().and(Err(Error::new(ErrorKind::Protocol, "STOR")));
+        };
         let (verb, skill) = (wire.verb, wire.skill);
         if wire.unresumed && wants_resumption(reply) {
             let error = unresumable(wire.lease.control_mut(), verb, reply);
@@ -471,7 +484,9 @@ impl Upload for Stor {
         if reply.class() != Class::Completion || !whole {
             return self.broken(&reply, deadline);
         }
-        let Some(Wire { lease, skill, .. }) = self.wire.take() else { return Err(Error::new(ErrorKind::Protocol, "STOR")) };
+        let Some(Wire { lease, skill, .. }) = self.wire.take() else {
+            return Err(Error::new(ErrorKind::Protocol, "STOR"));
+        };
         let size = match self.how {
             Store::Whole => self.sent,
             Store::Tail { at } => at + self.sent,

@@ -108,7 +108,11 @@ impl Client {
             _ => e,
         })?;
         let name = way.arg.as_bytes().rsplit(|&b| b == b'/').next().unwrap_or_default();
-        if changes_name(self.dialect.software(), name) { Err(Error::new(ErrorKind::NameInvalid, "encode")) } else { Ok(way) }
+        if changes_name(self.dialect.software(), name) {
+            Err(Error::new(ErrorKind::NameInvalid, "encode"))
+        } else {
+            Ok(way)
+        }
     }
 
     /// How two paths are sent with one pair of commands: both whole, or both relative to the directory that holds them.
@@ -221,7 +225,8 @@ mod tests {
 
     #[test]
     fn what_two_paths_share_is_a_directory() {
-        for (one, other, want) in [("/a/b/c", "/a/b/d", "/a/b"), ("/a/bc", "/a/bd", "/a"), ("/a", "/b", ""), ("/a/b", "/a/b/c", "/a")]
+        for (one, other, want) in
+            [("/a/b/c", "/a/b/d", "/a/b"), ("/a/bc", "/a/bd", "/a"), ("/a", "/b", ""), ("/a/b", "/a/b/c", "/a")]
         {
             assert_eq!(&one[..shared_dir(one.as_bytes(), other.as_bytes())], want, "{one} {other}");
         }
