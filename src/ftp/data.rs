@@ -76,7 +76,7 @@ impl Opener<'_> {
 
     /// The channel that was opened ahead, if it is there and of use.
     fn ready(&self, control: &mut Control, deadline: Deadline) -> Option<Channel> {
-        let ready = control.disarm().filter(|ready| ready.is_fresh() && self.opens_ahead(control))?;
+        let ready = control.disarm().filter(Ready::is_fresh)?;
         match ready.connected(deadline.min_after(self.patience.min(READY_PATIENCE))) {
             Ok(socket) => Some(Channel::connected(socket, control)),
             Err(e) => {
@@ -86,17 +86,28 @@ impl Opener<'_> {
         }
     }
 
-    /// Whether channels can be opened ahead: by `EPSV`, once that has worked.
-    pub(crate) fn opens_ahead(&self, control: &Control) -> bool {
-        let can = |skill| control.dialect().can(skill) == Can::Yes;
-        self.settings.mode != DataMode::Active && can(Skill::Epsv) && can(Skill::Passive)
+    /// What asks for a channel to be opened ahead, once that verb has worked; None where the server is to connect to us.
+    pub(crate) fn asks_ahead(&self, control: &Control) -> Option<Command<'static>> {
+        let can = |skill| control.dialect().can(skill);
+        if self.settings.mode == DataMode::Active || can(Skill::Passive) != Can::Yes {
+            return None;
+        }
+        match can(Skill::Epsv) {
+            Can::Yes => Some(Command::Epsv),
+            Can::No if !self.settings.trust_pasv_address => Some(Command::Pasv),
+            Can::No | Can::Unknown => None,
+        }
     }
 
-    /// Begins to connect to the port in `reply`, the answer to an `EPSV`: the next transfer of this connection uses it.
+    /// Begins to connect to the port in `reply`, the answer to [`asks_ahead`](Self::asks_ahead): the next transfer of this
+    /// connection uses it.
     pub(crate) fn open_ahead(&self, control: &mut Control, reply: &Reply) {
-        let port = parse_epsv(reply).filter(|_| reply.class() == Class::Completion);
-        let started = port.map(|port| self.dialer.start(control.peer_at(port)));
-        if let Some(Ok(stream)) = started {
+        let port = if reply.class() == Class::Completion {
+            parse_epsv(reply).or_else(|| parse_pasv(reply).map(|(_, port)| port))
+        } else {
+            None
+        };
+        if let Some(Ok(stream)) = port.map(|port| self.dialer.start(control.peer_at(port))) {
             control.arm(Ready::new(stream));
         }
     }

@@ -33,6 +33,7 @@ pub mod reply;
 mod settings;
 pub mod socket;
 mod stored;
+mod tail;
 mod text;
 mod times;
 mod tls;

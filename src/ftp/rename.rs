@@ -173,7 +173,10 @@ impl Client {
             return (Attempt::Lost(Error::new(ErrorKind::Protocol, "RNTO")), reused);
         };
         setting.hear(self, &replies);
-        lease.put_back();
+        // Where RNTO was refused, the server may still wait for one: the next rename would move this file instead.
+        if from.class() != Class::Intermediate || to.class() == Class::Completion {
+            lease.put_back();
+        }
         (Attempt::Answered(Said::Said { setting, from, to }), reused)
     }
 
@@ -187,23 +190,23 @@ impl Client {
     ) -> Result<Outcome> {
         let Some((parent, _)) = to.split() else { return Err(Error::new(ErrorKind::Busy, "RNTO")) };
         let aside = parent.join(&temporary_name("old"));
-        let one = |from: &RemotePath, to: &RemotePath, settings: &Settings| {
-            let renamed = self.rename_once(from, to, settings, deadline)?;
-            renamed.map_err(|(verb, reply)| self.refusal(verb, &reply, from, deadline))
-        };
-        one(to, &aside, &Settings::default())?;
-        match one(from, to, settings) {
-            Ok(outcome) => {
+        let judged = |(verb, reply): (&'static str, Reply), about| self.refusal(verb, &reply, about, deadline);
+        let nothing = Settings::default();
+        self.rename_once(to, &aside, &nothing, deadline)?.map_err(|refused| judged(refused, to))?;
+        match self.rename_once(from, to, settings, deadline) {
+            Ok(Ok(outcome)) => {
                 if let Err(e) = self.delete(&aside, deadline) {
                     warn!("{aside}, which was replaced, could not be removed: {e}");
                 }
                 Ok(outcome)
             }
-            Err(e) => {
-                if let Err(worse) = one(&aside, to, &Settings::default()) {
+            failed => {
+                // At once: until then there is nothing at `to`.
+                let back = self.rename_once(&aside, to, &nothing, deadline);
+                if let Err(worse) = back.and_then(|back| back.map_err(|refused| judged(refused, &aside))) {
                     warn!("{to} is called {aside} now, and could not be renamed back: {worse}");
                 }
-                Err(e)
+                failed?.map_err(|refused| judged(refused, from))
             }
         }
     }

@@ -87,16 +87,14 @@ impl Client {
         if !asks.contains(&sized) && known(control, Skill::Size, &sized, deadline)? {
             asks.push(sized);
         }
-        let ahead = ahead && self.opener().opens_ahead(control);
+        let ahead = self.opener().asks_ahead(control).filter(|_| ahead);
         let mut commands = setting.commands().to_vec();
         commands.extend(asks.iter().cloned());
-        if ahead {
-            commands.push(Command::Epsv);
-        }
+        commands.extend(ahead.iter().cloned());
         let replies = control.pipeline(&commands, deadline)?;
         let (set, rest) = replies.split_at(setting.commands().len());
         setting.hear(self, set);
-        if ahead && let Some(reply) = rest.last() {
+        if let (Some(_), Some(reply)) = (&ahead, rest.last()) {
             self.opener().open_ahead(control, reply);
         }
         let (version, mode) = self.read_check(&asks, rest);

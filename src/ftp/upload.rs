@@ -77,6 +77,20 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Stor> {
         self.meet(deadline)?;
+        if matches!(how, Store::Tail { .. }) {
+            self.prove_tails(path, recall, deadline)?;
+        }
+        self.store_as_is(path, how, recall, deadline)
+    }
+
+    /// As [`store`](Self::store), without a proof that the server can write tails.
+    pub(super) fn store_as_is(
+        &self,
+        path: &RemotePath,
+        how: Store,
+        recall: &Arc<Recall>,
+        deadline: Deadline,
+    ) -> Result<Stor> {
         let way = match how {
             Store::Whole => self.way_to_new(path)?,
             Store::Tail { .. } => self.way(path)?,
@@ -138,17 +152,6 @@ impl Client {
                 }
             }
         }
-    }
-
-    /// How a tail is written here; None for a whole file.
-    fn tail_skill(&self, how: Store) -> Result<Option<Skill>> {
-        if how == Store::Whole {
-            return Ok(None);
-        }
-        let skills = [Skill::Append, Skill::RestStor];
-        let usable = |wanted: Can| skills.into_iter().find(|skill| self.dialect.can(*skill) == wanted);
-        let skill = usable(Can::Yes).or_else(|| usable(Can::Unknown));
-        skill.map(Some).ok_or_else(|| Error::new(ErrorKind::Unsupported, "APPE"))
     }
 
     fn begin_on(
