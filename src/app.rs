@@ -33,7 +33,8 @@ pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result
     let client = Arc::new(Client::new(server, dialer, Arc::clone(&clock))?);
     let root = client.enter(&server.path, Deadline::after(server.timeout)).map_err(|e| no_server(server, &e))?;
     let remote: Arc<dyn Remote> = client;
-    let vfs = Vfs::new(remote, root.clone(), &config.files, server.timeout, clock).map_err(|e| e.to_string())?;
+    let vfs = Vfs::new(remote, root.clone(), &config.files, &config.write, server.timeout, clock);
+    let vfs = vfs.map_err(|e| e.to_string())?;
     progress.enter(Phase::Mounting);
     let mounted = mount::mount(&vfs, &config.mount).map_err(|e| no_mount(config, &e))?;
     let mounted = Arc::new(mounted);

@@ -14,6 +14,8 @@ pub(super) fn errno(error: &Error) -> Errno {
         Fault::BadHandle => Errno::EBADF,
         Fault::NotLink => Errno::EINVAL,
         Fault::Outside => Errno::EACCES,
+        // As link(2) and symlink(2) say it of a filesystem without links.
+        Fault::NoLinks => Errno::EPERM,
     }
 }
 

@@ -12,9 +12,11 @@ mod handle;
 mod keeper;
 mod kernel;
 mod link;
+mod names;
 mod node;
 mod ops;
 mod read;
+mod settings;
 mod workers;
 mod write;
 
@@ -25,3 +27,4 @@ pub use kernel::KernelCache;
 pub use node::Ino;
 pub use ops::{DirItem, Entered, Opened, Vfs};
 pub use read::{Data, ReadReply};
+pub use settings::{Wanted, When};

@@ -12,29 +12,36 @@ use super::handle::{Fh, HandleTable, OpenDir};
 use super::keeper::Keeper;
 use super::kernel::{Kernel, KernelCache};
 use super::link;
+use super::names::StandIns;
 use super::node::{Ino, Known, NodeTable};
 use super::read::{FileReader, ReadReply, Reading};
+use super::settings::{self, Deferred};
 use super::workers::Workers;
+use super::write::Writing;
 use crate::base::{Clock, Deadline};
-use crate::config::Files;
+use crate::config::{Files, Perms, Write};
 use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Precision, Remote, RemotePath, Stamp, Version};
 use crate::store::Blocks;
 
 /// A mounted directory of a server.
 pub struct Vfs {
-    remote: Arc<dyn Remote>,
-    clock: Arc<dyn Clock>,
-    nodes: Arc<NodeTable>,
-    dirs: Arc<DirCache>,
-    handles: HandleTable,
-    reading: Arc<Reading>,
-    kernel: Arc<Kernel>,
-    workers: Workers,
-    look: Look,
-    attr_ttl: Duration,
-    dir_ttl: Duration,
-    negative_ttl: Duration,
-    timeout: Duration,
+    pub(super) remote: Arc<dyn Remote>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) nodes: Arc<NodeTable>,
+    pub(super) dirs: Arc<DirCache>,
+    pub(super) handles: HandleTable,
+    pub(super) reading: Arc<Reading>,
+    pub(super) kernel: Arc<Kernel>,
+    pub(super) workers: Workers,
+    pub(super) look: Look,
+    pub(super) attr_ttl: Duration,
+    pub(super) dir_ttl: Duration,
+    pub(super) negative_ttl: Duration,
+    pub(super) timeout: Duration,
+    pub(super) writing: Arc<Writing>,
+    pub(super) settings: Arc<Deferred>,
+    pub(super) stand_ins: StandIns,
+    pub(super) perms: Perms,
 }
 
 /// The answer to a lookup.
@@ -84,6 +91,7 @@ impl Vfs {
         remote: Arc<dyn Remote>,
         root: RemotePath,
         files: &Files,
+        write: &Write,
         timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Arc<Self>> {
@@ -104,7 +112,7 @@ impl Vfs {
             keeper,
             timeout,
         );
-        Ok(Arc::new(Self {
+        let vfs = Arc::new(Self {
             remote,
             clock,
             nodes,
@@ -118,7 +126,13 @@ impl Vfs {
             dir_ttl: files.dir_ttl,
             negative_ttl: files.negative_ttl,
             timeout,
-        }))
+            writing: Arc::default(),
+            settings: Arc::default(),
+            stand_ins: StandIns::new(write.mfsymlinks),
+            perms: write.perms,
+        });
+        settings::start(&vfs)?;
+        Ok(vfs)
     }
 
     /// Connects to the kernel's caches.
@@ -128,13 +142,14 @@ impl Vfs {
 
     /// The mount has ended: whatever still waits fails.
     pub fn shut_down(&self) {
+        self.tidy_up(Deadline::after(self.timeout));
         self.kernel.detach();
         self.workers.shut_down();
         self.remote.shut_down();
     }
 
     /// `reply` gets what `fast` finds in memory, now, or what `slow` brings, later and on another thread.
-    fn answer<T: 'static>(
+    pub(super) fn answer<T: 'static>(
         self: &Arc<Self>,
         fast: Option<Result<T>>,
         slow: impl FnOnce(&Self, Deadline) -> Result<T> + Send + 'static,
@@ -163,11 +178,15 @@ impl Vfs {
     }
 
     fn lookup_cached(&self, parent: Ino, name: &Name) -> Option<Result<Entered>> {
+        if self.dirs.is_reserved(name) {
+            return Some(Ok(Entered::Absent(Duration::ZERO)));
+        }
         let listing = self.dirs.get(parent, self.attr_ttl.max(self.negative_ttl))?;
         match listing.meta(name.as_bytes()) {
             Some((meta, exact)) => {
                 let fresh = !self.dirs.left(listing.since, self.attr_ttl).is_zero();
-                (exact && fresh).then(|| self.enter(parent, name, meta, &listing))
+                let settled = exact && !self.stand_ins.may_be_link(&meta);
+                (settled && fresh).then(|| self.enter(parent, name, meta, &listing))
             }
             None => {
                 let left = self.dirs.left(listing.since, self.negative_ttl);
@@ -185,6 +204,7 @@ impl Vfs {
         }
         if let Some(at) = listing.find(name.as_bytes()) {
             listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
+            self.look_into(parent, &path, name, &listing, deadline)?;
             if let Some((meta, _)) = listing.meta(name.as_bytes()) {
                 return self.enter(parent, name, meta, &listing);
             }
@@ -198,7 +218,7 @@ impl Vfs {
             Ok(meta) => {
                 let known = Known { meta, since, exact: true };
                 let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
-                Ok(Entered::Found { attr: self.look.attr(ino, &known.meta), ttl: self.attr_ttl })
+                Ok(Entered::Found { attr: self.attr(ino, &known.meta), ttl: self.attr_ttl })
             }
             Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(Entered::Absent(self.negative_ttl)),
             Err(e) => Err(e.into()),
@@ -209,7 +229,7 @@ impl Vfs {
         let known = Known { meta, since: listing.since, exact: true };
         let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
         let ttl = self.dirs.left(listing.since, self.attr_ttl);
-        Ok(Entered::Found { attr: self.look.attr(ino, &known.meta), ttl })
+        Ok(Entered::Found { attr: self.attr(ino, &known.meta), ttl })
     }
 
     /// The kernel forgets `count` lookups of `ino`.
@@ -224,20 +244,22 @@ impl Vfs {
         self.answer(fast, slow, reply);
     }
 
-    fn shown(&self, ino: Ino, known: &Known) -> (Attr, Duration) {
+    pub(super) fn shown(&self, ino: Ino, known: &Known) -> (Attr, Duration) {
         let ttl = if ino == Ino::ROOT { self.attr_ttl } else { self.dirs.left(known.since, self.attr_ttl) };
-        (self.look.attr(ino, &known.meta), ttl)
+        (self.attr(ino, &known.meta), ttl)
     }
 
     /// What is known of `ino` and still believed.
-    fn known_now(&self, ino: Ino) -> Option<Result<Known>> {
+    pub(super) fn known_now(&self, ino: Ino) -> Option<Result<Known>> {
         let Some(known) = self.nodes.known(ino) else { return Some(Err(Fault::NoInode.into())) };
-        let fresh = ino == Ino::ROOT || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
+        // Of what has no name any more nobody could ask.
+        let alone = ino == Ino::ROOT || self.nodes.is_unlinked(ino);
+        let fresh = alone || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
         fresh.then_some(Ok(known))
     }
 
     /// Asks the server about `ino`, by its parent's listing.
-    fn refresh(&self, ino: Ino, deadline: Deadline) -> Result<Known> {
+    pub(super) fn refresh(&self, ino: Ino, deadline: Deadline) -> Result<Known> {
         if let Some(known) = self.known_now(ino) {
             return known;
         }
@@ -247,6 +269,7 @@ impl Vfs {
         let known = match listing.find(name.as_bytes()) {
             Some(at) => {
                 listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
+                self.look_into(parent, &path, &name, &listing, deadline)?;
                 let (meta, _) = listing.meta(name.as_bytes()).ok_or(ErrorKind::NotFound)?;
                 Known { meta, since: listing.since, exact: true }
             }
@@ -306,11 +329,14 @@ impl Vfs {
     pub fn prepare_dir(self: &Arc<Self>, fh: Fh, offset: u64, then: impl FnOnce() + Send + 'static) {
         let first = usize::try_from(offset.saturating_sub(2)).unwrap_or(usize::MAX);
         let next = first..first.saturating_add(ONE_REPLY);
-        let dir = self.handles.dir(fh).ok().filter(|dir| dir.listing.wants_times(next));
+        let wants =
+            |dir: &Arc<OpenDir>| dir.listing.wants_times(next.clone()) || self.wants_looks(&dir.listing, next.clone());
+        let dir = self.handles.dir(fh).ok().filter(wants);
         let fast = dir.is_none().then_some(Ok(()));
         let slow = move |vfs: &Self, deadline| {
             let dir = dir.ok_or(Fault::BadHandle)?;
             let path = vfs.path(dir.ino)?;
+            vfs.look_into_all(dir.ino, &path, &dir.listing, next, deadline)?;
             // Some of them may be known already.
             let at = (first..dir.listing.len()).find(|at| dir.listing.wants_times(*at..*at + 1));
             at.map_or(Ok(()), |at| dir.listing.ask_times(&*vfs.remote, &path, at, ONE_REPLY, deadline))
@@ -338,8 +364,9 @@ impl Vfs {
             let Some((name, meta, exact)) = dir.listing.entry(at) else { continue };
             let known = Known { meta, since: dir.listing.since, exact };
             let Some(ino) = self.nodes.enter(dir.ino, &name, known.clone()) else { return Err(Fault::NoInode.into()) };
-            let attr = self.look.attr(ino, &known.meta);
-            let ttl = if exact { left } else { Duration::ZERO };
+            let attr = self.attr(ino, &known.meta);
+            let settled = exact && !self.stand_ins.may_be_link(&known.meta);
+            let ttl = if settled { left } else { Duration::ZERO };
             let taken = emit(&DirItem { next: at as u64 + 3, name: name.as_bytes(), attr: &attr, ttl });
             if !(taken && count) {
                 self.nodes.forget(ino, 1);
@@ -360,7 +387,7 @@ impl Vfs {
     ) -> Result<bool> {
         let ino = if at == 0 { dir.ino } else { self.nodes.parent(dir.ino) };
         let known = self.nodes.known(ino).ok_or(Fault::NoInode)?;
-        let attr = self.look.attr(ino, &known.meta);
+        let attr = self.attr(ino, &known.meta);
         Ok(emit(&DirItem { next: at + 1, name, attr: &attr, ttl: Duration::ZERO }))
     }
 
@@ -422,7 +449,11 @@ impl Vfs {
 
     /// Closes a file or a directory.
     pub fn release(&self, fh: Fh) {
+        let read = self.handles.file(fh).ok().map(|reader| reader.ino());
         self.handles.release(fh);
+        if let Some(ino) = read {
+            self.released(ino);
+        }
     }
 
     /// Room on the server, as far as FTP can tell: not at all.
@@ -435,11 +466,17 @@ impl Vfs {
         self.nodes.path(ino).map_or_else(|| format!("inode {}", ino.0), |path| path.to_string())
     }
 
-    fn path(&self, ino: Ino) -> Result<RemotePath> {
+    pub(super) fn path(&self, ino: Ino) -> Result<RemotePath> {
         Ok(self.nodes.path(ino).ok_or(Fault::NoInode)?)
     }
 
-    fn listing(&self, dir: Ino, path: &RemotePath, ttl: Duration, deadline: Deadline) -> Result<Arc<Listing>> {
+    pub(super) fn listing(
+        &self,
+        dir: Ino,
+        path: &RemotePath,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> Result<Arc<Listing>> {
         self.dirs.load(dir, path, ttl, &*self.remote, deadline)
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use ftpfs::base::{Clock, SystemClock};
-use ftpfs::config::{Files, Server};
-use ftpfs::remote::Remote;
+use ftpfs::config::{Files, Server, Write};
+use ftpfs::remote::{Remote, RemotePath};
 use ftpfs::vfs::{Attr, Entered, Fault, Fh, Ino, Result, Vfs};
 
 use super::client::{AMPLE, client_with, config, soon};
@@ -31,6 +31,11 @@ pub fn files() -> Files {
     }
 }
 
+/// Settings for writing as a user has them who gives no options.
+pub fn write() -> Write {
+    Write::new(std::env::temp_dir().join("ftpfs-tests"))
+}
+
 impl Fs {
     /// The root directory of `server`.
     pub fn new(server: &FakeServer) -> Self {
@@ -47,7 +52,19 @@ impl Fs {
         let client = client_with(server);
         let root = client.enter(b"", soon()).expect("the login works");
         let remote: Arc<dyn Remote> = Arc::new(client);
-        let vfs = Vfs::new(remote, root, files, server.timeout, clock).expect("threads can be started");
+        Self::over(remote, root, files, &write(), server.timeout, clock)
+    }
+
+    /// The directory `root` of any server.
+    pub fn over(
+        remote: Arc<dyn Remote>,
+        root: RemotePath,
+        files: &Files,
+        write: &Write,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let vfs = Vfs::new(remote, root, files, write, timeout, clock).expect("threads can be started");
         Self { vfs }
     }
 

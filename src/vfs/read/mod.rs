@@ -179,6 +179,11 @@ impl FileReader {
         Arc::new(Self { ino, shared, state: Ranked::new(state) })
     }
 
+    /// Which file.
+    pub(crate) fn ino(&self) -> Ino {
+        self.ino
+    }
+
     /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
     pub(crate) fn read(self: &Arc<Self>, at: u64, len: u32, reply: ReadReply) {
         let mut state = self.state.lock();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::Result;
 use super::node::Ino;
 use crate::base::Deadline;
-use crate::remote::{Meta, RemotePath};
+use crate::remote::{Meta, RemotePath, Settings};
 
 /// What all writers share.
 #[derive(Default)]
@@ -36,6 +36,9 @@ impl FileWriter {
 
     /// What size and time are while it is being written; other facts stay as they are.
     pub(crate) fn overlay(&self, _meta: &mut Meta) {}
+
+    /// Sets time and mode when the content is stored; until then they are shown by [`overlay`](Self::overlay).
+    pub(crate) fn set(&self, _settings: Settings) {}
 
     /// Brings everything written so far to the server and ends the transfer: nothing of ours speaks to the path then.
     pub(crate) fn settle(&self, _deadline: Deadline) -> Result<()> {
