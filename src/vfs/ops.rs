@@ -12,7 +12,7 @@ use super::handle::{Fh, HandleTable, OpenDir};
 use super::keeper::Keeper;
 use super::kernel::{Kernel, KernelCache};
 use super::link;
-use super::names::StandIns;
+use super::names::{Removals, StandIns};
 use super::node::{Ino, Known, NodeTable};
 use super::read::{FileReader, ReadReply, Reading};
 use super::settings::{self, Deferred};
@@ -41,6 +41,7 @@ pub struct Vfs {
     pub(super) writing: Arc<Writing>,
     pub(super) settings: Arc<Deferred>,
     pub(super) stand_ins: StandIns,
+    pub(super) removals: Arc<Removals>,
     pub(super) perms: Perms,
 }
 
@@ -129,6 +130,7 @@ impl Vfs {
             writing: Arc::default(),
             settings: Arc::default(),
             stand_ins: StandIns::new(write.mfsymlinks),
+            removals: Arc::default(),
             perms: write.perms,
         });
         settings::start(&vfs)?;

@@ -5,12 +5,12 @@
 //! is laid over whatever is known of the file. With `perms=strict` nothing waits: the program is told what the server says.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use log::{debug, info, warn};
+use log::{Level, debug, info, log, warn};
 
 use super::attr::Attr;
 use super::error::{Error, Fault, Result};
@@ -78,6 +78,15 @@ struct Told {
     mode: AtomicBool,
     owner: AtomicBool,
     link: AtomicBool,
+    refusals: AtomicUsize,
+}
+
+impl Told {
+    /// The first ones a user may want to act upon; a server that refuses them all is not to fill the log.
+    fn refused(&self, tell: impl FnOnce(Level)) {
+        let before = self.refusals.fetch_add(1, Ordering::Relaxed);
+        tell(if before < MOST_REFUSALS { Level::Warn } else { Level::Debug });
+    }
 }
 
 impl Deferred {
@@ -346,7 +355,9 @@ impl Vfs {
                 // The file has gone meanwhile, or it is a directory, of which many servers set no times.
                 Applied::Refused(e) if e.kind == ErrorKind::NotFound => debug!("{path}: {what} is not set: {e}"),
                 Applied::Refused(e) if self.is_dir(ino) => info!("{path}: {what} is not set: {e}"),
-                Applied::Refused(e) => warn!("{path}: {what} is not set: {e}"),
+                Applied::Refused(e) => {
+                    self.settings.told.refused(|level| log!(level, "{path}: {what} is not set: {e}"))
+                }
             }
             wrong |= matches!(applied, Applied::Cannot | Applied::Refused(_));
         }
@@ -500,6 +511,9 @@ const DELAY: Duration = Duration::from_millis(700);
 
 /// How often the thread looks whether it is still needed.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// Refusals that are told loudly.
+const MOST_REFUSALS: usize = 20;
 
 /// Attempts to send over a connection that fails, each after twice the time of the one before: two minutes in all.
 const MOST_TRIES: u32 = 7;

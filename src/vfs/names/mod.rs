@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use log::warn;
 
+pub(crate) use self::remove::Removals;
 pub(crate) use self::standin::StandIns;
 use super::error::{Error, Fault, Result};
 use super::node::{Ino, Known};

@@ -5,11 +5,12 @@
 //! refuses that rename it is deleted all the same: its readers go on as far as memory goes, and are told ESTALE beyond.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use log::{debug, warn};
 
 use super::{aside, contradicts, is_refusal};
-use crate::base::Deadline;
+use crate::base::{Deadline, Gate};
 use crate::remote::{ErrorKind, Name, Remote, RemotePath, Settings};
 use crate::vfs::dir::DirCache;
 use crate::vfs::error::Result;
@@ -116,11 +117,15 @@ impl Vfs {
         if !self.nodes.is_hidden_in_vain(ino) {
             return;
         }
-        let Some(hidden) = self.nodes.unhide(ino) else { return };
-        let (remote, dirs, nodes) = (Arc::clone(&self.remote), Arc::clone(&self.dirs), Arc::clone(&self.nodes));
-        let timeout = self.timeout;
         self.forget_blocks(ino);
-        self.workers.run(move || delete(&*remote, &dirs, &nodes, &hidden, Deadline::after(timeout)));
+        let (remote, dirs, nodes) = (Arc::clone(&self.remote), Arc::clone(&self.dirs), Arc::clone(&self.nodes));
+        let (removals, timeout) = (Arc::clone(&self.removals), self.timeout);
+        self.workers.run(move || {
+            let _under_way = removals.begin();
+            if let Some(hidden) = nodes.unhide(ino) {
+                delete(&*remote, &dirs, &nodes, &hidden, Deadline::after(timeout));
+            }
+        });
     }
 
     /// The mount ends: all that is hidden goes.
@@ -130,6 +135,7 @@ impl Vfs {
                 delete(&*self.remote, &self.dirs, &self.nodes, &hidden, deadline);
             }
         }
+        self.removals.wait(deadline);
     }
 
     /// Removes the empty directory `name` from `parent`.
@@ -200,6 +206,39 @@ impl Vfs {
             }
         }
         Ok(true)
+    }
+}
+
+/// Hidden files that are being deleted just now: the mount does not end before.
+#[derive(Default)]
+pub(crate) struct Removals {
+    under_way: AtomicUsize,
+    gate: Gate,
+}
+
+impl Removals {
+    fn begin(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        UnderWay(self)
+    }
+
+    fn wait(&self, deadline: Deadline) {
+        loop {
+            let seen = self.gate.ticket();
+            if self.under_way.load(Ordering::Acquire) == 0 || !self.gate.wait(seen, deadline) {
+                return;
+            }
+        }
+    }
+}
+
+/// Counts until it is dropped.
+struct UnderWay<'a>(&'a Removals);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.0.gate.open();
     }
 }
 

@@ -145,8 +145,7 @@ impl Vfs {
             Some(meta) => self.dirs.put(to.dir, &to.name, &meta),
             None => self.dirs.forget(to.dir),
         }
-        self.stand_ins.forget(&from.path);
-        self.stand_ins.forget(&to.path);
+        self.stand_ins.rename(&from.path, &to.path);
         self.touched(from.dir);
         if to.dir != from.dir {
             self.touched(to.dir);

@@ -57,6 +57,18 @@ impl StandIns {
             self.seen.lock().pop(path);
         }
     }
+
+    /// What was at `from` is at `to` now, with the same content.
+    pub(super) fn rename(&self, from: &RemotePath, to: &RemotePath) {
+        if !self.wanted {
+            return;
+        }
+        let mut seen = self.seen.lock();
+        seen.pop(to);
+        if let Some(found) = seen.pop(from) {
+            seen.put(to.clone(), found);
+        }
+    }
 }
 
 impl Vfs {
