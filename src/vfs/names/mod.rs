@@ -115,7 +115,7 @@ impl Vfs {
         if let Err(e) = self.flush_settings(None, deadline) {
             warn!("times and modes of some files could not be set: {e}");
         }
-        self.stop_settings();
+        self.settings.shut_down();
         self.remove_hidden(deadline);
     }
 }

@@ -4,21 +4,23 @@
 //! a moment, at most a second, and then leaves with all else that is due, or with the rename. Until the server has agreed it
 //! is laid over whatever is known of the file. With `perms=strict` nothing waits: the program is told what the server says.
 
+mod deferred;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use log::{Level, debug, info, log, warn};
+use log::{debug, info, log, warn};
 
+pub(crate) use self::deferred::Deferred;
+use self::deferred::{DELAY, show};
 use super::attr::Attr;
 use super::error::{Error, Fault, Result};
 use super::handle::Fh;
 use super::node::Ino;
 use super::ops::Vfs;
-use crate::base::sync::Ranked;
-use crate::base::{Deadline, Gate};
+use crate::base::Deadline;
 use crate::config::Perms;
 use crate::remote::{Applied, ErrorKind, Kind, Meta, Outcome, RemotePath, Settings, Stamp};
 
@@ -46,171 +48,6 @@ pub enum When {
     At(SystemTime),
 }
 
-/// Settings that are still to be sent.
-#[derive(Default)]
-pub(crate) struct Deferred {
-    state: Ranked<State, 35>,
-    gate: Gate,
-    /// Of each of these the log has been told once.
-    told: Told,
-}
-
-#[derive(Default)]
-struct State {
-    files: HashMap<Ino, Due>,
-    shut: bool,
-}
-
-/// What is to be set on one file.
-struct Due {
-    settings: Settings,
-    /// What is on its way just now.
-    flight: Option<Settings>,
-    at: Instant,
-    tries: u32,
-    /// Where the file was when this was set, should the kernel forget it meanwhile.
-    path: RemotePath,
-}
-
-#[derive(Default)]
-struct Told {
-    mtime: AtomicBool,
-    mode: AtomicBool,
-    owner: AtomicBool,
-    link: AtomicBool,
-    refusals: AtomicUsize,
-}
-
-impl Told {
-    /// The first ones a user may want to act upon; a server that refuses them all is not to fill the log.
-    fn refused(&self, tell: impl FnOnce(Level)) {
-        let before = self.refusals.fetch_add(1, Ordering::Relaxed);
-        tell(if before < MOST_REFUSALS { Level::Warn } else { Level::Debug });
-    }
-}
-
-impl Deferred {
-    /// Keeps `settings` of `ino` for a moment.
-    fn set(&self, ino: Ino, path: RemotePath, settings: Settings) {
-        let first = {
-            let mut state = self.state.lock();
-            let first = state.files.is_empty();
-            let at = Instant::now() + DELAY;
-            let new = || Due { settings: Settings::default(), flight: None, at, tries: 0, path };
-            let due = state.files.entry(ino).or_insert_with(new);
-            due.settings = settings.or(due.settings);
-            first
-        };
-        if first {
-            self.gate.open();
-        }
-    }
-
-    /// Shows what is still to be sent.
-    pub(crate) fn overlay(&self, ino: Ino, meta: &mut Meta) {
-        let state = self.state.lock();
-        let Some(due) = state.files.get(&ino) else { return };
-        show(&due.settings.or(due.flight.unwrap_or_default()), meta);
-    }
-
-    /// The content of `ino` is new: an older wish for its time is void.
-    pub(crate) fn content_changed(&self, ino: Ino) {
-        if let Some(due) = self.state.lock().files.get_mut(&ino) {
-            due.settings.mtime = None;
-        }
-    }
-
-    /// Takes what is to be set on `ino`, once nothing of it is on its way any more; [`end`](Self::end) has to follow.
-    pub(crate) fn begin(&self, ino: Ino, deadline: Deadline) -> Result<Settings> {
-        loop {
-            let seen = self.gate.ticket();
-            {
-                let mut state = self.state.lock();
-                match state.files.get_mut(&ino) {
-                    None => return Ok(Settings::default()),
-                    Some(due) if due.flight.is_none() => return Ok(due.take_off()),
-                    Some(_) => {}
-                }
-            }
-            if !self.gate.wait(seen, deadline) {
-                return Err(ErrorKind::TimedOut.into());
-            }
-        }
-    }
-
-    /// What was on its way has arrived, or will never.
-    pub(crate) fn end(&self, ino: Ino) {
-        {
-            let mut state = self.state.lock();
-            if let Some(due) = state.files.get_mut(&ino) {
-                due.flight = None;
-                if due.settings.is_empty() {
-                    state.files.remove(&ino);
-                }
-            }
-        }
-        self.gate.open();
-    }
-
-    /// What was on its way has not left after all: it is sent later, unless that has failed often.
-    pub(crate) fn give_back(&self, ino: Ino) -> bool {
-        let again = {
-            let mut state = self.state.lock();
-            let Some(due) = state.files.get_mut(&ino) else { return true };
-            due.tries += 1;
-            let again = due.tries <= MOST_TRIES;
-            if let Some(flight) = due.flight.take().filter(|_| again) {
-                due.settings = due.settings.or(flight);
-            }
-            due.at = Instant::now() + DELAY * 2u32.pow(due.tries);
-            if due.settings.is_empty() {
-                state.files.remove(&ino);
-            }
-            again
-        };
-        self.gate.open();
-        again
-    }
-
-    /// `ino` has no name any more: nothing is set on it.
-    pub(crate) fn drop_all(&self, ino: Ino, deadline: Deadline) -> Result<()> {
-        self.begin(ino, deadline)?;
-        self.end(ino);
-        Ok(())
-    }
-
-    /// Takes all that `wanted` says yes to and that is not on its way.
-    fn take(&self, wanted: impl Fn(Ino, &Due) -> bool) -> Vec<(Ino, RemotePath, Settings)> {
-        let mut state = self.state.lock();
-        let due = state.files.iter_mut().filter(|(ino, due)| due.flight.is_none() && wanted(**ino, due));
-        due.map(|(ino, due)| (*ino, due.path.clone(), due.take_off())).collect()
-    }
-
-    /// Those that have something to be set or on its way.
-    fn all(&self) -> Vec<(Ino, RemotePath)> {
-        self.state.lock().files.iter().map(|(ino, due)| (*ino, due.path.clone())).collect()
-    }
-
-    /// When the next one is due; None where there is none.
-    fn next(&self) -> Option<Instant> {
-        self.state.lock().files.values().filter(|due| due.flight.is_none()).map(|due| due.at).min()
-    }
-
-    fn tell_once(told: &AtomicBool, what: &str) {
-        if !told.swap(true, Ordering::Relaxed) {
-            warn!("{what} cannot be set on this server: programs are told that it is done (perms=ignore)");
-        }
-    }
-}
-
-impl Due {
-    fn take_off(&mut self) -> Settings {
-        let settings = std::mem::take(&mut self.settings);
-        self.flight = Some(settings);
-        settings
-    }
-}
-
 /// Starts the thread that sends what is due; it ends when the filesystem shuts down or is dropped.
 pub(crate) fn start(vfs: &Arc<Vfs>) -> std::io::Result<()> {
     let (weak, deferred) = (Arc::downgrade(vfs), Arc::clone(&vfs.settings));
@@ -221,7 +58,7 @@ pub(crate) fn start(vfs: &Arc<Vfs>) -> std::io::Result<()> {
 fn serve(vfs: &Weak<Vfs>, deferred: &Deferred) {
     loop {
         let seen = deferred.gate.ticket();
-        if deferred.state.lock().shut {
+        if deferred.is_shut() {
             return;
         }
         let now = Instant::now();
@@ -356,7 +193,7 @@ impl Vfs {
                 Applied::Refused(e) if e.kind == ErrorKind::NotFound => debug!("{path}: {what} is not set: {e}"),
                 Applied::Refused(e) if self.is_dir(ino) => info!("{path}: {what} is not set: {e}"),
                 Applied::Refused(e) => {
-                    self.settings.told.refused(|level| log!(level, "{path}: {what} is not set: {e}"))
+                    log!(self.settings.told.refused(), "{path}: {what} is not set: {e}");
                 }
             }
             wrong |= matches!(applied, Applied::Cannot | Applied::Refused(_));
@@ -453,12 +290,6 @@ impl Vfs {
         sent.map(|_| ()).map_err(Error::from)
     }
 
-    /// Nothing is sent any more.
-    pub(super) fn stop_settings(&self) {
-        self.settings.state.lock().shut = true;
-        self.settings.gate.open();
-    }
-
     /// Gives the file `ino` another size.
     fn resize(&self, _ino: Ino, _fh: Option<Fh>, _size: u64, _deadline: Deadline) -> Result<()> {
         Err(ErrorKind::Unsupported.into())
@@ -483,13 +314,6 @@ fn not_permitted(error: crate::remote::Error) -> Error {
     Error { fault: Fault::Remote(fault), source: Some(error) }
 }
 
-fn show(settings: &Settings, meta: &mut Meta) {
-    if let Some(mtime) = settings.mtime {
-        meta.mtime = Some(Stamp::exact(mtime));
-    }
-    meta.mode = settings.mode.or(meta.mode);
-}
-
 fn is_below(path: &RemotePath, dir: &RemotePath) -> bool {
     dir.is_root() || path.as_bytes().strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
@@ -506,17 +330,8 @@ pub(super) fn whole_seconds(time: SystemTime) -> i64 {
     }
 }
 
-/// How long settings wait for others. With the time that sending takes it stays below a second.
-const DELAY: Duration = Duration::from_millis(700);
-
 /// How often the thread looks whether it is still needed.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// Refusals that are told loudly.
-const MOST_REFUSALS: usize = 20;
-
-/// Attempts to send over a connection that fails, each after twice the time of the one before: two minutes in all.
-const MOST_TRIES: u32 = 7;
 
 #[cfg(test)]
 mod tests {
@@ -531,44 +346,5 @@ mod tests {
         assert_eq!(whole_seconds(at(1_999_999_999)), 1);
         assert_eq!(whole_seconds(at(-1)), -1);
         assert_eq!(whole_seconds(at(-1_000_000_000)), -1);
-    }
-
-    #[test]
-    fn a_newer_wish_joins_an_older_one_and_lies_over_what_is_on_its_way() {
-        let deferred = Deferred::default();
-        let (ino, path) = (Ino(5), RemotePath::new(b"/a").expect("valid"));
-        let soon = Deadline::after(Duration::from_secs(10));
-        deferred.set(ino, path.clone(), Settings { mtime: Some(1), mode: Some(0o600) });
-        deferred.set(ino, path.clone(), Settings { mtime: Some(2), mode: None });
-        let shown = || {
-            let mut meta = Meta { kind: Kind::File, size: None, mtime: None, mode: None, unique: None };
-            deferred.overlay(ino, &mut meta);
-            (meta.mtime.map(|t| t.secs), meta.mode)
-        };
-        assert_eq!(shown(), (Some(2), Some(0o600)));
-        let sent = deferred.begin(ino, soon).expect("nothing is on its way");
-        assert_eq!(sent, Settings { mtime: Some(2), mode: Some(0o600) });
-        deferred.set(ino, path, Settings { mtime: Some(3), mode: None });
-        assert_eq!(shown(), (Some(3), Some(0o600)));
-        deferred.end(ino);
-        assert_eq!(shown(), (Some(3), None), "what has arrived is known by other means");
-        deferred.content_changed(ino);
-        assert_eq!(shown(), (None, None));
-        deferred.drop_all(ino, soon).expect("nothing is on its way");
-        assert!(deferred.all().is_empty());
-    }
-
-    #[test]
-    fn what_could_not_leave_is_tried_again_but_not_for_ever() {
-        let deferred = Deferred::default();
-        let ino = Ino(5);
-        deferred.set(ino, RemotePath::root(), Settings { mtime: Some(1), mode: None });
-        let soon = Deadline::after(Duration::from_secs(10));
-        for _ in 0..MOST_TRIES {
-            assert_eq!(deferred.begin(ino, soon).expect("it is here").mtime, Some(1));
-            assert!(deferred.give_back(ino));
-        }
-        deferred.begin(ino, soon).expect("it is here");
-        assert!(!deferred.give_back(ino) && deferred.all().is_empty());
     }
 }
