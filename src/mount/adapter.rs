@@ -22,7 +22,7 @@ use super::Ended;
 use super::convert::file_attr;
 use super::errno::errno;
 use crate::remote::{ErrorKind, Kind};
-use crate::vfs::{Attr, Created, Data, Entered, Error, Fault, Fh, How, Ino, Opened, Vfs};
+use crate::vfs::{Attr, Created, Data, Entered, Error, Fault, Fh, How, Ino, Opened, Vfs, Wanted, When};
 
 /// The filesystem as fuser calls it.
 pub(super) struct Adapter {
@@ -203,15 +203,16 @@ impl Filesystem for Adapter {
     }
 
     fn flush(&self, _req: &Request, ino: INodeNo, fh: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
-        shielded(|| self.vfs.flush(Fh(fh.0), self.stored("close", ino, reply)));
+        shielded(|| self.vfs.flush(Fh(fh.0), self.done("close".into(), ino, reply)));
     }
 
     fn fsync(&self, _req: &Request, ino: INodeNo, fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
-        shielded(|| self.vfs.fsync(Fh(fh.0), self.stored("fsync", ino, reply)));
+        shielded(|| self.vfs.fsync(Fh(fh.0), self.done("fsync".into(), ino, reply)));
     }
 
-    fn fsyncdir(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
-        reply.ok();
+    fn fsyncdir(&self, _req: &Request, ino: INodeNo, _fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
+        let done = self.done("fsync".into(), ino, reply);
+        shielded(|| self.vfs.fsync_dir(Ino(ino.0), done));
     }
 
     fn opendir(&self, _req: &Request, ino: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
@@ -314,69 +315,146 @@ impl Filesystem for Adapter {
         reply.error(Errno::ENOSYS);
     }
 
-    // The kernel refuses to write to a read-only mount by itself; should it be remounted, we do.
     fn setattr(
         &self,
         _req: &Request,
-        _ino: INodeNo,
-        _mode: Option<u32>,
-        _uid: Option<u32>,
-        _gid: Option<u32>,
-        _size: Option<u64>,
+        ino: INodeNo,
+        mode: Option<u32>,
+        uid: Option<u32>,
+        gid: Option<u32>,
+        size: Option<u64>,
         _atime: Option<TimeOrNow>,
-        _mtime: Option<TimeOrNow>,
+        mtime: Option<TimeOrNow>,
         _ctime: Option<SystemTime>,
-        _fh: Option<FileHandle>,
+        fh: Option<FileHandle>,
         _crtime: Option<SystemTime>,
         _chgtime: Option<SystemTime>,
         _bkuptime: Option<SystemTime>,
         _flags: Option<BsdFileFlags>,
         reply: ReplyAttr,
     ) {
-        reply.error(Errno::EROFS);
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        let mtime = mtime.map(|time| match time {
+            TimeOrNow::SpecificTime(time) => When::At(time),
+            TimeOrNow::Now => When::Now,
+        });
+        let size = size.map(|size| (size, fh.map(|fh| Fh(fh.0))));
+        let wanted = Wanted { mode: mode.map(|mode| (mode & 0o7777) as u16), uid, gid, size, mtime };
+        shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
+            self.vfs.set_attributes(Ino(ino.0), wanted, move |set| match set {
+                Ok((attr, ttl)) => reply.attr(&ttl, &file_attr(&attr)),
+                Err(e) => reply.error(told(&vfs, "setattr", ino, &e)),
+            });
+        });
     }
 
-    fn mknod(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, _: u32, reply: ReplyEntry) {
-        reply.error(Errno::EROFS);
+    fn mknod(
+        &self,
+        _req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        _rdev: u32,
+        reply: ReplyEntry,
+    ) {
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        if mode & libc::S_IFMT != libc::S_IFREG {
+            return reply.error(Errno::EPERM);
+        }
+        let made = self.made("mknod", parent, name, reply);
+        shielded(|| self.vfs.mknod(Ino(parent.0), name.as_bytes(), mode, made));
     }
 
-    fn mkdir(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, reply: ReplyEntry) {
-        reply.error(Errno::EROFS);
+    fn mkdir(&self, _req: &Request, parent: INodeNo, name: &OsStr, mode: u32, _umask: u32, reply: ReplyEntry) {
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        let made = self.made("mkdir", parent, name, reply);
+        shielded(|| self.vfs.mkdir(Ino(parent.0), name.as_bytes(), (mode & 0o7777) as u16, made));
     }
 
-    fn unlink(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
-        reply.error(Errno::EROFS);
+    fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        let done = self.done(format!("unlink {name:?} in"), parent, reply);
+        shielded(|| self.vfs.unlink(Ino(parent.0), name.as_bytes(), done));
     }
 
-    fn rmdir(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
-        reply.error(Errno::EROFS);
+    fn rmdir(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        let done = self.done(format!("rmdir {name:?} in"), parent, reply);
+        shielded(|| self.vfs.rmdir(Ino(parent.0), name.as_bytes(), done));
     }
 
-    fn symlink(&self, _: &Request, _: INodeNo, _: &OsStr, _: &Path, reply: ReplyEntry) {
-        reply.error(Errno::EROFS);
+    fn symlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, target: &Path, reply: ReplyEntry) {
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        let made = self.made("symlink", parent, name, reply);
+        shielded(|| self.vfs.symlink(Ino(parent.0), name.as_bytes(), target.as_os_str().as_bytes(), made));
     }
 
-    fn rename(&self, _: &Request, _: INodeNo, _: &OsStr, _: INodeNo, _: &OsStr, _: RenameFlags, reply: ReplyEmpty) {
-        reply.error(Errno::EROFS);
+    fn rename(
+        &self,
+        _req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        newparent: INodeNo,
+        newname: &OsStr,
+        flags: RenameFlags,
+        reply: ReplyEmpty,
+    ) {
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        let done = self.done(format!("rename {name:?} to {newname:?} in"), parent, reply);
+        let (from, to) = ((Ino(parent.0), name.as_bytes()), (Ino(newparent.0), newname.as_bytes()));
+        shielded(|| self.vfs.rename(from, to, flags.bits(), done));
     }
 
-    fn link(&self, _: &Request, _: INodeNo, _: INodeNo, _: &OsStr, reply: ReplyEntry) {
-        reply.error(Errno::EROFS);
+    fn link(&self, _req: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let made = self.made("link", parent, name, reply);
+        shielded(|| self.vfs.link(Ino(ino.0), Ino(parent.0), name.as_bytes(), made));
     }
 }
 
 impl Adapter {
     /// Answers with how `what` went.
-    fn stored(
+    fn done(
         &self,
-        what: &'static str,
+        what: String,
         ino: INodeNo,
         reply: ReplyEmpty,
     ) -> impl FnOnce(Result<(), Error>) + Send + 'static + use<> {
         let vfs = Arc::clone(&self.vfs);
         move |done| match done {
             Ok(()) => reply.ok(),
-            Err(e) => reply.error(told(&vfs, what, ino, &e)),
+            Err(e) => reply.error(told(&vfs, &what, ino, &e)),
+        }
+    }
+
+    /// Answers with what `what` has made of `name`.
+    fn made(
+        &self,
+        what: &str,
+        parent: INodeNo,
+        name: &OsStr,
+        reply: ReplyEntry,
+    ) -> impl FnOnce(Result<Entered, Error>) + Send + 'static + use<> {
+        let (vfs, what) = (Arc::clone(&self.vfs), format!("{what} {name:?} in"));
+        move |made| match made {
+            Ok(Entered::Found { attr, ttl }) => reply.entry(&ttl, &file_attr(&attr), Generation(0)),
+            Ok(Entered::Absent(_)) => reply.error(Errno::ENOENT),
+            Err(e) => reply.error(told(&vfs, &what, parent, &e)),
         }
     }
 }

@@ -16,6 +16,8 @@ pub(super) fn errno(error: &Error) -> Errno {
         Fault::Outside => Errno::EACCES,
         Fault::SpoolFull => Errno::ENOSPC,
         Fault::Spool => Errno::EIO,
+        // As link(2) and symlink(2) say it of a filesystem without links.
+        Fault::NoLinks => Errno::EPERM,
     }
 }
 

@@ -44,6 +44,17 @@ impl From<&Files> for Look {
 }
 
 impl Look {
+    /// Whether everything is shown to belong to this user and this group already.
+    pub(crate) fn is_owned_by(&self, uid: Option<u32>, gid: Option<u32>) -> bool {
+        uid.is_none_or(|uid| uid == self.uid) && gid.is_none_or(|gid| gid == self.gid)
+    }
+
+    /// Whether a file of which `meta` is known would be shown with `mode` if the server had it.
+    pub(crate) fn can_show(&self, meta: &Meta, mode: u16) -> bool {
+        // Set-id bits are never shown of a file, and that is no reason to refuse them.
+        self.attr(Ino::ROOT, &Meta { mode: Some(mode), ..meta.clone() }).mode & !SET_ID == mode & !SET_ID
+    }
+
     /// The attributes of `ino`.
     pub(crate) fn attr(&self, ino: Ino, meta: &Meta) -> Attr {
         let mode = match (&meta.kind, self.file_mask, self.dir_mask) {

@@ -26,6 +26,8 @@ pub enum Fault {
     SpoolFull,
     /// The spool's disk fails.
     Spool,
+    /// The server knows no links of this kind, and files do not stand in for them.
+    NoLinks,
 }
 
 /// A failed operation.
@@ -71,6 +73,7 @@ impl fmt::Display for Error {
             (None, Fault::NoInode) => f.write_str("the file is no longer known"),
             (None, Fault::BadHandle) => f.write_str("the file is not open"),
             (None, Fault::NotLink) => f.write_str("not a symbolic link"),
+            (None, Fault::NoLinks) => f.write_str("the server knows no such links"),
             (None, Fault::Outside) => f.write_str("the link leads out of the mounted directory"),
             (None, Fault::SpoolFull) => f.write_str("the spool is full"),
             (None, Fault::Spool) => f.write_str("the spool's disk fails"),

@@ -11,7 +11,7 @@ use super::ops::{Entered, Vfs};
 use super::read::ReadReply;
 use super::write::{Before, FileWriter, WriteReply};
 use crate::base::Deadline;
-use crate::remote::{ErrorKind, Kind, Meta, Name, Precision, Stamp, Version};
+use crate::remote::{ErrorKind, Kind, Meta, Name, Precision, Version};
 
 /// What a file is opened for (open(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,22 +152,41 @@ impl Vfs {
                     if opened.is_err() {
                         vfs.nodes.forget(attr.ino, 1);
                     }
-                    Ok(Created { attr: vfs.attr(attr.ino, known.meta), ttl, opened: opened? })
+                    Ok(Created { attr: vfs.attr(attr.ino, &known.meta), ttl, opened: opened? })
                 }
-                Entered::Absent(_) => vfs.make(parent, &name, mode, how, deadline),
+                Entered::Absent(_) => vfs.make(parent, &name, mode, how),
             }
         };
         self.answer(None, slow, reply);
     }
 
-    fn make(&self, parent: Ino, name: &Name, mode: u16, how: How, _deadline: Deadline) -> Result<Created> {
+    /// Makes an empty file, as mknod(2) does.
+    pub fn mknod(
+        self: &Arc<Self>,
+        parent: Ino,
+        name: &[u8],
+        mode: u32,
+        reply: impl FnOnce(Result<Entered>) + Send + 'static,
+    ) {
+        let vfs = Arc::clone(self);
+        let how = How { write: true, ..How::READ };
+        self.create(parent, name, mode, how, true, move |created| match created {
+            Ok(Created { attr, ttl, opened }) => {
+                let stored = Arc::clone(&vfs);
+                vfs.flush(opened.fh, move |done| {
+                    stored.release(opened.fh);
+                    reply(done.map(|()| Entered::Found { attr, ttl }));
+                });
+            }
+            Err(e) => reply(Err(e)),
+        });
+    }
+
+    fn make(&self, parent: Ino, name: &Name, mode: u16, how: How) -> Result<Created> {
         let path = self.path(parent)?.join(name);
-        let since = self.clock.now();
-        let wall = self.clock.wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mtime = Some(Stamp::exact(i64::try_from(wall.as_secs()).unwrap_or(0)));
-        let meta = Meta { kind: Kind::File, size: Some(0), mtime, mode: Some(mode), unique: None };
-        let known = Known { meta: meta.clone(), since, exact: true };
-        let ino = self.nodes.enter(parent, name, known).ok_or(Fault::NoInode)?;
+        let meta = Meta { kind: Kind::File, size: Some(0), mtime: Some(self.now()), mode: Some(mode), unique: None };
+        let known = Known { meta: meta.clone(), since: self.clock.now(), exact: true };
+        let ino = self.nodes.make(parent, name, known).ok_or(Fault::NoInode)?;
         let made = self.writing.attach(ino, Before::New(mode)).and_then(|writer| match writer.create(&path) {
             Ok(()) => Ok(writer),
             Err(e) => {
@@ -180,12 +199,15 @@ impl Vfs {
             Ok(writer) => writer,
             Err(e) => {
                 self.nodes.forget(ino, 1);
+                // Where the kernel was wrong about the name, so were we.
+                self.dirs.forget(parent);
                 return Err(e);
             }
         };
         self.dirs.put(parent, name, &meta);
+        self.touched(parent);
         let opened = self.opened(OpenFile::writing(ino, how.read, how.append, writer));
-        Ok(Created { attr: self.attr(ino, meta), ttl: self.attr_ttl, opened })
+        Ok(Created { attr: self.attr(ino, &meta), ttl: self.attr_ttl, opened })
     }
 
     /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.
@@ -211,6 +233,7 @@ impl Vfs {
             Err(e) => return reply(Err(e)),
         };
         let Some(writer) = &file.writer else { return reply(Err(Fault::BadHandle.into())) };
+        self.settings.content_changed(file.ino);
         let at = if file.appends && !whole_page { None } else { Some(at) };
         writer.write(at, data, reply);
     }
@@ -220,6 +243,7 @@ impl Vfs {
     /// # Errors
     /// What a write and a close may fail with.
     pub(super) fn resize(&self, ino: Ino, fh: Option<Fh>, size: u64, deadline: Deadline) -> Result<()> {
+        self.settings.content_changed(ino);
         if let Some(fh) = fh
             && let Some(writer) = &self.handles.file(fh)?.writer
         {
@@ -238,37 +262,54 @@ impl Vfs {
 
     /// close(2): `reply` is called when everything written to the file is on the server, or safe here with write-back.
     pub fn flush(self: &Arc<Self>, fh: Fh, reply: impl FnOnce(Result<()>) + Send + 'static) {
-        self.store(fh, FileWriter::close, reply);
-    }
-
-    /// fsync(2): `reply` is called when everything written to the file is on the server.
-    pub fn fsync(self: &Arc<Self>, fh: Fh, reply: impl FnOnce(Result<()>) + Send + 'static) {
-        self.store(fh, FileWriter::flush, reply);
-    }
-
-    fn store(
-        self: &Arc<Self>,
-        fh: Fh,
-        how: impl FnOnce(&Arc<FileWriter>) -> Result<()> + Send + 'static,
-        reply: impl FnOnce(Result<()>) + Send + 'static,
-    ) {
         let writer = match self.handles.file(fh) {
             Ok(file) => file.writer.clone(),
             Err(e) => return reply(Err(e)),
         };
         match writer {
-            Some(writer) if !writer.is_clean() => self.closers.run(move || reply(how(&writer))),
+            Some(writer) if !writer.is_clean() => self.closers.run(move || reply(writer.close())),
             _ => reply(Ok(())),
         }
+    }
+
+    /// fsync(2): `reply` is called when everything written to the file is on the server, its time and mode as well.
+    pub fn fsync(self: &Arc<Self>, fh: Fh, reply: impl FnOnce(Result<()>) + Send + 'static) {
+        let file = match self.handles.file(fh) {
+            Ok(file) => file,
+            Err(e) => return reply(Err(e)),
+        };
+        let vfs = Arc::clone(self);
+        self.closers.run(move || {
+            let stored = file.writer.as_ref().map_or(Ok(()), FileWriter::flush);
+            let set = || vfs.flush_settings(Some(file.ino), Deadline::after(vfs.timeout));
+            reply(stored.and_then(|()| set()));
+        });
+    }
+
+    /// fsync(2) of a directory: `reply` is called when everything below it is on the server.
+    pub fn fsync_dir(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<()>) + Send + 'static) {
+        let vfs = Arc::clone(self);
+        self.closers.run(move || {
+            let Some(path) = vfs.nodes.path(ino) else { return reply(Err(Fault::NoInode.into())) };
+            // Each transfer has deadlines of its own.
+            let failed = vfs.writing.sync(vfs.writing.below(&path), Deadline::after(LONGEST_SYNC));
+            let first = failed.first().map(|(_, fault)| *fault);
+            let set = vfs.flush_settings(Some(ino), Deadline::after(vfs.timeout));
+            reply(first.map_or(set, |fault| Err(fault.into())));
+        });
     }
 
     /// Closes a file or a directory.
     pub fn release(&self, fh: Fh) {
         if let Some(ino) = self.handles.release(fh) {
             self.nodes.closed(ino);
+            self.released(ino);
         }
     }
 }
+
+/// What a whole tree may take to be stored.
+const LONGEST_SYNC: Duration = Duration::from_secs(86_400);
 
 /// Seconds within which a file may be written twice without showing it.
 const JUST_NOW: u64 = 2;

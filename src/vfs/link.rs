@@ -18,8 +18,11 @@ pub(crate) fn contain(root: &RemotePath, dir: &RemotePath, target: &[u8]) -> Opt
     if let Some(b'/') = target.first() {
         let target = RemotePath::new(target)?;
         let inside = components(&target).strip_prefix(&components(root)[..])?.to_vec();
-        let mut text: Vec<&[u8]> = below.iter().map(|_| &b".."[..]).collect();
-        text.extend(inside.iter().map(Vec::as_slice));
+        // As few steps up as it takes: servers that make a relative target absolute (ProFTPD 1.3.8, `SITE SYMLINK`) are
+        // undone by this.
+        let common = below.iter().zip(&inside).take_while(|(a, b)| a == b).count();
+        let mut text: Vec<&[u8]> = below[common..].iter().map(|_| &b".."[..]).collect();
+        text.extend(inside[common..].iter().map(Vec::as_slice));
         return Some(if text.is_empty() { b".".to_vec() } else { text.join(&b'/') });
     }
     let mut up = 0;
@@ -67,6 +70,9 @@ mod tests {
     fn absolute_targets_become_relative() {
         assert_eq!(shown("/", "/a/b", "/c/d").as_deref(), Some("../../c/d"));
         assert_eq!(shown("/pub", "/pub", "/pub/x").as_deref(), Some("x"));
+        assert_eq!(shown("/", "/a/b", "/a/b/c").as_deref(), Some("c"));
+        assert_eq!(shown("/", "/a/b", "/a/c").as_deref(), Some("../c"));
+        assert_eq!(shown("/", "/a/b", "/a/b").as_deref(), Some("."));
         assert_eq!(shown("/pub", "/pub", "/pub/").as_deref(), Some("."));
     }
 

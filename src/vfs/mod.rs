@@ -13,9 +13,11 @@ mod handle;
 mod keeper;
 mod kernel;
 mod link;
+mod names;
 mod node;
 mod ops;
 mod read;
+mod settings;
 mod workers;
 mod write;
 
@@ -27,4 +29,5 @@ pub use kernel::KernelCache;
 pub use node::Ino;
 pub use ops::{DirItem, Entered, Vfs};
 pub use read::{Data, ReadReply};
+pub use settings::{Wanted, When};
 pub use write::WriteReply;

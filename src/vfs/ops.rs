@@ -12,12 +12,14 @@ use super::handle::{Fh, HandleTable, OpenDir};
 use super::keeper::Keeper;
 use super::kernel::{Kernel, KernelCache};
 use super::link;
+use super::names::{Removals, StandIns};
 use super::node::{Ino, Known, NodeTable};
 use super::read::Reading;
+use super::settings::{self, Deferred};
 use super::workers::Workers;
 use super::write::Writing;
 use crate::base::{Clock, Deadline};
-use crate::config::{Files, Write};
+use crate::config::{Files, Perms, Write};
 use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Remote, RemotePath, Stamp};
 use crate::store::Blocks;
 
@@ -39,6 +41,10 @@ pub struct Vfs {
     pub(super) dir_ttl: Duration,
     pub(super) negative_ttl: Duration,
     pub(super) timeout: Duration,
+    pub(super) settings: Arc<Deferred>,
+    pub(super) stand_ins: StandIns,
+    pub(super) removals: Arc<Removals>,
+    pub(super) perms: Perms,
 }
 
 /// The answer to a lookup.
@@ -100,7 +106,7 @@ impl Vfs {
         );
         let reading = Arc::new(reading);
         let writing = Writing::new(Arc::clone(&reading), Arc::clone(&clock), write, files.file_mask.is_none())?;
-        Ok(Arc::new(Self {
+        let vfs = Arc::new(Self {
             remote,
             clock,
             nodes,
@@ -116,7 +122,13 @@ impl Vfs {
             dir_ttl: files.dir_ttl,
             negative_ttl: files.negative_ttl,
             timeout,
-        }))
+            settings: Arc::default(),
+            stand_ins: StandIns::new(write.is_some_and(|write| write.mfsymlinks)),
+            removals: Arc::default(),
+            perms: write.map_or(Perms::Ignore, |write| write.perms),
+        });
+        settings::start(&vfs)?;
+        Ok(vfs)
     }
 
     /// Connects to the kernel's caches.
@@ -137,6 +149,7 @@ impl Vfs {
 
     /// Whatever still waits fails.
     pub fn shut_down(&self) {
+        self.tidy_up(Deadline::after(self.timeout));
         self.kernel.detach();
         self.workers.shut_down();
         self.closers.shut_down();
@@ -173,11 +186,15 @@ impl Vfs {
     }
 
     pub(super) fn lookup_cached(&self, parent: Ino, name: &Name) -> Option<Result<Entered>> {
+        if self.dirs.is_reserved(name) {
+            return Some(Ok(Entered::Absent(Duration::ZERO)));
+        }
         let listing = self.dirs.get(parent, self.attr_ttl.max(self.negative_ttl))?;
         match listing.meta(name.as_bytes()) {
             Some((meta, exact)) => {
                 let fresh = !self.dirs.left(listing.since, self.attr_ttl).is_zero();
-                (exact && fresh).then(|| self.enter(parent, name, meta, &listing))
+                let settled = exact && !self.stand_ins.may_be_link(&meta);
+                (settled && fresh).then(|| self.enter(parent, name, meta, &listing))
             }
             None => {
                 let left = self.dirs.left(listing.since, self.negative_ttl);
@@ -195,6 +212,7 @@ impl Vfs {
         }
         if let Some(at) = listing.find(name.as_bytes()) {
             listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
+            self.look_into(parent, &path, name, &listing, deadline)?;
             if let Some((meta, _)) = listing.meta(name.as_bytes()) {
                 return self.enter(parent, name, meta, &listing);
             }
@@ -208,7 +226,7 @@ impl Vfs {
             Ok(meta) => {
                 let known = Known { meta, since, exact: true };
                 let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
-                Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl: self.attr_ttl })
+                Ok(Entered::Found { attr: self.attr(ino, &known.meta), ttl: self.attr_ttl })
             }
             Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(Entered::Absent(self.negative_ttl)),
             Err(e) => Err(e.into()),
@@ -219,7 +237,7 @@ impl Vfs {
         let known = Known { meta, since: listing.since, exact: true };
         let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
         let ttl = self.dirs.left(listing.since, self.attr_ttl);
-        Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl })
+        Ok(Entered::Found { attr: self.attr(ino, &known.meta), ttl })
     }
 
     /// The kernel forgets `count` lookups of `ino`.
@@ -234,27 +252,18 @@ impl Vfs {
         self.answer(fast, slow, reply);
     }
 
-    fn shown(&self, ino: Ino, known: &Known) -> (Attr, Duration) {
+    pub(super) fn shown(&self, ino: Ino, known: &Known) -> (Attr, Duration) {
         let own = ino == Ino::ROOT || self.writing.writer(ino).is_some();
         let ttl = if own { self.attr_ttl } else { self.dirs.left(known.since, self.attr_ttl) };
-        (self.attr(ino, known.meta.clone()), ttl)
-    }
-
-    /// The attributes of `ino`, of which the server says `meta`: what has been written here counts for more.
-    pub(super) fn attr(&self, ino: Ino, mut meta: Meta) -> Attr {
-        if let Some(writer) = self.writing.writer(ino) {
-            writer.overlay(&mut meta);
-        }
-        self.look.attr(ino, &meta)
+        (self.attr(ino, &known.meta), ttl)
     }
 
     /// What is known of `ino` and still believed.
     pub(super) fn known_now(&self, ino: Ino) -> Option<Result<Known>> {
         let Some(known) = self.nodes.known(ino) else { return Some(Err(Fault::NoInode.into())) };
-        // What is being written here is what we say it is.
-        let fresh = ino == Ino::ROOT
-            || self.writing.writer(ino).is_some()
-            || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
+        // Of what has no name any more nobody could ask, and what is being written here is what we say it is.
+        let own = ino == Ino::ROOT || self.nodes.is_unlinked(ino) || self.writing.writer(ino).is_some();
+        let fresh = own || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
         fresh.then_some(Ok(known))
     }
 
@@ -269,6 +278,7 @@ impl Vfs {
         let known = match listing.find(name.as_bytes()) {
             Some(at) => {
                 listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
+                self.look_into(parent, &path, &name, &listing, deadline)?;
                 let (meta, _) = listing.meta(name.as_bytes()).ok_or(ErrorKind::NotFound)?;
                 Known { meta, since: listing.since, exact: true }
             }
@@ -328,11 +338,14 @@ impl Vfs {
     pub fn prepare_dir(self: &Arc<Self>, fh: Fh, offset: u64, then: impl FnOnce() + Send + 'static) {
         let first = usize::try_from(offset.saturating_sub(2)).unwrap_or(usize::MAX);
         let next = first..first.saturating_add(ONE_REPLY);
-        let dir = self.handles.dir(fh).ok().filter(|dir| dir.listing.wants_times(next));
+        let wants =
+            |dir: &Arc<OpenDir>| dir.listing.wants_times(next.clone()) || self.wants_looks(&dir.listing, next.clone());
+        let dir = self.handles.dir(fh).ok().filter(wants);
         let fast = dir.is_none().then_some(Ok(()));
         let slow = move |vfs: &Self, deadline| {
             let dir = dir.ok_or(Fault::BadHandle)?;
             let path = vfs.path(dir.ino)?;
+            vfs.look_into_all(dir.ino, &path, &dir.listing, next, deadline)?;
             // Some of them may be known already.
             let at = (first..dir.listing.len()).find(|at| dir.listing.wants_times(*at..*at + 1));
             at.map_or(Ok(()), |at| dir.listing.ask_times(&*vfs.remote, &path, at, ONE_REPLY, deadline))
@@ -360,8 +373,9 @@ impl Vfs {
             let Some((name, meta, exact)) = dir.listing.entry(at) else { continue };
             let known = Known { meta, since: dir.listing.since, exact };
             let Some(ino) = self.nodes.enter(dir.ino, &name, known.clone()) else { return Err(Fault::NoInode.into()) };
-            let attr = self.attr(ino, known.meta);
-            let ttl = if exact { left } else { Duration::ZERO };
+            let attr = self.attr(ino, &known.meta);
+            let settled = exact && !self.stand_ins.may_be_link(&known.meta);
+            let ttl = if settled { left } else { Duration::ZERO };
             let taken = emit(&DirItem { next: at as u64 + 3, name: name.as_bytes(), attr: &attr, ttl });
             if !(taken && count) {
                 self.nodes.forget(ino, 1);
@@ -382,7 +396,7 @@ impl Vfs {
     ) -> Result<bool> {
         let ino = if at == 0 { dir.ino } else { self.nodes.parent(dir.ino) };
         let known = self.nodes.known(ino).ok_or(Fault::NoInode)?;
-        let attr = self.look.attr(ino, &known.meta);
+        let attr = self.attr(ino, &known.meta);
         Ok(emit(&DirItem { next: at + 1, name, attr: &attr, ttl: Duration::ZERO }))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ftpfs::base::{Clock, SystemClock};
 use ftpfs::config::{Files, Server, Write};
-use ftpfs::remote::Remote;
+use ftpfs::remote::{Remote, RemotePath};
 use ftpfs::vfs::{Attr, Entered, Fault, Fh, How, Ino, Result, Vfs};
 
 use super::client::{AMPLE, client_with, config, soon};
@@ -32,6 +32,11 @@ pub fn files() -> Files {
     }
 }
 
+/// Settings for writing as a user has them who gives no options.
+pub fn write() -> Write {
+    Write::new(std::env::temp_dir().join("ftpfs-tests"))
+}
+
 impl Fs {
     /// The root directory of `server`.
     pub fn new(server: &FakeServer) -> Self {
@@ -48,9 +53,21 @@ impl Fs {
         let client = client_with(server);
         let root = client.enter(b"", soon()).expect("the login works");
         let remote: Arc<dyn Remote> = Arc::new(client);
+        Self::over(remote, root, files, &write(), server.timeout, clock)
+    }
+
+    /// The directory `root` of any server.
+    pub fn over(
+        remote: Arc<dyn Remote>,
+        root: RemotePath,
+        files: &Files,
+        write: &Write,
+        timeout: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let spool = tempfile::tempdir().expect("a directory for the spool");
-        let write = Write::new(spool.path().join("spool"));
-        let vfs = Vfs::new(remote, root, files, Some(&write), server.timeout, clock).expect("threads can be started");
+        let write = Write { spool: spool.path().join("spool"), ..write.clone() };
+        let vfs = Vfs::new(remote, root, files, Some(&write), timeout, clock).expect("threads can be started");
         Self { vfs, _spool: spool }
     }
 

@@ -34,8 +34,16 @@ struct Tree {
     names: HashMap<(Ino, Name), Ino>,
     /// Where files are that have lost their names while they were open; kept apart from the nodes, as somebody has to
     /// remove them in the end even if the kernel has forgotten them.
-    hidden: HashMap<Ino, RemotePath>,
+    hidden: HashMap<Ino, Hidden>,
     next: u64,
+}
+
+/// Where a file is that has no name any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hidden {
+    /// The directory's inode.
+    pub(crate) dir: Ino,
+    pub(crate) path: RemotePath,
 }
 
 struct Node {
@@ -143,33 +151,44 @@ impl NodeTable {
         self.tree.lock().unlink(parent, name)
     }
 
-    /// `ino` has lost its name, but the server keeps it at `path` for those who have it open.
-    pub(crate) fn hide(&self, ino: Ino, path: RemotePath) {
+    /// `ino` has lost its name, but the server keeps it at `path` in `dir` for those who have it open.
+    pub(crate) fn hide(&self, ino: Ino, dir: Ino, path: RemotePath) {
         let mut tree = self.tree.lock();
         if let Some(place) = tree.nodes.get_mut(&ino).map(|node| std::mem::replace(&mut node.place, Place::Hidden)) {
             tree.leave(ino, place);
-            tree.hidden.insert(ino, path);
+            tree.hidden.insert(ino, Hidden { dir, path });
         }
     }
 
     /// The server has nothing of `ino` any more: tells where it was hidden, if it was.
-    pub(crate) fn unhide(&self, ino: Ino) -> Option<RemotePath> {
+    pub(crate) fn unhide(&self, ino: Ino) -> Option<Hidden> {
         let mut tree = self.tree.lock();
-        let path = tree.hidden.remove(&ino)?;
+        let hidden = tree.hidden.remove(&ino)?;
         if let Some(node) = tree.nodes.get_mut(&ino) {
             node.place = Place::Gone;
         }
-        Some(path)
+        Some(hidden)
     }
 
-    /// Where `ino` is hidden, if it is.
-    pub(crate) fn hidden_at(&self, ino: Ino) -> Option<RemotePath> {
-        self.tree.lock().hidden.get(&ino).cloned()
+    /// `ino`, which was hidden, bears `name` in `dir` again.
+    pub(crate) fn show(&self, ino: Ino, dir: Ino, name: &Name) {
+        let mut tree = self.tree.lock();
+        tree.hidden.remove(&ino);
+        if let Some(node) = tree.nodes.get_mut(&ino) {
+            node.place = Place::At(dir, name.clone());
+            tree.names.insert((dir, name.clone()), ino);
+        }
     }
 
     /// All that is hidden.
-    pub(crate) fn hidden(&self) -> Vec<(Ino, RemotePath)> {
-        self.tree.lock().hidden.iter().map(|(ino, path)| (*ino, path.clone())).collect()
+    pub(crate) fn hidden(&self) -> Vec<(Ino, Hidden)> {
+        self.tree.lock().hidden.iter().map(|(ino, hidden)| (*ino, hidden.clone())).collect()
+    }
+
+    /// Whether `ino` is hidden and nobody reads it any more.
+    pub(crate) fn is_hidden_in_vain(&self, ino: Ino) -> bool {
+        let tree = self.tree.lock();
+        tree.hidden.contains_key(&ino) && tree.nodes.get(&ino).is_none_or(|node| node.open == 0)
     }
 
     /// `from` in `from_dir` bears the name `to` in `to_dir` from now on; whatever did so before has none any more, and is
@@ -179,7 +198,7 @@ impl NodeTable {
         if !tree.hidden.is_empty() {
             let path = |dir, name| tree.path(&self.root, dir).map(|dir: RemotePath| dir.join(name));
             if let Some((old, new)) = path(from_dir, from).zip(path(to_dir, to)) {
-                tree.hidden.values_mut().for_each(|hidden| follow(hidden, &old, &new));
+                tree.hidden.values_mut().for_each(|hidden| follow(&mut hidden.path, &old, &new));
             }
         }
         let moved = tree.names.remove(&(from_dir, from.clone()));
@@ -244,6 +263,20 @@ impl NodeTable {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// We have changed facts of `ino` ourselves.
+    pub(crate) fn amend(&self, ino: Ino, f: impl FnOnce(&mut Meta)) {
+        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+            f(&mut node.known.meta);
+        }
+    }
+
+    /// What is known of `ino` may be wrong: it is to be asked anew.
+    pub(crate) fn doubt(&self, ino: Ino) {
+        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+            node.known.exact = false;
         }
     }
 
@@ -405,7 +438,7 @@ impl Tree {
 
     fn path(&self, root: &RemotePath, ino: Ino) -> Option<RemotePath> {
         if let Some(hidden) = self.hidden.get(&ino) {
-            return Some(hidden.clone());
+            return Some(hidden.path.clone());
         }
         let mut names = Vec::new();
         let mut at = ino;

@@ -113,8 +113,8 @@ fn a_renamed_directory_takes_along_what_is_below() {
     let f = nodes.enter(d, &name("f"), known(Kind::File)).expect("d is known");
     let hidden = nodes.enter(d, &name("h"), known(Kind::File)).expect("d is known");
     let beside = nodes.enter(Ino::ROOT, &name("b"), known(Kind::File)).expect("root is known");
-    nodes.hide(hidden, RemotePath::new(b"/home/u/d/.gone").expect("valid"));
-    nodes.hide(beside, RemotePath::new(b"/home/u/d.gone").expect("valid"));
+    nodes.hide(hidden, d, RemotePath::new(b"/home/u/d/.gone").expect("valid"));
+    nodes.hide(beside, Ino::ROOT, RemotePath::new(b"/home/u/d.gone").expect("valid"));
     assert_eq!(nodes.rename(Ino::ROOT, &name("d"), e, &name("x")), None);
     assert_eq!(nodes.path(f).expect("known").as_bytes(), b"/home/u/e/x/f");
     assert_eq!(nodes.path(hidden).expect("known").as_bytes(), b"/home/u/e/x/.gone");
@@ -122,7 +122,7 @@ fn a_renamed_directory_takes_along_what_is_below() {
     assert!(nodes.is_unlinked(hidden) && nodes.place(hidden).is_none());
     nodes.forget(hidden, 1);
     assert_eq!(nodes.hidden().len(), 2, "it is still to be removed from the server");
-    assert_eq!(nodes.unhide(hidden).expect("known").as_bytes(), b"/home/u/e/x/.gone");
+    assert_eq!(nodes.unhide(hidden).expect("known").path.as_bytes(), b"/home/u/e/x/.gone");
 }
 
 #[test]

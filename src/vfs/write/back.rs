@@ -37,7 +37,7 @@ pub(super) struct Back {
 
 /// A sealed file on its way.
 pub(super) struct Entry {
-    id: JournalId,
+    pub(super) id: JournalId,
     /// Who goes on with the file here; None for what an earlier mount has left.
     writer: Option<Arc<FileWriter>>,
     spool: Arc<Spool>,
@@ -95,13 +95,19 @@ impl Back {
         self.stores.run(move || shared.store(&entry));
     }
 
+    /// Nobody waits for `entry` any more.
+    pub(super) fn forget(&self, entry: &Arc<Entry>) {
+        self.open.lock().retain(|other| !Arc::ptr_eq(other, entry));
+        self.gate.open();
+    }
+
     /// What is left, by name.
     fn names(&self) -> Vec<String> {
         self.open.lock().iter().map(|entry| entry.job.path.to_string()).collect()
     }
 
     /// Waits until nothing is left of `entries`; false where the deadline comes first.
-    fn wait(&self, done: impl Fn() -> bool, deadline: Deadline) -> bool {
+    pub(super) fn wait(&self, done: impl Fn() -> bool, deadline: Deadline) -> bool {
         loop {
             let seen = self.gate.ticket();
             if done() {
@@ -147,7 +153,7 @@ impl Entry {
         self.is_waiting()
     }
 
-    fn done(&self) -> Option<Option<Fault>> {
+    pub(super) fn done(&self) -> Option<Option<Fault>> {
         if let Progress::Done(fault) = &*self.state.lock() { Some(*fault) } else { None }
     }
 
@@ -168,7 +174,7 @@ impl Entry {
     }
 
     /// Nobody wants it any more; wakes the one who may be sending it.
-    fn drop_it(&self) {
+    pub(super) fn drop_it(&self) {
         self.dropped.store(true, Ordering::Release);
         let state = self.state.lock().clone();
         if let Progress::Taken(mark) = state
@@ -269,7 +275,7 @@ impl Writing {
             }
         };
         *entry.state.lock() = Progress::Done(fault);
-        back.open.lock().retain(|other| !Arc::ptr_eq(other, entry));
+        back.forget(entry);
         if let Some(writer) = &entry.writer {
             writer.left(entry, fault);
         }
@@ -286,7 +292,10 @@ impl Writing {
         let asks = entry.writer.is_none() || entry.since.elapsed() > TRUSTED;
         let path = match if asks { self.conflict(entry, &path, base.as_ref())? } else { Meeting::Free } {
             Meeting::Free => path,
-            Meeting::Same => return end(back, entry),
+            Meeting::Same => {
+                end(back, entry);
+                return Ok(());
+            }
             Meeting::Other(beside) => {
                 warn!("{path} has changed on the server: what was written here is stored as {beside}");
                 beside
@@ -301,12 +310,16 @@ impl Writing {
             UploadWay::InPlace => Landing::InPlace(crate::remote::Store::Whole),
         };
         let mut feed = Sealed { back, entry, mark, recall: Arc::default() };
-        let Some(landed) = put.run(&mut feed, landing)? else { return end(back, entry) };
+        let Some(landed) = put.run(&mut feed, landing)? else {
+            end(back, entry);
+            return Ok(());
+        };
         debug!("{path}: {} bytes are stored", landed.sent);
         if let Some(writer) = &entry.writer {
             if moved { writer.outdate() } else { writer.arrived(entry, &landed) }
         }
-        end(back, entry)
+        end(back, entry);
+        Ok(())
     }
 
     /// What stands at `path` on the server, compared with what was there when the change began.
@@ -372,19 +385,15 @@ enum Meeting {
     Other(RemotePath),
 }
 
-fn end(back: &Back, entry: &Entry) -> Result<()> {
+pub(super) fn end(back: &Back, entry: &Entry) {
     let ended = if entry.dropped.load(Ordering::Acquire) {
         back.journal.dropped(entry.id)
     } else {
         back.journal.done(entry.id)
     };
-    match ended {
-        // Somebody else has ended it: it was replaced.
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            warn!("the journal fails: {e}");
-            Ok(())
-        }
-        _ => Ok(()),
+    // Where it is not found somebody else has ended it: it was replaced.
+    if let Err(e) = ended.or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) }) {
+        warn!("the journal fails: {e}");
     }
 }
 
@@ -491,7 +500,13 @@ impl FileWriter {
             // What takes the place of a file takes its mode, too.
             let kept = self.shared.reading.nodes.known(self.ino).and_then(|known| known.meta.mode);
             let (len, mtime, mode) = (state.shape.len, state.mtime, state.mode.take().or(kept));
-            let job = Job { path, base: state.base.as_ref().map(|base| base.version.clone()), len, mtime, mode };
+            let job = Job {
+                path,
+                base: state.base.as_ref().map(|base| base.version.clone()).or_else(|| state.over.clone()),
+                len,
+                mtime,
+                mode,
+            };
             state.shape.dirty = None;
             state.sealed = true;
             (Arc::clone(&state.spool), job, state.queued.clone())
@@ -540,18 +555,6 @@ impl FileWriter {
             idle = if entry.sent.load(Ordering::Relaxed) == before { idle + 1 } else { 0 };
             if idle == MOST_SILENT {
                 return Err(ErrorKind::TimedOut.into());
-            }
-        }
-    }
-
-    /// Drops what was sealed: the file is gone.
-    pub(super) fn drop_sealed(&self) {
-        let entry = self.state.lock().queued.take();
-        if let (Some(entry), Some(back)) = (entry, &self.shared.back) {
-            entry.drop_it();
-            back.wait(|| entry.done().is_some() || entry.is_waiting(), Deadline::after(self.shared.timeout));
-            if entry.is_waiting() {
-                let _ = end(back, &entry);
             }
         }
     }
@@ -621,6 +624,7 @@ impl FileWriter {
                 let set = *entry.set.lock();
                 late = state.settings_since(Some(set));
             }
+            state.over = None;
             (std::mem::replace(&mut state.base, base), late)
         };
         if let Some(base) = old {

@@ -52,7 +52,7 @@ impl Transfer {
         self.overwritten.is_none() && shape.len > shape.punched + KEPT
     }
 
-    fn wake(&self) -> Option<Arc<Recall>> {
+    pub(super) fn wake(&self) -> Option<Arc<Recall>> {
         self.recall.clone()
     }
 }
@@ -194,38 +194,6 @@ impl FileWriter {
         }
     }
 
-    /// Brings everything written so far to the server. Until the guard is dropped nothing of ours speaks to the path.
-    ///
-    /// # Errors
-    /// What keeps it from being stored.
-    pub(crate) fn settle(self: &Arc<Self>) -> Result<Frozen> {
-        self.flush()?;
-        self.state.lock().frozen += 1;
-        let frozen = Frozen(Arc::clone(self));
-        // Somebody may have written in between.
-        self.stop(Deadline::after(self.shared.timeout))?;
-        Ok(frozen)
-    }
-
-    /// Ends the transfer under way.
-    pub(super) fn stop(&self, deadline: Deadline) -> Result<()> {
-        loop {
-            let seen = self.gate.ticket();
-            let wake = {
-                let mut state = self.state.lock();
-                let Some(transfer) = &mut state.transfer else { return Ok(()) };
-                transfer.overwritten = Some(0);
-                transfer.wake()
-            };
-            if let Some(recall) = wake {
-                recall.gate.open();
-            }
-            if !self.gate.wait(seen, deadline) {
-                return Err(ErrorKind::TimedOut.into());
-            }
-        }
-    }
-
     /// Takes in how a transfer went.
     fn ended(self: &Arc<Self>, outcome: Result<Option<Landed>>) {
         let fresh = match &outcome {
@@ -241,6 +209,7 @@ impl FileWriter {
                     state.shape.landed(landed.sent, transfer.overwritten);
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
+                    state.over = None;
                     late = state.settings_since(transfer.set);
                 }
                 Ok(None) => {
@@ -375,20 +344,6 @@ impl FileWriter {
             Ok(()) => state.shape.punched = until,
             Err(e) => debug!("the spool cannot give room back: {e}"),
         }
-    }
-}
-
-/// As long as this lives, nothing is sent to the path of a writer.
-pub(crate) struct Frozen(Arc<FileWriter>);
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        self.0.state.lock().frozen -= 1;
-        self.0.gate.open();
-        if let Some(back) = &self.0.shared.back {
-            back.gate.open();
-        }
-        self.0.advance();
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod back;
 mod fill;
+mod hold;
 mod job;
 mod pipe;
 mod put;
@@ -25,6 +26,7 @@ use std::time::{Duration, SystemTime};
 use log::{debug, warn};
 
 use self::back::{Back, Entry};
+pub(crate) use self::hold::{Frozen, Held};
 use self::job::Transfer;
 use self::state::Shape;
 use super::error::{Error, Fault, Result};
@@ -32,7 +34,7 @@ use super::node::Ino;
 use super::read::{Data, FileReader, ReadReply, Reading};
 use super::workers::Workers;
 use crate::base::sync::{Ranked, RankedGuard};
-use crate::base::{Clock, Deadline, Gate};
+use crate::base::{Clock, Gate};
 use crate::config::{UploadWay, Write};
 use crate::remote::{ErrorKind, Meta, Remote, RemotePath, Settings, Stamp, Version};
 use crate::store::{Spool, SpoolDir};
@@ -83,6 +85,8 @@ struct State {
     queued: Option<Arc<Entry>>,
     /// The server's file that `shape.old` is about.
     base: Option<Base>,
+    /// What stands on the server under this file's name and is not this file: it is to be replaced.
+    over: Option<Version>,
     /// When it was last written, or what a program has set since; seconds since the epoch.
     mtime: i64,
     /// Not on the server yet.
@@ -102,6 +106,7 @@ struct State {
     parked: Vec<Parked>,
 }
 
+/// The server's file.
 struct Base {
     version: Version,
     reader: Arc<FileReader>,
@@ -245,6 +250,7 @@ impl FileWriter {
             sealed: false,
             queued: None,
             base,
+            over: None,
             mtime,
             mode,
             transfer: None,
@@ -256,11 +262,6 @@ impl FileWriter {
             parked: Vec::new(),
         };
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
-    }
-
-    /// Which file.
-    pub(crate) fn ino(&self) -> Ino {
-        self.ino
     }
 
     fn path(&self) -> Option<RemotePath> {
@@ -516,14 +517,9 @@ impl FileWriter {
         self.state.lock().orphan = true;
     }
 
-    /// The name is gone, the file goes on living for those who have it open: nothing of it reaches the server any more.
-    ///
-    /// # Errors
-    /// The transfer under way does not end in time.
-    pub(crate) fn orphan(&self, deadline: Deadline) -> Result<()> {
-        self.state.lock().orphan = true;
-        self.drop_sealed();
-        self.stop(deadline)
+    /// Whether the server's content is of no use any more: every byte is here.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.state.lock().shape.is_whole()
     }
 }
 

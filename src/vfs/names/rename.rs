@@ -1,0 +1,189 @@
+//! rename(2): of files and directories, onto others, of what is being written, read or still to be set.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::contradicts;
+use crate::base::Deadline;
+use crate::remote::{self, ErrorKind, Kind, Meta, Name, RemotePath, Settings, Version};
+use crate::vfs::error::Result;
+use crate::vfs::node::Ino;
+use crate::vfs::ops::Vfs;
+use crate::vfs::write::{FileWriter, Frozen, Held};
+
+/// One side of a rename.
+struct Side {
+    dir: Ino,
+    dir_path: RemotePath,
+    name: Name,
+    path: RemotePath,
+    /// What the kernel knows by this name.
+    ino: Option<Ino>,
+}
+
+impl Vfs {
+    /// Gives `name` in `parent` the name `new_name` in `new_parent`. `flags` are those of renameat2(2); of them there is
+    /// only `RENAME_NOREPLACE`.
+    pub fn rename(
+        self: &Arc<Self>,
+        (parent, name): (Ino, &[u8]),
+        (new_parent, new_name): (Ino, &[u8]),
+        flags: u32,
+        reply: impl FnOnce(Result<()>) + Send + 'static,
+    ) {
+        if flags & !NO_REPLACE != 0 {
+            return reply(Err(ErrorKind::Invalid.into()));
+        }
+        let Some(name) = Name::new(name) else { return reply(Err(ErrorKind::NotFound.into())) };
+        let Some(new_name) = Name::new(new_name) else { return reply(Err(ErrorKind::NameInvalid.into())) };
+        let slow = move |vfs: &Self, deadline| {
+            let (from, to) = (vfs.side(parent, name)?, vfs.side(new_parent, new_name)?);
+            if flags & NO_REPLACE != 0 && vfs.fresh(to.dir, &to.name, deadline)?.is_some() {
+                return Err(ErrorKind::Exists.into());
+            }
+            if from.path == to.path { Ok(()) } else { vfs.rename_to(&from, &to, deadline) }
+        };
+        self.answer(None, slow, reply);
+    }
+
+    fn side(&self, dir: Ino, name: Name) -> Result<Side> {
+        let dir_path = self.path(dir)?;
+        Ok(Side { dir, path: dir_path.join(&name), dir_path, ino: self.nodes.find(dir, &name), name })
+    }
+
+    fn rename_to(&self, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
+        let meta = self.known_of(from);
+        let is_dir = meta.as_ref().is_some_and(|meta| meta.kind == Kind::Dir);
+        self.check(from, to, is_dir)?;
+        // Nothing of ours is to speak to the old paths any more.
+        let mut frozen = Vec::new();
+        if is_dir {
+            for writer in self.writing.below(&from.path) {
+                frozen.push(writer.settle()?);
+            }
+            self.flush_settings_below(&from.path, deadline)?;
+        } else if let Some(writer) = from.ino.and_then(|ino| self.writing.writer(ino)) {
+            match writer.hold()? {
+                Held::Stored(here) => frozen.push(here),
+                Held::Here(here) => {
+                    return self.rename_here(&writer, here, from, to, deadline);
+                }
+            }
+        }
+        let settings = match from.ino {
+            Some(ino) => self.settings.begin(ino, deadline)?,
+            None => Settings::default(),
+        };
+        let keep = || {
+            if let Some(ino) = from.ino {
+                self.settings.give_back(ino);
+            }
+        };
+        let (aside, loser) = self.clear_target(to, deadline).inspect_err(|_| keep())?;
+        match self.remote.rename(&from.path, &to.path, &settings, deadline) {
+            Ok(outcome) => {
+                loser.into_iter().for_each(Frozen::orphan);
+                self.renamed(from, to, meta.or_else(|| self.known_of(from)));
+                if let Some(ino) = from.ino {
+                    self.note_set(ino, &to.path, &settings, &outcome);
+                    self.settings.end(ino);
+                }
+                Ok(())
+            }
+            Err(e) => {
+                keep();
+                self.undo(aside, to, deadline);
+                self.not_renamed(from, to, &e);
+                Err(e.into())
+            }
+        }
+    }
+
+    /// What is known of the source, however long ago: a rename does not change it.
+    fn known_of(&self, side: &Side) -> Option<Meta> {
+        let listed = self.dirs.get(side.dir, Duration::MAX).and_then(|listing| listing.meta(side.name.as_bytes()));
+        listed.map(|(meta, _)| meta).or_else(|| side.ino.and_then(|ino| self.nodes.known(ino)).map(|known| known.meta))
+    }
+
+    /// What can be said without asking; everything else is the server's to say.
+    fn check(&self, from: &Side, to: &Side, is_dir: bool) -> Result<()> {
+        let below = to.path.as_bytes().strip_prefix(from.path.as_bytes());
+        if below.is_some_and(|rest| rest.first() == Some(&b'/')) {
+            return Err(ErrorKind::Invalid.into());
+        }
+        let listing = self.dirs.get(to.dir, self.attr_ttl);
+        let there = listing.and_then(|listing| listing.meta(to.name.as_bytes()));
+        match there.map(|(meta, _)| meta.kind == Kind::Dir) {
+            Some(true) if !is_dir => Err(ErrorKind::IsDir.into()),
+            Some(false) if is_dir => Err(ErrorKind::NotDir.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What loses its name to the rename lives on for those who have it open. Tells the inode if it was put aside.
+    fn clear_target(&self, to: &Side, deadline: Deadline) -> Result<(Option<Ino>, Option<Frozen>)> {
+        let Some(ino) = to.ino else { return Ok((None, None)) };
+        self.settings.drop_all(ino, deadline)?;
+        let writer = self.writing.writer(ino);
+        let needs_server = writer.as_ref().is_none_or(|writer| !writer.is_whole());
+        let loser = writer.map(|writer| writer.halt(deadline)).transpose()?;
+        let aside =
+            needs_server && self.nodes.is_open(ino) && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
+        Ok((aside.then_some(ino), loser))
+    }
+
+    /// Renames a file of which the server has nothing yet: it will get its content under the new name.
+    fn rename_here(&self, writer: &FileWriter, here: Frozen, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
+        let (_, loser) = self.clear_target(to, deadline)?;
+        let base = match self.fresh(to.dir, &to.name, deadline)? {
+            Some(Meta { kind: Kind::File, size: Some(size), mtime, unique, .. }) => {
+                Some(Version { size, mtime, unique })
+            }
+            _ => None,
+        };
+        let replaces = loser.as_ref().and_then(Frozen::queued);
+        writer.moved(&to.path, base, replaces)?;
+        loser.into_iter().for_each(Frozen::orphan);
+        self.renamed(from, to, self.known_of(from));
+        drop(here);
+        Ok(())
+    }
+
+    /// The rename has failed: what was put aside for it gets its name back.
+    fn undo(&self, aside: Option<Ino>, to: &Side, deadline: Deadline) {
+        let Some(hidden) = aside.and_then(|ino| self.nodes.path(ino)) else { return };
+        let Some((_, name)) = hidden.split() else { return };
+        let undone = self.remote.rename(&hidden, &to.path, &Settings::default(), deadline);
+        if let (Ok(_), Some(ino)) = (undone, aside) {
+            self.nodes.show(ino, to.dir, &to.name);
+            self.dirs.unreserve(to.dir, &name);
+        }
+    }
+
+    fn renamed(&self, from: &Side, to: &Side, meta: Option<Meta>) {
+        if let Some(replaced) = self.nodes.rename(from.dir, &from.name, to.dir, &to.name) {
+            self.forget_blocks(replaced);
+            self.dirs.forget(replaced);
+        }
+        self.dirs.remove(from.dir, &from.name);
+        match meta {
+            Some(meta) => self.dirs.put(to.dir, &to.name, &meta),
+            None => self.dirs.forget(to.dir),
+        }
+        self.stand_ins.rename(&from.path, &to.path);
+        self.touched(from.dir);
+        if to.dir != from.dir {
+            self.touched(to.dir);
+        }
+    }
+
+    fn not_renamed(&self, from: &Side, to: &Side, error: &remote::Error) {
+        if contradicts(error) {
+            self.dirs.forget(from.dir);
+            self.dirs.forget(to.dir);
+        }
+    }
+}
+
+/// `RENAME_NOREPLACE` of renameat2(2).
+const NO_REPLACE: u32 = 1;

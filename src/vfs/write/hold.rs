@@ -1,0 +1,156 @@
+//! Holding a file still while its name changes: nothing is sent to a path that is about to be another file's.
+
+use std::sync::Arc;
+
+use super::back::end;
+use super::{FileWriter, State};
+use crate::base::Deadline;
+use crate::remote::{ErrorKind, RemotePath, Version};
+use crate::store::JournalId;
+use crate::vfs::error::{Fault, Result};
+
+/// As long as this lives, nothing is sent to the path of a writer.
+pub(crate) struct Frozen(Arc<FileWriter>);
+
+/// A file that is held, to be renamed.
+pub(crate) enum Held {
+    /// Everything written so far is on the server.
+    Stored(Frozen),
+    /// The server has nothing of it: its content will go to whatever name it has by then.
+    Here(Frozen),
+}
+
+impl FileWriter {
+    /// Brings everything written so far to the server, and holds the file.
+    ///
+    /// # Errors
+    /// What keeps it from being stored.
+    pub(crate) fn settle(self: &Arc<Self>) -> Result<Frozen> {
+        loop {
+            self.flush()?;
+            let frozen = self.freeze();
+            let stored = {
+                let state = self.state.lock();
+                state.transfer.is_none() && state.queued.is_none() && (state.shape.dirty.is_none() || state.orphan)
+            };
+            // Somebody may have written in between.
+            if stored {
+                return Ok(frozen);
+            }
+        }
+    }
+
+    /// Holds the file: as it is where the server has nothing of it, else once everything is stored.
+    ///
+    /// # Errors
+    /// As [`settle`](Self::settle).
+    pub(crate) fn hold(self: &Arc<Self>) -> Result<Held> {
+        if self.shared.late {
+            let frozen = self.freeze();
+            if self.state.lock().is_only_here() {
+                return Ok(Held::Here(frozen));
+            }
+        }
+        self.settle().map(Held::Stored)
+    }
+
+    /// Ends what is on its way to the server, and holds the file.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub(crate) fn halt(self: &Arc<Self>, deadline: Deadline) -> Result<Frozen> {
+        let frozen = self.freeze();
+        self.stop(deadline)?;
+        let queued = self.state.lock().queued.clone();
+        if let (Some(entry), Some(back)) = (queued, &self.shared.back)
+            && !back.wait(|| entry.is_waiting() || entry.done().is_some(), deadline)
+        {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        Ok(frozen)
+    }
+
+    /// Ends the transfer under way.
+    fn stop(&self, deadline: Deadline) -> Result<()> {
+        loop {
+            let seen = self.gate.ticket();
+            let wake = {
+                let mut state = self.state.lock();
+                let Some(transfer) = &mut state.transfer else { return Ok(()) };
+                transfer.overwritten = Some(0);
+                transfer.wake()
+            };
+            if let Some(recall) = wake {
+                recall.gate.open();
+            }
+            if !self.gate.wait(seen, deadline) {
+                return Err(ErrorKind::TimedOut.into());
+            }
+        }
+    }
+
+    fn freeze(self: &Arc<Self>) -> Frozen {
+        self.state.lock().frozen += 1;
+        Frozen(Arc::clone(self))
+    }
+
+    /// The file, which the server has nothing of, has the name `to` from now on, where the server has `over`. With
+    /// `replaces`, what was to be stored there is not stored any more.
+    ///
+    /// # Errors
+    /// This machine's disk fails.
+    pub(crate) fn moved(&self, to: &RemotePath, over: Option<Version>, replaces: Option<JournalId>) -> Result<()> {
+        let queued = {
+            let mut state = self.state.lock();
+            state.shape.precious |= over.is_some();
+            state.over.clone_from(&over);
+            state.queued.clone()
+        };
+        if let (Some(entry), Some(back)) = (queued, &self.shared.back) {
+            back.journal.moved(entry.id, to, over.as_ref(), replaces).map_err(|_| Fault::Spool)?;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Whether the server has never seen anything of this file, and nobody is about to show it something.
+    fn is_only_here(&self) -> bool {
+        let waits = self.queued.as_ref().is_none_or(|entry| entry.is_waiting());
+        self.base.is_none() && self.transfer.is_none() && waits
+    }
+}
+
+impl Frozen {
+    /// The name is gone, the file goes on living for those who have it open: nothing of it reaches the server any more.
+    pub(crate) fn orphan(self) {
+        let writer = &self.0;
+        let entry = {
+            let mut state = writer.state.lock();
+            state.orphan = true;
+            state.queued.take()
+        };
+        if let (Some(entry), Some(back)) = (entry, &writer.shared.back) {
+            entry.drop_it();
+            end(back, &entry);
+            back.forget(&entry);
+        }
+        writer.shared.let_go(writer);
+    }
+
+    /// What is to be stored of it later.
+    pub(crate) fn queued(&self) -> Option<JournalId> {
+        self.0.state.lock().queued.as_ref().map(|entry| entry.id)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.0.state.lock().frozen -= 1;
+        self.0.gate.open();
+        if let Some(back) = &self.0.shared.back {
+            back.gate.open();
+        }
+        self.0.advance();
+    }
+}
