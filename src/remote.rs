@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-pub use change::{Abilities, Applied, Outcome, Settings, Store, Stored, Upload};
+pub use change::{Abilities, Applied, Outcome, Settings, Store, Stored, Upload, temporary_name};
 pub use error::{Error, ErrorKind, Result, Retry};
 
 use crate::base::{Deadline, Recall};
@@ -100,6 +100,12 @@ impl RemotePath {
         let at = self.0.iter().rposition(|&b| b == b'/')?;
         let name = Name::new(&self.0[at + 1..])?;
         Some((if at == 0 { Self::root() } else { Self(self.0[..at].into()) }, name))
+    }
+
+    /// Whether this lies in the directory `dir` or deeper.
+    pub fn is_below(&self, dir: &Self) -> bool {
+        !self.is_root()
+            && (dir.is_root() || self.0.strip_prefix(&*dir.0).is_some_and(|rest| rest.first() == Some(&b'/')))
     }
 
     /// Whether this is `/`.

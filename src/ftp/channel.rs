@@ -72,6 +72,14 @@ impl Channel {
         Self { last_resort: true, ..self }
     }
 
+    /// The socket, where nothing has to happen any more before the first byte can be sent.
+    pub(crate) fn at_once(self) -> std::result::Result<Socket, Box<Self>> {
+        match (self.way, self.session) {
+            (Way::Connected(socket), None) => Ok(socket),
+            (way, session) => Err(Box::new(Self { way, session, ..self })),
+        }
+    }
+
     /// Goes on right after the commands `verbs` were sent, the last of which moves data.
     ///
     /// # Errors

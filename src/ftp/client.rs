@@ -34,9 +34,10 @@ use crate::remote::{
     Settings, Stamp, Store, Upload, Version,
 };
 
-/// One FTP server, as [`Remote`] wants it.
+/// One FTP server, as [`Remote`] wants it. Clones share everything.
+#[derive(Clone)]
 pub struct Client {
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     pub(super) dialect: Arc<Dialect>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Duration,
@@ -47,9 +48,9 @@ pub struct Client {
     /// What the user wants sent in place of `LIST`.
     pub(super) custom_list: Option<Arg<'static>>,
     /// What is known of times that were shown before the server's zone was known.
-    pub(super) hasty: Ranked<Hasty, 66>,
+    pub(super) hasty: Arc<Ranked<Hasty, 66>>,
     /// Directories of which the log has heard that something was left out.
-    pub(super) told: Ranked<LruCache<RemotePath, ()>, 65>,
+    pub(super) told: Arc<Ranked<LruCache<RemotePath, ()>, 65>>,
 }
 
 impl Client {
@@ -71,9 +72,9 @@ impl Client {
         }
         let connector = Connector::new(server.clone(), dialer, security, Arc::clone(&dialect), Arc::clone(&clock));
         let pool = Pool::new(connector, Arc::clone(&dialect), server.max_connections, server.idle_timeout);
-        let told = Ranked::new(LruCache::new(MOST_TOLD));
+        let told = Arc::new(Ranked::new(LruCache::new(MOST_TOLD)));
         let names = Codec::new(server.listing.encoding);
-        let hasty = Ranked::default();
+        let hasty = Arc::default();
         if let Some(zone) = server.listing.timezone.clone() {
             dialect.learn_zone(|known| {
                 *known = Zone::Given(Given { zone, today: None, one_for_all: None, mdtm_local: None });
@@ -152,17 +153,18 @@ impl Client {
     }
 
     /// Looks where `question` points, and says what it means.
-    fn explain(&self, question: Question, path: &RemotePath, deadline: Deadline) -> ErrorKind {
+    pub(super) fn explain(&self, question: Question, path: &RemotePath, deadline: Deadline) -> ErrorKind {
         let found = match question.look {
             Look::Parent | Look::Target => self.find(path, deadline),
-            // Asked by verbs that write.
-            Look::Inside | Look::Space => Ok(Found::Unknown),
+            Look::Inside => self.look_inside(path, deadline),
+            // That nobody can tell changes nothing.
+            Look::Space => Ok(self.look_for_space(deadline).unwrap_or(Found::Unknown)),
         };
         found.map_or_else(|e| e.kind, |found| question.settle(found))
     }
 
     /// What the listing of the parent says of `path`.
-    fn find(&self, path: &RemotePath, deadline: Deadline) -> Result<Found> {
+    pub(super) fn find(&self, path: &RemotePath, deadline: Deadline) -> Result<Found> {
         let Some((parent, name)) = path.split() else { return Ok(Found::Unknown) };
         let mut found = None;
         let listed = self.list(&parent, deadline, &mut |entry| {
@@ -189,7 +191,7 @@ impl Client {
     }
 
     /// An error for `reply`; takes a look where the server's words leave it open.
-    fn refusal(&self, verb: &'static str, reply: &Reply, path: &RemotePath, deadline: Deadline) -> Error {
+    pub(super) fn refusal(&self, verb: &'static str, reply: &Reply, path: &RemotePath, deadline: Deadline) -> Error {
         self.dialect.hear(verb, reply);
         // Replies speak of the path as it was sent.
         let sent = self.names.send(path).unwrap_or_default();
@@ -405,35 +407,46 @@ impl Remote for Client {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::default()
+        Abilities {
+            tail: self.best(&[Skill::Append, Skill::RestStor]),
+            mtime: self.sets_times(),
+            mode: self.best(&[Skill::SiteChmod]),
+            links: self.best(&[Skill::SiteSymlink]),
+        }
     }
 
-    fn upload(&self, _: &RemotePath, _: Store, _: &Arc<Recall>, _: Deadline) -> Result<Box<dyn Upload>> {
-        Err(Error::new(ErrorKind::Unsupported, "STOR"))
+    fn upload(
+        &self,
+        path: &RemotePath,
+        how: Store,
+        recall: &Arc<Recall>,
+        deadline: Deadline,
+    ) -> Result<Box<dyn Upload>> {
+        Ok(Box::new(self.store(path, how, recall, deadline)?))
     }
 
-    fn remove_file(&self, _: &RemotePath, _: Deadline) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "DELE"))
+    fn remove_file(&self, path: &RemotePath, deadline: Deadline) -> Result<()> {
+        self.delete(path, deadline)
     }
 
-    fn remove_dir(&self, _: &RemotePath, _: Deadline) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "RMD"))
+    fn remove_dir(&self, path: &RemotePath, deadline: Deadline) -> Result<()> {
+        self.delete_dir(path, deadline)
     }
 
-    fn make_dir(&self, _: &RemotePath, _: Option<u16>, _: Deadline) -> Result<Outcome> {
-        Err(Error::new(ErrorKind::Unsupported, "MKD"))
+    fn make_dir(&self, path: &RemotePath, mode: Option<u16>, deadline: Deadline) -> Result<Outcome> {
+        self.make_directory(path, mode, deadline)
     }
 
-    fn make_link(&self, _: &RemotePath, _: &[u8], _: Deadline) -> Result<()> {
-        Err(Error::new(ErrorKind::Unsupported, "SITE SYMLINK"))
+    fn make_link(&self, path: &RemotePath, target: &[u8], deadline: Deadline) -> Result<()> {
+        self.make_symlink(path, target, deadline)
     }
 
-    fn rename(&self, _: &RemotePath, _: &RemotePath, _: &Settings, _: Deadline) -> Result<Outcome> {
-        Err(Error::new(ErrorKind::Unsupported, "RNTO"))
+    fn rename(&self, from: &RemotePath, to: &RemotePath, settings: &Settings, deadline: Deadline) -> Result<Outcome> {
+        self.rename_over(from, to, settings, deadline)
     }
 
-    fn set(&self, files: &[(RemotePath, Settings)], _: Deadline) -> Result<Vec<Outcome>> {
-        Ok(vec![Outcome::default(); files.len()])
+    fn set(&self, files: &[(RemotePath, Settings)], deadline: Deadline) -> Result<Vec<Outcome>> {
+        self.set_all(files, deadline)
     }
 
     fn upkeep(&self) {
@@ -446,7 +459,7 @@ impl Remote for Client {
 }
 
 /// Whether a failed request is worth another connection: any number of stale ones, but only a few fresh ones.
-fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> bool {
+pub(super) fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> bool {
     error.retry != Retry::Never
         && error.kind != ErrorKind::TimedOut
         && fresh_failures < FRESH_ATTEMPTS

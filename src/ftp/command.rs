@@ -8,7 +8,11 @@ use std::error::Error;
 use std::fmt;
 use std::net::{SocketAddr, SocketAddrV4};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use super::address::{eprt, port};
+use super::classify::MDTM_SET;
 use super::text::printable;
 use crate::base::Secret;
 
@@ -78,6 +82,33 @@ fn check(bytes: &[u8]) -> Result<(), BadArg> {
     if bytes.iter().any(|b| matches!(b, 0 | b'\r' | b'\n')) { Err(BadArg) } else { Ok(()) }
 }
 
+/// A time as it is sent: `YYYYMMDDhhmmss` (RFC 3659 2.3).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TimeVal([u8; 14]);
+
+impl TimeVal {
+    /// The second `secs` since 1970, in UTC; None outside of the years 0 to 9999.
+    pub fn new(secs: i64) -> Option<Self> {
+        let civil = TimeZone::UTC.to_datetime(Timestamp::from_second(secs).ok()?);
+        let text = format!(
+            "{:04}{:02}{:02}{:02}{:02}{:02}",
+            civil.year(),
+            civil.month(),
+            civil.day(),
+            civil.hour(),
+            civil.minute(),
+            civil.second()
+        );
+        (civil.year() >= 0).then(|| text.into_bytes().try_into().ok().map(Self)).flatten()
+    }
+}
+
+impl fmt::Debug for TimeVal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
 /// How a byte 0xFF goes out. RFC 959 makes the control connection a Telnet stream, where it is doubled.
 ///
 /// ProFTPD and inetutils decode that, the others would take the two bytes as they are.
@@ -144,6 +175,34 @@ pub enum Command<'a> {
     Size(Arg<'a>),
     /// Time of modification of a file (RFC 3659).
     Mdtm(Arg<'a>),
+    /// Stores a file; what was there is gone.
+    Stor(Arg<'a>),
+    /// Stores at the end of a file.
+    Appe(Arg<'a>),
+    /// Whether there is room for so many bytes.
+    Allo(u64),
+    /// Removes a file.
+    Dele(Arg<'a>),
+    /// Removes a directory.
+    Rmd(Arg<'a>),
+    /// Makes a directory.
+    Mkd(Arg<'a>),
+    /// What is to be renamed.
+    Rnfr(Arg<'a>),
+    /// Its new name.
+    Rnto(Arg<'a>),
+    /// Sets a time of modification (draft-somers-ftp-mfxx), UTC.
+    Mfmt(TimeVal, Arg<'a>),
+    /// `MDTM YYYYMMDDhhmmss path`: the same in vsftpd's words, by that server's own clock.
+    MdtmSet(TimeVal, Arg<'a>),
+    /// `SITE UTIME path atime mtime ctime UTC` (ProFTPD's mod_site_misc, Pure-FTPd).
+    SiteUtime(TimeVal, Arg<'a>),
+    /// `SITE UTIME YYYYMMDDhhmmss path`: the older form.
+    SiteUtimeShort(TimeVal, Arg<'a>),
+    /// Sets permission bits.
+    SiteChmod(u16, Arg<'a>),
+    /// Makes a symlink: target and name, neither with a blank in it.
+    SiteSymlink(Arg<'a>, Arg<'a>),
     /// Nothing.
     Noop,
     /// Says goodbye.
@@ -151,7 +210,7 @@ pub enum Command<'a> {
 }
 
 impl Command<'_> {
-    /// The verb alone.
+    /// The verb alone, a `SITE` verb with its second word; [`MDTM_SET`] stands for an `MDTM` that sets.
     pub fn verb(&self) -> &'static str {
         match self {
             Self::User(_) => "USER",
@@ -176,6 +235,19 @@ impl Command<'_> {
             Self::Mlst(_) => "MLST",
             Self::Size(_) => "SIZE",
             Self::Mdtm(_) => "MDTM",
+            Self::Stor(_) => "STOR",
+            Self::Appe(_) => "APPE",
+            Self::Allo(_) => "ALLO",
+            Self::Dele(_) => "DELE",
+            Self::Rmd(_) => "RMD",
+            Self::Mkd(_) => "MKD",
+            Self::Rnfr(_) => "RNFR",
+            Self::Rnto(_) => "RNTO",
+            Self::Mfmt(..) => "MFMT",
+            Self::MdtmSet(..) => MDTM_SET,
+            Self::SiteUtime(..) | Self::SiteUtimeShort(..) => "SITE UTIME",
+            Self::SiteChmod(..) => "SITE CHMOD",
+            Self::SiteSymlink(..) => "SITE SYMLINK",
             Self::Noop => "NOOP",
             Self::Quit => "QUIT",
         }
@@ -209,7 +281,11 @@ impl Command<'_> {
 
     /// What the line begins with: the verb, as a rule.
     fn head(&self) -> &[u8] {
-        if let Self::Custom(line) = self { line.as_bytes() } else { self.verb().as_bytes() }
+        match self {
+            Self::Custom(line) => line.as_bytes(),
+            Self::MdtmSet(..) => b"MDTM",
+            _ => self.verb().as_bytes(),
+        }
     }
 
     /// What follows the verb and a blank. Secret for PASS and ACCT.
@@ -222,7 +298,23 @@ impl Command<'_> {
             | Self::Mlsd(arg)
             | Self::Mlst(arg)
             | Self::Size(arg)
-            | Self::Mdtm(arg) => Some(Cow::Borrowed(arg.as_bytes())),
+            | Self::Mdtm(arg)
+            | Self::Stor(arg)
+            | Self::Appe(arg)
+            | Self::Dele(arg)
+            | Self::Rmd(arg)
+            | Self::Mkd(arg)
+            | Self::Rnfr(arg)
+            | Self::Rnto(arg) => Some(Cow::Borrowed(arg.as_bytes())),
+            Self::Mfmt(time, arg) | Self::MdtmSet(time, arg) | Self::SiteUtimeShort(time, arg) => {
+                Some([&time.0[..], b" ", arg.as_bytes()].concat().into())
+            }
+            Self::SiteUtime(TimeVal(time), arg) => {
+                Some([arg.as_bytes(), b" ", time, b" ", time, b" ", time, b" UTC"].concat().into())
+            }
+            // Three digits; pyftpdlib takes no more than four, and vsftpd drops the fourth.
+            Self::SiteChmod(mode, arg) => Some([format!("{mode:03o} ").as_bytes(), arg.as_bytes()].concat().into()),
+            Self::SiteSymlink(target, arg) => Some([target.as_bytes(), b" ", arg.as_bytes()].concat().into()),
             Self::Pass(password) | Self::Acct(password) => Some(Cow::Borrowed(password.0.reveal())),
             Self::TypeImage => Some(Cow::Borrowed(b"I")),
             Self::AuthTls => Some(Cow::Borrowed(b"TLS")),
@@ -231,7 +323,7 @@ impl Command<'_> {
             Self::Prot { private: false } => Some(Cow::Borrowed(b"C")),
             Self::Eprt(address) => Some(Cow::Owned(eprt(address).into_bytes())),
             Self::Port(address) => Some(Cow::Owned(port(address).into_bytes())),
-            Self::Rest(at) => Some(Cow::Owned(at.to_string().into_bytes())),
+            Self::Rest(number) | Self::Allo(number) => Some(Cow::Owned(number.to_string().into_bytes())),
             Self::List { all: true } => Some(Cow::Borrowed(b"-a")),
             Self::List { all: false }
             | Self::Custom(_)
@@ -302,10 +394,41 @@ mod tests {
             (Command::List { all: false }, b"LIST\r\n"),
             (Command::Custom(arg(b"LIST -lA")), b"LIST -lA\r\n"),
             (Command::Epsv, b"EPSV\r\n"),
+            (Command::Stor(arg(b"/a b")), b"STOR /a b\r\n"),
+            (Command::Appe(arg(b"/a")), b"APPE /a\r\n"),
+            (Command::Allo(1 << 20), b"ALLO 1048576\r\n"),
+            (Command::Dele(arg(b"/-x")), b"DELE /-x\r\n"),
+            (Command::Rmd(arg(b"/d")), b"RMD /d\r\n"),
+            (Command::Mkd(arg(b"/d")), b"MKD /d\r\n"),
+            (Command::Rnfr(arg(b"/a")), b"RNFR /a\r\n"),
+            (Command::Rnto(arg(b"/b")), b"RNTO /b\r\n"),
+            (Command::Mfmt(time(1_700_000_000), arg(b"/a b")), b"MFMT 20231114221320 /a b\r\n"),
+            (Command::MdtmSet(time(-1), arg(b"/a")), b"MDTM 19691231235959 /a\r\n"),
+            (
+                Command::SiteUtime(time(0), arg(b"/a")),
+                b"SITE UTIME /a 19700101000000 19700101000000 19700101000000 UTC\r\n",
+            ),
+            (Command::SiteUtimeShort(time(0), arg(b"/a")), b"SITE UTIME 19700101000000 /a\r\n"),
+            (Command::SiteChmod(0o644, arg(b"/a")), b"SITE CHMOD 644 /a\r\n"),
+            (Command::SiteChmod(0o5, arg(b"/a")), b"SITE CHMOD 005 /a\r\n"),
+            (Command::SiteChmod(0o4755, arg(b"/a")), b"SITE CHMOD 4755 /a\r\n"),
+            (Command::SiteSymlink(arg(b"../t"), arg(b"/l")), b"SITE SYMLINK ../t /l\r\n"),
         ];
         for (command, want) in table {
             assert_eq!(line(command, Iac::Raw), *want);
         }
+    }
+
+    fn time(secs: i64) -> TimeVal {
+        TimeVal::new(secs).expect("a year of four digits")
+    }
+
+    #[test]
+    fn times_beyond_four_digits_of_years_cannot_be_sent() {
+        assert_eq!(TimeVal::new(253_402_300_800), None);
+        assert_eq!(TimeVal::new(-62_167_219_201), None);
+        assert_eq!(TimeVal::new(i64::MAX), None);
+        assert_eq!(format!("{:?}", time(253_402_207_200)), "99991230220000");
     }
 
     #[test]

@@ -71,7 +71,13 @@ impl Connector {
     pub(crate) fn connect(&self, deadline: Deadline) -> std::result::Result<Control, Refusal> {
         let unknown = self.dialect.burst() == Can::Unknown;
         let untried = self.dialect.can(Skill::LoginBurst) == Can::Unknown && self.dialect.ever_connected();
+        let old = self.dialect.can(Skill::Tls13) == Can::No;
         match self.attempt(deadline) {
+            // The server speaks TLS 1.3 alone.
+            Err(Refusal::Failed(e)) if old && self.dialect.can(Skill::Tls13) == Can::Unknown => {
+                info!("no TLS 1.2 here ({e})");
+                self.attempt(deadline)
+            }
             // Just learned, but this connection is out of step.
             Err(Refusal::Failed(_)) if unknown && self.dialect.burst() == Can::No => self.attempt(deadline),
             // A server that throws away what arrives early leaves the burst unanswered: line by line from now on.
@@ -175,6 +181,7 @@ impl Connector {
             if old && e.kind == ErrorKind::TlsRefused {
                 // TLS 1.2 was tried because sessions of 1.3 did not seem to be resumed: it is no way out.
                 self.dialect.learn(Skill::Tls13, Can::Unknown);
+                self.dialect.learn(Skill::Tls12, Can::No);
             }
         })?;
         self.dialect.learn(Skill::Tls, Can::Yes);

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::classify::{Verdict, classify, refusal, too_many};
 use super::command::Command;
 use super::dialect::{Can, Dialect, Skill};
+use super::ready::Ready;
 use super::reply::{Reply, ReplyParser, parse_reply};
 use super::socket::Socket;
 use super::text::printable;
@@ -43,6 +44,8 @@ pub(crate) struct Control {
     private: bool,
     /// It has been idle, and nothing has been heard of it since: a NAT may have forgotten it without a word.
     doubtful: bool,
+    /// A data channel that was opened ahead.
+    ready: Option<Ready>,
     /// When it was last given back to the pool.
     pub(crate) idle_since: Instant,
 }
@@ -61,6 +64,7 @@ impl Control {
             session: None,
             private: false,
             doubtful: false,
+            ready: None,
             idle_since: Instant::now(),
         })
     }
@@ -118,6 +122,21 @@ impl Control {
             return Vec::new();
         }
         vec![Command::Pbsz, Command::Prot { private: self.private }]
+    }
+
+    /// Keeps a data channel for the next transfer.
+    pub(crate) fn arm(&mut self, ready: Ready) {
+        self.ready = Some(ready);
+    }
+
+    /// The data channel that was opened ahead, which is not there any more then.
+    pub(crate) fn disarm(&mut self) -> Option<Ready> {
+        self.ready.take()
+    }
+
+    /// Whether a data channel is open for the next transfer.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.ready.as_ref().is_some_and(Ready::is_fresh)
     }
 
     /// Whether something arrived that nobody asked for: a 421, a late reply, the end. Such a connection is not used.

@@ -15,6 +15,7 @@ use super::classify::{Verdict, classify, knows, refusal};
 use super::command::Command;
 use super::control::Control;
 use super::dialect::{Can, Skill};
+use super::ready::Ready;
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
 use super::tls::Session;
@@ -43,9 +44,17 @@ impl Opener<'_> {
     /// NAT, and a hostile server cannot send us elsewhere. `before` holds only commands that need no data channel.
     pub(crate) fn open(&self, control: &mut Control, before: &[Command<'_>], deadline: Deadline) -> Result<Opened> {
         let used_up = control.data_session().is_some_and(Session::is_used_up);
-        if used_up && control.dialect().can(Skill::Resumption) == Can::Yes {
+        let can = |skill| control.dialect().can(skill);
+        // Who hands out none with an upload was seen to demand them.
+        let demanded = can(Skill::Resumption) == Can::Yes || can(Skill::UploadTickets) == Can::No;
+        if used_up && demanded {
+            leave_tls13(control);
             let text = "no TLS session is left that the data connection could resume";
             return Err(Error::io("data connection", io::Error::other(text)).with_retry(Retry::IfReused));
+        }
+        if let Some(channel) = self.ready(control, deadline) {
+            let replies = control.pipeline(before, deadline)?;
+            return Ok(Opened { channel, replies });
         }
         let mut asked = Asked { before: before.to_vec(), replies: Vec::new() };
         let channel = match self.settings.mode {
@@ -63,6 +72,33 @@ impl Opener<'_> {
             },
         };
         Ok(Opened { channel, replies: asked.replies })
+    }
+
+    /// The channel that was opened ahead, if it is there and of use.
+    fn ready(&self, control: &mut Control, deadline: Deadline) -> Option<Channel> {
+        let ready = control.disarm().filter(|ready| ready.is_fresh() && self.opens_ahead(control))?;
+        match ready.connected(deadline.min_after(self.patience.min(READY_PATIENCE))) {
+            Ok(socket) => Some(Channel::connected(socket, control)),
+            Err(e) => {
+                debug!("the data channel that was opened ahead is of no use: {e}");
+                None
+            }
+        }
+    }
+
+    /// Whether channels can be opened ahead: by `EPSV`, once that has worked.
+    pub(crate) fn opens_ahead(&self, control: &Control) -> bool {
+        let can = |skill| control.dialect().can(skill) == Can::Yes;
+        self.settings.mode != DataMode::Active && can(Skill::Epsv) && can(Skill::Passive)
+    }
+
+    /// Begins to connect to the port in `reply`, the answer to an `EPSV`: the next transfer of this connection uses it.
+    pub(crate) fn open_ahead(&self, control: &mut Control, reply: &Reply) {
+        let port = parse_epsv(reply).filter(|_| reply.class() == Class::Completion);
+        let started = port.map(|port| self.dialer.start(control.peer_at(port)));
+        if let Some(Ok(stream)) = started {
+            control.arm(Ready::new(stream));
+        }
     }
 
     fn passive(&self, control: &mut Control, asked: &mut Asked<'_>, deadline: Deadline) -> Result<Channel> {
@@ -197,6 +233,19 @@ impl Asked<'_> {
     }
 }
 
+/// Makes new connections in TLS 1.2, where that is better.
+///
+/// ProFTPD 1.3.8 demands that sessions are resumed, and hands out no ticket of TLS 1.3 with an upload: each connection
+/// would be good for two of them. Sessions of TLS 1.2 can be resumed without end.
+fn leave_tls13(control: &Control) {
+    let dialect = control.dialect();
+    let starved = dialect.can(Skill::UploadTickets) == Can::No;
+    if starved && dialect.can(Skill::Tls13) != Can::No && dialect.can(Skill::Tls12) != Can::No {
+        info!("uploads bring no new tickets of TLS 1.3: TLS 1.2 from now on");
+        dialect.learn(Skill::Tls13, Can::No);
+    }
+}
+
 /// Whether a failed passive channel says that there will never be one: the server knows no verb for it, or no port of its
 /// was ever reached.
 fn may_be_active(control: &Control, error: &Error) -> bool {
@@ -222,3 +271,6 @@ fn refused(verb: &'static str, reply: &Reply) -> Error {
 fn unreadable(verb: &'static str, reply: &Reply) -> Error {
     Error::new(ErrorKind::Protocol, verb).with_reply(reply.text())
 }
+
+/// How long a channel that was opened ahead may still need to connect: it has had all the time since.
+const READY_PATIENCE: Duration = Duration::from_secs(1);

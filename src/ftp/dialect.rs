@@ -67,16 +67,40 @@ pub(crate) enum Skill {
     Rest,
     /// Data connections must resume the session of their control connection.
     Resumption,
+    /// TLS 1.2 is spoken. Unknown until it had to be tried.
+    Tls12,
+    /// Data connections that bring files to the server bring tickets of TLS 1.3 back.
+    UploadTickets,
     /// `MLST` tells of files, not only of directories.
     MlstFiles,
     /// A login can be sent in one segment; a server that takes others in one may still throw away what comes before it.
     LoginBurst,
     /// `LIST -a` shows hidden files and is not taken for a file called `-a`.
     ListAll,
+    /// `MFMT` sets times of modification.
+    Mfmt,
+    /// `MDTM` sets them, where a time stands before the path.
+    MdtmSet,
+    /// `SITE UTIME` sets them, in its form with three times.
+    SiteUtime,
+    /// And in the form with one.
+    SiteUtimeShort,
+    /// `SITE CHMOD` sets modes.
+    SiteChmod,
+    /// `SITE SYMLINK` makes symlinks.
+    SiteSymlink,
+    /// Whose targets are what was asked for, also where that is relative.
+    LinkTargets,
+    /// `APPE` puts bytes at the end of a file.
+    Append,
+    /// `REST` moves the start of a `STOR`.
+    RestStor,
+    /// `RNTO` replaces a file.
+    Replace,
 }
 
 /// How many there are.
-const SKILLS: usize = Skill::ListAll as usize + 1;
+const SKILLS: usize = Skill::Replace as usize + 1;
 
 impl Skill {
     /// The skill that a server shows by knowing `verb`.
@@ -88,6 +112,9 @@ impl Skill {
             "MDTM" => Some(Self::Mdtm),
             "SIZE" => Some(Self::Size),
             "REST" => Some(Self::Rest),
+            "MFMT" => Some(Self::Mfmt),
+            "SITE CHMOD" => Some(Self::SiteChmod),
+            "SITE SYMLINK" => Some(Self::SiteSymlink),
             _ => None,
         }
     }
@@ -134,7 +161,13 @@ impl Dialect {
                 (Can::No, _) | (_, Can::No) => Can::No,
                 (Can::Unknown | Can::Yes, Can::Unknown | Can::Yes) => Can::Yes,
             };
-            for (skill, has) in [(Skill::Mdtm, f.mdtm), (Skill::Size, f.size), (Skill::Rest, f.rest_stream)] {
+            for (skill, has) in [
+                (Skill::Mdtm, f.mdtm),
+                (Skill::Size, f.size),
+                (Skill::Rest, f.rest_stream),
+                (Skill::Mfmt, f.mfmt),
+                (Skill::SiteSymlink, f.site_symlink),
+            ] {
                 let can = learned.skill(skill);
                 *can = told(has, *can);
             }
@@ -196,6 +229,11 @@ impl Dialect {
     /// The time in the answer to `MDTM`, in UTC.
     pub(crate) fn mdtm(&self, reply: &Reply) -> Option<Stamp> {
         parse_mdtm(reply).map(|told| self.zone.lock().mdtm(told))
+    }
+
+    /// What an `MDTM` has to say that sets the time `utc`.
+    pub(crate) fn to_mdtm(&self, utc: i64) -> i64 {
+        self.zone.lock().to_mdtm(utc)
     }
 
     /// Whether several commands can be sent in one segment; some servers lose all but the first.

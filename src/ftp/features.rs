@@ -24,6 +24,8 @@ pub struct Features {
     pub pasv: bool,
     /// MFMT: sets times of modification.
     pub mfmt: bool,
+    /// `SITE SYMLINK`: makes symlinks.
+    pub site_symlink: bool,
     /// `TVFS`: paths are parted by `/` (RFC 3659 6).
     pub tvfs: bool,
     /// `RANG STREAM`: transfers of a range of bytes (draft-bryan-ftp-range).
@@ -74,6 +76,7 @@ impl Features {
             b"EPSV" => self.epsv = true,
             b"PASV" => self.pasv = true,
             b"MFMT" => self.mfmt = true,
+            b"SITE" => self.site_symlink |= words(args).any(|word| word.eq_ignore_ascii_case(b"SYMLINK")),
             b"TVFS" => self.tvfs = true,
             b"RANG" => self.rang |= words(args).any(|word| word.eq_ignore_ascii_case(b"STREAM")),
             // IIS and Serv-U put several mechanisms into one line: `AUTH TLS;TLS-C;SSL;TLS-P;`.

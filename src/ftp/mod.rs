@@ -5,11 +5,12 @@
 //! means. Whatever a server sends, they neither panic nor do more work than a fixed multiple of its length.
 //!
 //! The other half does it: [`socket`] puts a deadline on every wait, `control` keeps commands and replies in step,
-//! `connect` dials, `login` logs in, `pool` hands connections out, `data` opens data channels, `list` fetches directories, `transfer` is
-//! a `RETR` under way, `dialect` remembers what this server does, and [`Client`] answers
+//! `connect` dials, `login` logs in, `pool` hands connections out, `data` opens data channels, `list` fetches directories, `transfer` and
+//! `upload` are a `RETR` and a `STOR` under way, `dialect` remembers what this server does, and [`Client`] answers
 //! [`Remote`](crate::remote::Remote) with short recipes of all of these.
 
 pub mod address;
+mod change;
 mod channel;
 pub mod classify;
 mod client;
@@ -26,12 +27,17 @@ pub mod listing;
 mod login;
 mod lost;
 mod pool;
+mod ready;
+mod rename;
 pub mod reply;
+mod settings;
 pub mod socket;
+mod stored;
 mod text;
 mod times;
 mod tls;
 mod transfer;
+mod upload;
 mod way;
 pub mod zone;
 

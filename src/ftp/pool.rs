@@ -227,6 +227,11 @@ impl Pool {
                 old.push(inner.idle.remove(0));
                 inner.open -= 1;
             }
+            for control in &mut inner.idle {
+                if !control.is_armed() {
+                    control.disarm();
+                }
+            }
             if inner.limit < self.most && inner.limit_met.is_some_and(|at| at.elapsed() > LIMIT_BELIEVED) {
                 inner.limit += 1;
                 inner.limit_met = Some(Instant::now());
@@ -300,7 +305,7 @@ impl Inner {
             Claim::Data(_) => self.data.first() == Some(&ticket) && data_next,
         };
         if first {
-            if let Some(control) = self.idle.pop() {
+            if let Some(control) = self.take_idle(claim) {
                 self.count_in(claim, ticket);
                 return Ok(Turn::Take(Box::new(control)));
             }
@@ -316,6 +321,13 @@ impl Inner {
         }
         self.recall(claim);
         Ok(Turn::Wait(None))
+    }
+
+    /// The most recently used connection, of those with an open data channel if it is for a transfer, else of the others.
+    fn take_idle(&mut self, claim: &Claim) -> Option<Control> {
+        let wanted = matches!(claim, Claim::Data(_));
+        let at = self.idle.iter().rposition(|control| control.is_armed() == wanted);
+        at.map(|at| self.idle.remove(at)).or_else(|| self.idle.pop())
     }
 
     fn anyone_waits(&self) -> bool {

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustls::ClientConnection;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, Protocol, SockRef, TcpKeepalive, Type};
 
 use super::tls::layer::{Layer, Shake};
 use crate::base::sys::{self, Ready};
@@ -29,6 +29,12 @@ pub trait Dialer: Send + Sync {
     /// # Errors
     /// What `connect(2)` says, or `TimedOut`.
     fn dial(&self, to: SocketAddr, deadline: Deadline) -> io::Result<Socket>;
+
+    /// Begins to connect to `to` without waiting for it; the stream does not block.
+    ///
+    /// # Errors
+    /// What `connect(2)` says at once.
+    fn start(&self, to: SocketAddr) -> io::Result<TcpStream>;
 
     /// Listens at the address of `at`, whose port is of no account, on one of `ports`, or on any where None. The listener
     /// does not block.
@@ -62,6 +68,15 @@ impl Dialer for Network {
     fn dial(&self, to: SocketAddr, deadline: Deadline) -> io::Result<Socket> {
         sync::assert_unlocked();
         Socket::new(TcpStream::connect_timeout(&to, deadline.left()?)?)
+    }
+
+    fn start(&self, to: SocketAddr) -> io::Result<TcpStream> {
+        let socket = socket2::Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(&to.into()) {
+            Err(e) if e.kind() != io::ErrorKind::WouldBlock && e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
+            _ => Ok(socket.into()),
+        }
     }
 
     fn listen(&self, mut at: SocketAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener> {
@@ -243,6 +258,72 @@ impl Socket {
         Ok(())
     }
 
+    /// Writes as much of `buf` as it can, waiting for room until `deadline`, and stops early where something can be read
+    /// at `other`. How much was taken; under TLS some of that may still wait to be sent, unless `buf` is empty.
+    ///
+    /// # Errors
+    /// `TimedOut` where there was no room at all, or what the connection died of.
+    pub(super) fn write_watching(
+        &mut self,
+        buf: &[u8],
+        other: BorrowedFd<'_>,
+        deadline: Deadline,
+    ) -> io::Result<Written> {
+        sync::assert_unlocked();
+        self.stream.set_nonblocking(true)?;
+        let done = self.write_without_blocking(buf, other, deadline);
+        self.stream.set_nonblocking(false)?;
+        done
+    }
+
+    fn write_without_blocking(&mut self, buf: &[u8], other: BorrowedFd<'_>, deadline: Deadline) -> io::Result<Written> {
+        let (mut taken, mut waited) = (0, false);
+        loop {
+            let done = match &mut self.tls {
+                None if taken == buf.len() => return Ok(Written { taken, stopped: false }),
+                None => self.stream.write(&buf[taken..]),
+                Some(tls) => {
+                    let more = tls.put(&buf[taken..])?;
+                    taken += more;
+                    match tls.push(&mut self.stream) {
+                        Ok(()) if taken == buf.len() => return Ok(Written { taken, stopped: false }),
+                        Ok(()) => Ok(0),
+                        // What waits is little: it goes with the next bytes, or with the end.
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock && taken == buf.len() && taken > 0 => {
+                            return Ok(Written { taken, stopped: false });
+                        }
+                        Err(e) => Err(e),
+                    }
+                }
+            };
+            match done {
+                Ok(0) if self.tls.is_none() => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => taken += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    // Progress is for the caller to see: it makes a new deadline of it.
+                    if taken > 0 || waited {
+                        // After a wait there is either room, or news of the other one.
+                        return Ok(Written { taken, stopped: taken == 0 });
+                    }
+                    let wanted = [(self.stream.as_fd(), Ready::Write), (other, Ready::Read)];
+                    if !sys::wait_ready(&wanted, deadline.left()?)? {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                    waited = true;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Takes in what the other end has said meanwhile, which for data on its way there can only be tickets of TLS.
+    pub(super) fn take_tickets(&mut self) {
+        if self.tls.is_some() {
+            let _ = self.read_now(&mut [0; 16]);
+        }
+    }
+
     /// Sends all records that wait; one that has left in part goes on where it stopped.
     fn push(&mut self, deadline: Deadline) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
@@ -307,6 +388,14 @@ impl Socket {
         }
         let _ = self.stream.shutdown(Shutdown::Both);
     }
+}
+
+/// How far a write has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub(super) taken: usize,
+    /// Something has arrived elsewhere.
+    pub(super) stopped: bool,
 }
 
 impl AsFd for Socket {

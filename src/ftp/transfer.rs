@@ -169,7 +169,7 @@ impl Download for Retr {
         }
         // After an early end exactly one reply follows, whatever its code: ABOR or a NOOP would only bring in more.
         let patience = if ended { deadline } else { deadline.min_after(ABORT_PATIENCE) };
-        let reply = final_reply(self.lease.control_mut(), patience);
+        let reply = final_reply(self.lease.control_mut(), "RETR", patience);
         let reply = match reply {
             Ok(reply) => reply,
             Err(e) if ended => return Err(e.with_retry(Retry::Safe)),
@@ -198,9 +198,9 @@ impl Download for Retr {
 
 /// The reply that ends a transfer. Passes over a late 1xx (FileZilla Server sends two), but not over Pure-FTPd's
 /// `150 ... (measured here)`, which is final.
-fn final_reply(control: &mut Control, deadline: Deadline) -> Result<Reply> {
+pub(super) fn final_reply(control: &mut Control, verb: &'static str, deadline: Deadline) -> Result<Reply> {
     loop {
-        let reply = control.reply("RETR", deadline)?;
+        let reply = control.reply(verb, deadline)?;
         if reply.code.class() != Class::Preliminary || reply.is_final_measured() {
             return Ok(reply);
         }
@@ -284,4 +284,4 @@ pub(crate) fn read_version(dialect: &Dialect, asked: &[Command<'_>], replies: &[
 }
 
 /// How long the one reply after an early end may take; the connection is given up then.
-const ABORT_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const ABORT_PATIENCE: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@
 use super::client::Client;
 use super::command::{Arg, Command, Iac};
 use super::control::Control;
+use super::features::Software;
 use super::pool::Claim;
 use super::reply::{Class, Reply};
 use crate::base::Deadline;
@@ -52,7 +53,7 @@ impl Way {
     }
 
     /// Whether the path is longer than a line.
-    fn is_long(&self) -> bool {
+    pub(crate) fn is_long(&self) -> bool {
         !self.steps.is_empty()
     }
 
@@ -75,6 +76,15 @@ impl Way {
     }
 }
 
+/// The way to two paths.
+#[derive(Clone, Debug)]
+pub(crate) struct Both {
+    /// What both are relative to; None where they are whole.
+    pub(crate) dir: Option<Way>,
+    pub(crate) from: Arg<'static>,
+    pub(crate) to: Arg<'static>,
+}
+
 impl Client {
     /// How `path` is sent.
     ///
@@ -86,6 +96,48 @@ impl Client {
         let software = self.dialect.software();
         let way = Way::new(&sent, software.iac(), software.line_limit());
         way.ok_or_else(|| Error::new(ErrorKind::NameTooLong, "encode"))
+    }
+
+    /// How a path is sent that is to come into being. Names that this server would store as other ones are refused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NameUnencodable`], [`ErrorKind::NameInvalid`] and [`ErrorKind::NameTooLong`].
+    pub(super) fn way_to_new(&self, path: &RemotePath) -> Result<Way> {
+        let way = self.way(path).map_err(|e| match e.kind {
+            ErrorKind::NotFound => Error { kind: ErrorKind::NameUnencodable, ..e },
+            _ => e,
+        })?;
+        let name = way.arg.as_bytes().rsplit(|&b| b == b'/').next().unwrap_or_default();
+        if changes_name(self.dialect.software(), name) {
+            Err(Error::new(ErrorKind::NameInvalid, "encode"))
+        } else {
+            Ok(way)
+        }
+    }
+
+    /// How two paths are sent with one pair of commands: both whole, or both relative to the directory that holds them.
+    ///
+    /// # Errors
+    /// As [`way`](Self::way), and [`ErrorKind::NameTooLong`] where they lie too far apart.
+    pub(super) fn way_of_both(&self, from: &RemotePath, to: &RemotePath) -> Result<Both> {
+        let (one, other) = (self.way(from)?, self.way_to_new(to)?);
+        if !one.is_long() && !other.is_long() {
+            return Ok(Both { dir: None, from: one.arg, to: other.arg });
+        }
+        let shared = shared_dir(from.as_bytes(), to.as_bytes());
+        let dir = RemotePath::new(&from.as_bytes()[..shared]).unwrap_or_else(RemotePath::root);
+        let above = self.names.send(&dir).map_or(0, |sent| sent.len() + usize::from(!dir.is_root()));
+        let (software, too_long) = (self.dialect.software(), || Error::new(ErrorKind::NameTooLong, "encode"));
+        let room = software.line_limit() - ROOM;
+        let below = |path: &RemotePath| {
+            let sent = self.names.send(path).ok_or_else(too_long)?;
+            let rest = [b"./", sent.get(above..).unwrap_or_default()].concat();
+            if rest.len() + doubled(&rest, software.iac()) > room {
+                return Err(too_long());
+            }
+            Arg::new(rest).map_err(|_| too_long())
+        };
+        Ok(Both { from: below(from)?, to: below(to)?, dir: Some(self.way(&dir)?.into_dir()) })
     }
 
     /// How many names of one directory are sent: by their whole paths, or relative to the way that comes with them.
@@ -116,12 +168,30 @@ impl Client {
     }
 }
 
+/// Whether a server of this kind would store a new file under another name than `name`, and say that all is well.
+///
+/// Pure-FTPd 1.0.50 makes `_` of control bytes and of a blank at the end (a backslash it refuses); pyftpdlib 2.2 makes
+/// U+FFFD of each byte that is no UTF-8.
+fn changes_name(software: Software, name: &[u8]) -> bool {
+    match software {
+        Software::PureFtpd => name.ends_with(b" ") || name.iter().any(|b| b.is_ascii_control() || *b == b'\\'),
+        Software::Pyftpdlib => std::str::from_utf8(name).is_err(),
+        Software::Vsftpd | Software::ProFtpd | Software::Inetutils | Software::Unknown => false,
+    }
+}
+
+/// How many bytes of both paths are the directory that holds them, without the `/` behind it.
+fn shared_dir(one: &[u8], other: &[u8]) -> usize {
+    let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    one[..same].iter().rposition(|&b| b == b'/').unwrap_or(0)
+}
+
 fn doubled(bytes: &[u8], iac: Iac) -> usize {
     if iac == Iac::Doubled { bytes.iter().filter(|b| **b == 0xff).count() } else { 0 }
 }
 
-/// What else a line holds: a verb, perhaps a time or a mode, blanks, and CR LF.
-const ROOM: usize = 32;
+/// What else a line holds: a verb, perhaps a mode or up to three times (`SITE UTIME`), blanks, and CR LF.
+const ROOM: usize = 72;
 
 #[cfg(test)]
 mod tests {
@@ -150,6 +220,29 @@ mod tests {
         for (path, limit, want) in table {
             let want = want.map(|(steps, arg)| (steps.iter().map(|s| s.to_vec()).collect::<Vec<_>>(), arg.to_vec()));
             assert_eq!(way(path, *limit), want, "{}", path.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_two_paths_share_is_a_directory() {
+        for (one, other, want) in
+            [("/a/b/c", "/a/b/d", "/a/b"), ("/a/bc", "/a/bd", "/a"), ("/a", "/b", ""), ("/a/b", "/a/b/c", "/a")]
+        {
+            assert_eq!(&one[..shared_dir(one.as_bytes(), other.as_bytes())], want, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn names_that_would_become_others() {
+        for (software, name, changed) in [
+            (Software::PureFtpd, &b"a\x01"[..], true),
+            (Software::PureFtpd, b"a ", true),
+            (Software::PureFtpd, b" a", false),
+            (Software::PureFtpd, b"a\xff", false),
+            (Software::Pyftpdlib, b"a\xff", true),
+            (Software::Vsftpd, b"a\x01\\ ", false),
+        ] {
+            assert_eq!(changes_name(software, name), changed, "{software:?} {}", name.escape_ascii());
         }
     }
 

@@ -91,6 +91,15 @@ impl Zone {
         }
     }
 
+    /// What an `MDTM` tells of the moment `utc`, or has to say to set it.
+    pub fn to_mdtm(&self, utc: i64) -> i64 {
+        match self {
+            Self::Given(Given { mdtm_local: Some(true), today: Some(ahead), .. }) => utc.saturating_add(*ahead),
+            Self::Given(Given { mdtm_local: Some(true), zone, .. }) => utc.saturating_add(offset(zone, utc)),
+            _ => utc,
+        }
+    }
+
     /// The UTC of an `MDTM`.
     pub fn mdtm(&self, told: Stamp) -> Stamp {
         match self {
@@ -281,6 +290,9 @@ mod tests {
         let given = |mdtm_local| Zone::Given(Given { zone: tokyo.clone(), today: None, one_for_all: None, mdtm_local });
         assert_eq!(given(Some(true)).mdtm(Stamp::exact(NOW)), Stamp::exact(NOW - 9 * HOUR));
         assert_eq!(given(Some(false)).mdtm(Stamp::exact(NOW)), Stamp::exact(NOW));
+        for local in [None, Some(false), Some(true)] {
+            assert_eq!(given(local).mdtm(Stamp::exact(given(local).to_mdtm(NOW))), Stamp::exact(NOW), "{local:?}");
+        }
     }
 
     #[test]

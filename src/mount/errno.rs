@@ -16,6 +16,8 @@ pub(super) fn errno(error: &Error) -> Errno {
         Fault::Outside => Errno::EACCES,
         // As link(2) and symlink(2) say it of a filesystem without links.
         Fault::NoLinks => Errno::EPERM,
+        Fault::SpoolFull => Errno::ENOSPC,
+        Fault::Spool => Errno::EIO,
     }
 }
 
@@ -36,6 +38,7 @@ fn remote(kind: ErrorKind) -> Errno {
         ErrorKind::Loop => Errno::ELOOP,
         ErrorKind::TextBusy => Errno::ETXTBSY,
         ErrorKind::Invalid | ErrorKind::NameInvalid => Errno::EINVAL,
+        ErrorKind::NameUnencodable => Errno::EILSEQ,
         ErrorKind::NameTooLong => Errno::ENAMETOOLONG,
         // Never ENOSYS: the kernel would remember it for every file of the mount.
         ErrorKind::Unsupported => Errno::EOPNOTSUPP,

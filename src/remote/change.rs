@@ -1,7 +1,19 @@
 //! What changes a server: content on its way there, times and modes.
 
-use super::{Error, Result, Version};
+use std::hash::{BuildHasher as _, RandomState};
+
+use super::{Error, Name, Result, Version};
 use crate::base::Deadline;
+
+/// A name for something of ours that stands beside the files for a moment, `.ftpfs-<kind>-<16 hex>`; `kind` is a word.
+///
+/// # Panics
+/// Where `kind` is no part of a name.
+pub fn temporary_name(kind: &str) -> Name {
+    // Each state has keys of its own that the system has drawn: others cannot be at the same name.
+    let random = RandomState::new().hash_one(std::process::id());
+    Name::new(format!(".ftpfs-{kind}-{random:016x}").as_bytes()).expect("a word between letters and digits")
+}
 
 /// What a server does, as far as it has shown; None where that is not known yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -117,6 +117,8 @@ pub enum ErrorKind {
     Invalid,
     /// The name cannot be sent: CR, LF, NUL, `/`; or the server does not take it.
     NameInvalid,
+    /// The server's code page has no bytes for the name.
+    NameUnencodable,
     /// The name or path is longer than the server or the protocol takes.
     NameTooLong,
     /// Neither server nor client can do it.
@@ -160,6 +162,7 @@ impl fmt::Display for ErrorKind {
             Self::TextBusy => "the file is being executed",
             Self::Invalid => "invalid argument",
             Self::NameInvalid => "name cannot be sent over FTP",
+            Self::NameUnencodable => "name cannot be written in the server's encoding",
             Self::NameTooLong => "name too long",
             Self::Unsupported => "not supported",
             Self::Changed => "file has changed on the server",

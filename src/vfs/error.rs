@@ -24,6 +24,10 @@ pub enum Fault {
     Outside,
     /// The server knows no links of this kind, and files do not stand in for them.
     NoLinks,
+    /// The spool or its disk is full.
+    SpoolFull,
+    /// The spool's disk fails.
+    Spool,
 }
 
 /// A failed operation.
@@ -71,6 +75,8 @@ impl fmt::Display for Error {
             (None, Fault::NotLink) => f.write_str("not a symbolic link"),
             (None, Fault::NoLinks) => f.write_str("the server knows no such links"),
             (None, Fault::Outside) => f.write_str("the link leads out of the mounted directory"),
+            (None, Fault::SpoolFull) => f.write_str("the spool is full"),
+            (None, Fault::Spool) => f.write_str("the spool's disk fails"),
         }
     }
 }

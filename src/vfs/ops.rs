@@ -14,13 +14,13 @@ use super::kernel::{Kernel, KernelCache};
 use super::link;
 use super::names::{Removals, StandIns};
 use super::node::{Ino, Known, NodeTable};
-use super::read::{FileReader, ReadReply, Reading};
+use super::read::Reading;
 use super::settings::{self, Deferred};
 use super::workers::Workers;
 use super::write::Writing;
 use crate::base::{Clock, Deadline};
 use crate::config::{Files, Perms, Write};
-use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Precision, Remote, RemotePath, Stamp, Version};
+use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Remote, RemotePath, Stamp};
 use crate::store::Blocks;
 
 /// A mounted directory of a server.
@@ -31,14 +31,16 @@ pub struct Vfs {
     pub(super) dirs: Arc<DirCache>,
     pub(super) handles: HandleTable,
     pub(super) reading: Arc<Reading>,
+    pub(super) writing: Arc<Writing>,
     pub(super) kernel: Arc<Kernel>,
     pub(super) workers: Workers,
+    /// For those who wait until something is stored: they must not keep others from asking.
+    pub(super) closers: Workers,
     pub(super) look: Look,
     pub(super) attr_ttl: Duration,
     pub(super) dir_ttl: Duration,
     pub(super) negative_ttl: Duration,
     pub(super) timeout: Duration,
-    pub(super) writing: Arc<Writing>,
     pub(super) settings: Arc<Deferred>,
     pub(super) stand_ins: StandIns,
     pub(super) removals: Arc<Removals>,
@@ -59,17 +61,6 @@ pub enum Entered {
     Absent(Duration),
 }
 
-/// The answer to an open.
-#[derive(Clone, Copy, Debug)]
-pub struct Opened {
-    /// The handle.
-    pub fh: Fh,
-    /// Whether what the kernel remembers of the content is still true.
-    pub keep_cache: bool,
-    /// Whether the kernel must not go by the size that it knows: it has been told none.
-    pub direct_io: bool,
-}
-
 /// One entry of a directory, as it goes to the kernel.
 #[derive(Debug)]
 pub struct DirItem<'a> {
@@ -84,15 +75,15 @@ pub struct DirItem<'a> {
 }
 
 impl Vfs {
-    /// The directory `root` of `remote`, ready to be mounted.
+    /// The directory `root` of `remote`, ready to be mounted; without `write`, nothing can be changed.
     ///
     /// # Errors
-    /// If no thread can be started.
+    /// If no thread can be started, or the spool cannot be used.
     pub fn new(
         remote: Arc<dyn Remote>,
         root: RemotePath,
         files: &Files,
-        write: &Write,
+        write: Option<&Write>,
         timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Arc<Self>> {
@@ -113,25 +104,28 @@ impl Vfs {
             keeper,
             timeout,
         );
+        let reading = Arc::new(reading);
+        let writing = Writing::new(Arc::clone(&reading), Arc::clone(&clock), write, files.file_mask.is_none())?;
         let vfs = Arc::new(Self {
             remote,
             clock,
             nodes,
             dirs,
             handles: HandleTable::default(),
-            reading: Arc::new(reading),
+            reading,
+            writing: Arc::new(writing),
             kernel,
             workers: Workers::new("ops", MOST_OPS),
+            closers: Workers::new("close", MOST_CLOSERS),
             look: Look::from(files),
             attr_ttl: files.attr_ttl,
             dir_ttl: files.dir_ttl,
             negative_ttl: files.negative_ttl,
             timeout,
-            writing: Arc::default(),
             settings: Arc::default(),
-            stand_ins: StandIns::new(write.mfsymlinks),
+            stand_ins: StandIns::new(write.is_some_and(|write| write.mfsymlinks)),
             removals: Arc::default(),
-            perms: write.perms,
+            perms: write.map_or(Perms::Ignore, |write| write.perms),
         });
         settings::start(&vfs)?;
         Ok(vfs)
@@ -142,11 +136,25 @@ impl Vfs {
         self.kernel.attach(cache);
     }
 
-    /// The mount has ended: whatever still waits fails.
-    pub fn shut_down(&self) {
-        self.tidy_up(Deadline::after(self.timeout));
+    /// Stores what an earlier mount has left over; what takes longer than `patience` goes on behind this one.
+    pub fn recover(&self, patience: Duration) {
+        self.writing.recover(patience);
+    }
+
+    /// The mount has ended: brings everything to the server that is not there yet. Tells what is left at the deadline.
+    pub fn finish(&self, deadline: Deadline) -> Vec<String> {
         self.kernel.detach();
+        let left = self.writing.finish(deadline);
+        self.tidy_up(deadline);
+        left
+    }
+
+    /// Whatever still waits fails.
+    pub fn shut_down(&self) {
+        self.kernel.detach();
+        self.settings.shut_down();
         self.workers.shut_down();
+        self.closers.shut_down();
         self.remote.shut_down();
     }
 
@@ -179,7 +187,7 @@ impl Vfs {
         self.answer(fast, move |vfs, deadline| vfs.lookup_asking(parent, &name, deadline), reply);
     }
 
-    fn lookup_cached(&self, parent: Ino, name: &Name) -> Option<Result<Entered>> {
+    pub(super) fn lookup_cached(&self, parent: Ino, name: &Name) -> Option<Result<Entered>> {
         if self.dirs.is_reserved(name) {
             return Some(Ok(Entered::Absent(Duration::ZERO)));
         }
@@ -197,7 +205,7 @@ impl Vfs {
         }
     }
 
-    fn lookup_asking(&self, parent: Ino, name: &Name, deadline: Deadline) -> Result<Entered> {
+    pub(super) fn lookup_asking(&self, parent: Ino, name: &Name, deadline: Deadline) -> Result<Entered> {
         let (path, begun) = (self.path(parent)?, self.clock.now());
         let mut listing = self.listing(parent, &path, self.attr_ttl, deadline)?;
         let outlived = listing.since < begun && self.dirs.left(listing.since, self.negative_ttl).is_zero();
@@ -220,18 +228,18 @@ impl Vfs {
             Ok(meta) => {
                 let known = Known { meta, since, exact: true };
                 let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
-                Ok(Entered::Found { attr: self.attr(ino, &known.meta), ttl: self.attr_ttl })
+                Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl: self.attr_ttl })
             }
             Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(Entered::Absent(self.negative_ttl)),
             Err(e) => Err(e.into()),
         }
     }
 
-    fn enter(&self, parent: Ino, name: &Name, meta: Meta, listing: &Listing) -> Result<Entered> {
+    pub(super) fn enter(&self, parent: Ino, name: &Name, meta: Meta, listing: &Listing) -> Result<Entered> {
         let known = Known { meta, since: listing.since, exact: true };
         let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
         let ttl = self.dirs.left(listing.since, self.attr_ttl);
-        Ok(Entered::Found { attr: self.attr(ino, &known.meta), ttl })
+        Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl })
     }
 
     /// The kernel forgets `count` lookups of `ino`.
@@ -247,16 +255,29 @@ impl Vfs {
     }
 
     pub(super) fn shown(&self, ino: Ino, known: &Known) -> (Attr, Duration) {
-        let ttl = if ino == Ino::ROOT { self.attr_ttl } else { self.dirs.left(known.since, self.attr_ttl) };
-        (self.attr(ino, &known.meta), ttl)
+        let own = ino == Ino::ROOT || self.writing.writer(ino).is_some() || self.nodes.is_unlinked(ino);
+        let ttl = if own { self.attr_ttl } else { self.dirs.left(known.since, self.attr_ttl) };
+        (self.attr(ino, known.meta.clone()), ttl)
+    }
+
+    /// The attributes of `ino`, of which the server says `meta`: what has been written or set here counts for more.
+    pub(super) fn attr(&self, ino: Ino, mut meta: Meta) -> Attr {
+        if let Some(writer) = self.writing.writer(ino) {
+            writer.overlay(&mut meta);
+        }
+        self.settings.overlay(ino, &mut meta);
+        let nlink = u32::from(!self.nodes.is_unlinked(ino));
+        Attr { nlink, ..self.look.attr(ino, &meta) }
     }
 
     /// What is known of `ino` and still believed.
     pub(super) fn known_now(&self, ino: Ino) -> Option<Result<Known>> {
         let Some(known) = self.nodes.known(ino) else { return Some(Err(Fault::NoInode.into())) };
-        // Of what has no name any more nobody could ask.
-        let alone = ino == Ino::ROOT || self.nodes.is_unlinked(ino);
-        let fresh = alone || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
+        // What is being written here is what we say it is, and of what has no name any more nobody could ask.
+        let fresh = ino == Ino::ROOT
+            || self.writing.writer(ino).is_some()
+            || self.nodes.is_unlinked(ino)
+            || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
         fresh.then_some(Ok(known))
     }
 
@@ -366,8 +387,8 @@ impl Vfs {
             let Some((name, meta, exact)) = dir.listing.entry(at) else { continue };
             let known = Known { meta, since: dir.listing.since, exact };
             let Some(ino) = self.nodes.enter(dir.ino, &name, known.clone()) else { return Err(Fault::NoInode.into()) };
-            let attr = self.attr(ino, &known.meta);
             let settled = exact && !self.stand_ins.may_be_link(&known.meta);
+            let attr = self.attr(ino, known.meta);
             let ttl = if settled { left } else { Duration::ZERO };
             let taken = emit(&DirItem { next: at as u64 + 3, name: name.as_bytes(), attr: &attr, ttl });
             if !(taken && count) {
@@ -389,73 +410,8 @@ impl Vfs {
     ) -> Result<bool> {
         let ino = if at == 0 { dir.ino } else { self.nodes.parent(dir.ino) };
         let known = self.nodes.known(ino).ok_or(Fault::NoInode)?;
-        let attr = self.attr(ino, &known.meta);
+        let attr = self.look.attr(ino, &known.meta);
         Ok(emit(&DirItem { next: at + 1, name, attr: &attr, ttl: Duration::ZERO }))
-    }
-
-    /// Opens the file `ino` for reading.
-    pub fn open(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<Opened>) + Send + 'static) {
-        let fast = match self.known_now(ino) {
-            Some(Ok(known)) if known.meta.kind == Kind::File && known.meta.size.is_none() => None,
-            Some(known) => Some(known.and_then(|known| self.open_as(ino, &known.meta))),
-            None => None,
-        };
-        let slow = move |vfs: &Self, deadline| {
-            let mut known = vfs.refresh(ino, deadline)?;
-            if known.meta.kind == Kind::File && known.meta.size.is_none() {
-                known.meta.size = vfs.remote.stat(&vfs.path(ino)?, deadline)?.size;
-            }
-            let unsized_before = vfs.nodes.known(ino).is_some_and(|known| known.meta.size.is_none());
-            vfs.open_as(ino, &known.meta).map(|opened| Opened { direct_io: unsized_before, ..opened })
-        };
-        self.answer(fast, slow, reply);
-    }
-
-    fn open_as(&self, ino: Ino, meta: &Meta) -> Result<Opened> {
-        match meta.kind {
-            Kind::File => {}
-            Kind::Dir => return Err(ErrorKind::IsDir.into()),
-            Kind::Symlink { .. } | Kind::Other => return Err(ErrorKind::Unsupported.into()),
-        }
-        // Without a size nobody could tell the end of the file from the end of a connection.
-        let size = meta.size.ok_or(ErrorKind::Unsupported)?;
-        let version = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
-        let old = self.nodes.content(ino);
-        let bound = self.nodes.bind(ino, &version, || self.reading.blocks.new_file());
-        let (file, keep_cache) = bound.ok_or(Fault::NoInode)?;
-        if let Some(old) = old.filter(|old| old.file != file) {
-            self.reading.blocks.forget(old.file, old.version.size.div_ceil(crate::store::BLOCK));
-        }
-        self.nodes.opened(ino);
-        let reader = FileReader::new(ino, file, version, Arc::clone(&self.reading));
-        let keep_cache = keep_cache && self.tells_changes(meta);
-        Ok(Opened { fh: self.handles.add_file(reader), keep_cache, direct_io: false })
-    }
-
-    /// Whether a later change would show in the time of modification: it is exact, and so long ago that a second change
-    /// within the same second is none of now.
-    fn tells_changes(&self, meta: &Meta) -> bool {
-        let now = self.clock.wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        meta.mtime.is_some_and(|t| {
-            t.precision == Precision::Second && i64::try_from(now).is_ok_and(|now| now.abs_diff(t.secs) > JUST_NOW)
-        })
-    }
-
-    /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.
-    pub fn read(&self, fh: Fh, at: u64, len: u32, reply: ReadReply) {
-        match self.handles.file(fh) {
-            Ok(reader) => reader.read(at, len, reply),
-            Err(e) => reply(Err(e)),
-        }
-    }
-
-    /// Closes a file or a directory.
-    pub fn release(&self, fh: Fh) {
-        let read = self.handles.file(fh).ok().map(|reader| reader.ino());
-        self.handles.release(fh);
-        if let Some(ino) = read {
-            self.released(ino);
-        }
     }
 
     /// Room on the server, as far as FTP can tell: not at all.
@@ -483,9 +439,6 @@ impl Vfs {
     }
 }
 
-/// Seconds within which a file may be written twice without showing it.
-const JUST_NOW: u64 = 2;
-
 /// Exact times asked for beside the one that is needed: together they fill one flight.
 const SAME_FLIGHT: usize = 31;
 
@@ -494,3 +447,6 @@ const ONE_REPLY: usize = 862;
 
 /// Requests that may wait for the server at once; the others wait for them, each until its own deadline.
 const MOST_OPS: usize = 32;
+
+/// Files that may be closed or synced at once.
+const MOST_CLOSERS: usize = 64;

@@ -8,8 +8,9 @@ use ftpfs::base::{Deadline, Recall, Secret, SystemClock};
 use ftpfs::config::{Data, Family, Listing, Server, Tls, TlsMode};
 use ftpfs::ftp::Client;
 use ftpfs::ftp::socket::Network;
-use ftpfs::remote::{Download, Entry, Remote, RemotePath, Result};
+use ftpfs::remote::{Download, Entry, Remote, RemotePath, Result, Settings, Store, Stored};
 
+use super::lab::Lab;
 use super::server::FakeServer;
 
 /// Ample for anything on loopback that works at all.
@@ -49,6 +50,38 @@ pub fn client(server: &FakeServer) -> Client {
     let client = client_with(&config(server));
     client.enter(b"", soon()).expect("the login works");
     client
+}
+
+/// How the server of `lab` is reached: with TLS wherever it speaks it.
+pub fn lab_config(lab: &Lab) -> Server {
+    let mode = if lab.is_encrypted() { TlsMode::Require } else { TlsMode::Off };
+    Server {
+        host: lab.address().ip().to_string(),
+        port: lab.port(),
+        user: lab.user().into(),
+        password: Secret::new(lab.password().into()),
+        path: Vec::new(),
+        family: Family::Any,
+        timeout: AMPLE,
+        connect_timeout: AMPLE,
+        max_connections: 8,
+        idle_timeout: Duration::from_secs(60),
+        disable_epsv: false,
+        disable_mlsd: false,
+        account: None,
+        tls: Tls { mode, cacert: Some(lab.ca()), ..Tls::default() },
+        data: Data::default(),
+        listing: Listing::default(),
+    }
+}
+
+/// Stores `content` at `file`, written in pieces of `piece` bytes.
+pub fn store(client: &Client, file: &str, content: &[u8], piece: usize, how: Store) -> Result<Stored> {
+    let mut upload = client.upload(&path(file), how, &Arc::default(), soon())?;
+    for piece in content.chunks(piece.max(1)) {
+        upload.write(piece, soon())?;
+    }
+    upload.finish(&Settings::default(), soon())
 }
 
 /// A deadline that only a hang meets.

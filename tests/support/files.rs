@@ -6,7 +6,7 @@ use std::time::Duration;
 use ftpfs::base::{Clock, SystemClock};
 use ftpfs::config::{Files, Server, Write};
 use ftpfs::remote::{Remote, RemotePath};
-use ftpfs::vfs::{Attr, Entered, Fault, Fh, Ino, Result, Vfs};
+use ftpfs::vfs::{Attr, Entered, Fault, Fh, How, Ino, Result, Vfs};
 
 use super::client::{AMPLE, client_with, config, soon};
 use super::server::FakeServer;
@@ -14,6 +14,7 @@ use super::server::FakeServer;
 /// A filesystem and the patience of its callers.
 pub struct Fs {
     pub vfs: Arc<Vfs>,
+    _spool: tempfile::TempDir,
 }
 
 /// Settings as a user has them who gives no options, but with a long memory: tests move on without waiting.
@@ -29,11 +30,6 @@ pub fn files() -> Files {
         negative_ttl: ttl,
         memory: 16 << 20,
     }
-}
-
-/// Settings for writing as a user has them who gives no options.
-pub fn write() -> Write {
-    Write::new(std::env::temp_dir().join("ftpfs-tests"))
 }
 
 impl Fs {
@@ -52,20 +48,23 @@ impl Fs {
         let client = client_with(server);
         let root = client.enter(b"", soon()).expect("the login works");
         let remote: Arc<dyn Remote> = Arc::new(client);
-        Self::over(remote, root, files, &write(), server.timeout, clock)
+        Self::over(remote, root, files, |_| {}, server.timeout, clock)
     }
 
-    /// The directory `root` of any server.
+    /// The directory `root` of any server; `adjust` changes what is so unless somebody wants it otherwise.
     pub fn over(
         remote: Arc<dyn Remote>,
         root: RemotePath,
         files: &Files,
-        write: &Write,
+        adjust: impl FnOnce(&mut Write),
         timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let vfs = Vfs::new(remote, root, files, write, timeout, clock).expect("threads can be started");
-        Self { vfs }
+        let spool = tempfile::tempdir().expect("a directory for the spool");
+        let mut write = Write::new(spool.path().join("spool"));
+        adjust(&mut write);
+        let vfs = Vfs::new(remote, root, files, Some(&write), timeout, clock).expect("threads can be started");
+        Self { vfs, _spool: spool }
     }
 
     /// Looks a path up, name by name.
@@ -87,7 +86,7 @@ impl Fs {
 
     pub fn open(&self, path: &str) -> Result<Fh> {
         let ino = self.ino(path);
-        answer(|tell| self.vfs.open(ino, tell)).map(|opened| opened.fh)
+        answer(|tell| self.vfs.open(ino, How::READ, tell)).map(|opened| opened.fh)
     }
 
     /// Reads as the kernel does, in one request.

@@ -160,6 +160,11 @@ impl Session {
         self.tickets.ever()
     }
 
+    /// How many it has handed out.
+    pub(crate) fn tickets(&self) -> usize {
+        self.tickets.brought()
+    }
+
     /// Whether it did, and none is left: the next data connection cannot resume anything.
     pub(crate) fn is_used_up(&self) -> bool {
         self.tickets.used_up()

@@ -5,7 +5,7 @@
 //! for us after a few refusals. So they are counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::NamedGroup;
 use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
@@ -16,18 +16,24 @@ use rustls::pki_types::ServerName;
 pub(super) struct Tickets {
     kept: ClientSessionMemoryCache,
     left: AtomicUsize,
-    ever: AtomicBool,
+    /// How many have come.
+    brought: AtomicUsize,
 }
 
 impl Tickets {
     pub(super) fn new() -> Arc<Self> {
         let kept = ClientSessionMemoryCache::new(MOST);
-        Arc::new(Self { kept, left: AtomicUsize::new(0), ever: AtomicBool::new(false) })
+        Arc::new(Self { kept, left: AtomicUsize::new(0), brought: AtomicUsize::new(0) })
     }
 
     /// Whether TLS 1.3 has brought any so far.
     pub(super) fn ever(&self) -> bool {
-        self.ever.load(Ordering::Relaxed)
+        self.brought() > 0
+    }
+
+    /// How many tickets of TLS 1.3 have come so far.
+    pub(super) fn brought(&self) -> usize {
+        self.brought.load(Ordering::Relaxed)
     }
 
     /// Whether there were some, and all are used up.
@@ -58,7 +64,7 @@ impl ClientSessionStore for Tickets {
     }
 
     fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.ever.store(true, Ordering::Relaxed);
+        self.brought.fetch_add(1, Ordering::Relaxed);
         // The oldest of eight makes room.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some((left + 1).min(MOST)));
         self.kept.insert_tls13_ticket(name, value);

@@ -50,21 +50,25 @@ impl Vfs {
         let dir = self.path(parent)?;
         let path = dir.join(name);
         let ino = self.nodes.find(parent, name);
-        let mut unsent = false;
-        if let Some(ino) = ino {
-            if let Some(writer) = self.writing.writer(ino) {
+        let writer = ino.and_then(|ino| self.writing.writer(ino));
+        if let Some(ino) = ino
+            && self.needs_server(ino)
+            && self.put_aside(ino, parent, &dir, &path, deadline)?
+        {
+            if let Some(writer) = writer {
                 writer.orphan(deadline)?;
-                unsent = true;
-            } else if self.nodes.is_open(ino) && self.put_aside(ino, parent, &dir, &path, deadline)? {
-                self.dirs.remove(parent, name);
-                self.touched(parent);
-                return Ok(());
             }
+            self.dirs.remove(parent, name);
+            self.touched(parent);
+            return Ok(());
+        }
+        if let Some(writer) = &writer {
+            writer.orphan(deadline)?;
         }
         match self.remote.remove_file(&path, deadline) {
             Ok(()) => {}
             // It may not have come to the server at all.
-            Err(e) if e.kind == ErrorKind::NotFound && unsent => {}
+            Err(e) if e.kind == ErrorKind::NotFound && writer.is_some() => {}
             Err(e) => {
                 if contradicts(&e) {
                     self.dirs.forget(parent);
@@ -79,6 +83,21 @@ impl Vfs {
         }
         self.touched(parent);
         Ok(())
+    }
+
+    /// Whether somebody has `ino` open who needs bytes that only the server has.
+    pub(super) fn needs_server(&self, ino: Ino) -> bool {
+        match self.writing.writer(ino) {
+            Some(writer) => !writer.is_whole(),
+            None => self.nodes.is_open(ino),
+        }
+    }
+
+    /// Hidden files that nobody reads any more go. Most go when they are closed; who writes closes them later.
+    pub(crate) fn sweep_hidden(&self) {
+        for (ino, _) in self.nodes.hidden() {
+            self.released(ino);
+        }
     }
 
     /// Renames the open file `ino` on the server to a name that nobody is shown. False where the server refuses.

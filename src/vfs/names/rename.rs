@@ -54,14 +54,15 @@ impl Vfs {
         let meta = self.known_of(from);
         let is_dir = meta.as_ref().is_some_and(|meta| meta.kind == Kind::Dir);
         self.check(from, to, is_dir)?;
+        // Until these are dropped nothing of ours speaks to the old paths.
+        let mut settled = Vec::new();
         if is_dir {
-            // Nothing of ours is to speak to the old paths any more.
             for writer in self.writing.below(&from.path) {
-                writer.settle(deadline)?;
+                settled.push(writer.settle()?);
             }
             self.flush_settings_below(&from.path, deadline)?;
         } else if let Some(writer) = from.ino.and_then(|ino| self.writing.writer(ino)) {
-            writer.settle(deadline)?;
+            settled.push(writer.settle()?);
         }
         let settings = match from.ino {
             Some(ino) => self.settings.begin(ino, deadline)?,
@@ -116,12 +117,12 @@ impl Vfs {
     fn clear_target(&self, to: &Side, deadline: Deadline) -> Result<Option<Ino>> {
         let Some(ino) = to.ino else { return Ok(None) };
         self.settings.drop_all(ino, deadline)?;
+        let needed = self.needs_server(ino);
+        let aside = needed && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
         if let Some(writer) = self.writing.writer(ino) {
             writer.orphan(deadline)?;
-            return Ok(None);
         }
-        let is_read = self.nodes.is_open(ino);
-        Ok((is_read && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?).then_some(ino))
+        Ok(aside.then_some(ino))
     }
 
     /// The rename has failed: what was put aside for it gets its name back.

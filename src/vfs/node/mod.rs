@@ -56,6 +56,10 @@ struct Node {
     open: usize,
     /// The file has become another one under those who read it: this inode is only theirs any more.
     outdated: bool,
+    /// Somebody writes it here: what the server shows meanwhile is not another file, but half of this one.
+    written: bool,
+    /// Changes of the content that this mount has made: whoever reads goes on with the new one.
+    epoch: u64,
 }
 
 /// Where a node is on the server.
@@ -335,6 +339,27 @@ impl NodeTable {
         }
     }
 
+    /// Binds `ino` to the `version` that this mount has just made of it.
+    pub(crate) fn replace(&self, ino: Ino, version: &Version, file: FileId) {
+        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+            node.content = Some(Content::new(version, file));
+            node.outdated = false;
+            node.epoch += 1;
+        }
+    }
+
+    /// How often this mount has changed the content of `ino`.
+    pub(crate) fn epoch(&self, ino: Ino) -> u64 {
+        self.tree.lock().nodes.get(&ino).map_or(0, |node| node.epoch)
+    }
+
+    /// Whether somebody writes `ino` here.
+    pub(crate) fn set_written(&self, ino: Ino, written: bool) {
+        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+            node.written = written;
+        }
+    }
+
     /// Takes note that bytes of `file` go to the kernel.
     pub(crate) fn hand_out(&self, ino: Ino, file: FileId) {
         let mut tree = self.tree.lock();
@@ -443,12 +468,12 @@ impl Content {
 
 impl Node {
     fn new(place: Place, known: Known) -> Self {
-        Self { place, lookups: 1, known, content: None, open: 0, outdated: false }
+        Self { place, lookups: 1, known, content: None, open: 0, outdated: false, written: false, epoch: 0 }
     }
 
     /// Whether a handle reads a version of this file that is not the one of `meta`.
     fn is_read_as_another(&self, meta: &Meta) -> bool {
-        if self.open == 0 || self.outdated {
+        if self.open == 0 || self.outdated || self.written {
             return self.outdated;
         }
         let (Some(content), Some(size)) = (&self.content, meta.size) else { return false };

@@ -1,4 +1,4 @@
-//! The verbs. Everything that writes is refused: the fake serves readers.
+//! The verbs of login, settings and reading. Those that write are in `writers` and `upload`.
 
 use super::data::Source;
 use super::fault::{End, Refusal};
@@ -8,18 +8,21 @@ use super::personality::{Dialect, ListMissing, Mlsx, Names};
 use super::session::{Session, Step};
 use super::tree::{self, Why};
 use super::words;
-use std::time::{SystemTime, UNIX_EPOCH};
+use super::writers::{site_name, split_word};
 
 /// Verbs that would change something.
-const WRITERS: [&str; 12] =
-    ["STOR", "STOU", "APPE", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "MFMT", "MFF"];
+const WRITERS: [&str; 11] = ["STOR", "APPE", "ALLO", "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNFR", "RNTO", "MFMT"];
 
 impl Session {
     /// Does what a command asks for and answers it.
     pub(super) fn perform(&mut self, arg: &[u8]) -> Step {
         let verb = self.verb.clone();
-        if !matches!(verb.as_str(), "REST" | "RETR") && self.hub.personality.rest_is_short_lived {
+        let me = &self.hub.personality;
+        if !matches!(verb.as_str(), "REST" | "RETR" | "STOR" | "APPE") && me.rest_is_short_lived {
             self.rest = 0;
+        }
+        if verb != "RNTO" && me.dialect == Dialect::Ancient {
+            self.renaming = None;
         }
         match verb.as_str() {
             "USER" => self.user(arg),
@@ -46,6 +49,7 @@ impl Session {
             "PASV" if self.hub.personality.pasv => self.listen(false),
             "PORT" | "EPRT" => self.port(arg),
             "SIZE" if self.hub.personality.size => self.size(arg),
+            "MDTM" if self.sets_time(arg).is_some() => self.set_modified(arg),
             "MDTM" if self.hub.personality.mdtm => self.modified(arg),
             "MLST" | "MLSD" => match self.hub.personality.mlsx.clone() {
                 Some(mlsx) if verb == "MLST" => self.mlst(&mlsx, arg),
@@ -58,7 +62,23 @@ impl Session {
             "REST" => self.restart(arg),
             "RETR" => self.retrieve(arg),
             "ABOR" => self.abort(),
-            verb if WRITERS.contains(&verb) => self.answer("550 Permission denied."),
+            verb if WRITERS.contains(&verb) || verb == "SITE" || verb.starts_with("SITE ") => self.write_or_refuse(arg),
+            _ => self.unknown(),
+        }
+    }
+
+    fn write_or_refuse(&mut self, arg: &[u8]) -> Step {
+        match self.hub.personality.writing.clone() {
+            Some(me) if self.verb.starts_with("SITE") => self.site(&me, arg),
+            Some(me) => self.write_command(&me, arg),
+            None if self.verb.starts_with("SITE") => self.unknown(),
+            None => self.answer("550 Permission denied."),
+        }
+    }
+
+    fn set_modified(&mut self, arg: &[u8]) -> Step {
+        match (self.hub.personality.writing.clone(), self.sets_time(arg)) {
+            (Some(me), Some(zone)) => self.set_time(arg, zone, &me),
             _ => self.unknown(),
         }
     }
@@ -67,18 +87,22 @@ impl Session {
     pub(super) fn path_of(&self, verb: &str, arg: &[u8]) -> Option<Vec<u8>> {
         let arg = match verb {
             "LIST" | "NLST" | "STAT" => without_options(arg),
+            "MDTM" if self.sets_time(arg).is_some() => split_word(arg)?.1,
             "CWD" | "XCWD" | "RETR" | "SIZE" | "MDTM" | "MLST" | "MLSD" => arg,
+            "STOR" | "APPE" | "DELE" | "MKD" | "XMKD" | "RMD" | "XRMD" | "RNFR" | "RNTO" => arg,
+            "MFMT" => split_word(arg)?.1,
+            "SITE CHMOD" | "SITE UTIME" | "SITE SYMLINK" => site_name(verb, arg)?,
             "CDUP" => b"..",
             _ => return None,
         };
         Some(tree::join(&self.cwd, arg))
     }
 
-    fn here(&self) -> Vec<u8> {
+    pub(super) fn here(&self) -> Vec<u8> {
         self.path.clone().unwrap_or_default()
     }
 
-    fn unknown(&mut self) -> Step {
+    pub(super) fn unknown(&mut self) -> Step {
         let text = words::unknown(self.hub.personality.dialect, &self.verb);
         self.answer(text)
     }
@@ -146,8 +170,9 @@ impl Session {
     }
 
     fn feat(&mut self) -> Step {
-        let Some(lines) = &self.hub.personality.feat else { return self.unknown() };
-        let body: String = lines.iter().map(|line| format!(" {line}\n")).collect();
+        let me = &self.hub.personality;
+        let Some(lines) = &me.feat else { return self.unknown() };
+        let body: String = lines.iter().filter(|line| me.has(line)).map(|line| format!(" {line}\n")).collect();
         self.answer(format!("211-Features:\n{body}211 End"))
     }
 
@@ -278,8 +303,7 @@ impl Session {
 
     fn list(&mut self, arg: &[u8]) -> Step {
         let me = &self.hub.personality;
-        let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
-        let now = me.now.unwrap_or_else(clock);
+        let now = self.now();
         let options = &arg[..arg.len() - without_options(arg).len()];
         let all = options.contains(&b'a');
         let path = self.here();
@@ -349,6 +373,16 @@ impl Session {
         let path = self.here();
         // The offset is gone after a RETR, done or failed.
         let offset = std::mem::take(&mut self.rest);
+        let unique = self.hub.tree.lock().regular(&path).map(|(node, _)| node.unique);
+        if let Ok(unique) = unique {
+            self.lock_file(unique, false)?;
+        }
+        let done = self.retrieve_from(path, offset, arg);
+        self.close_file();
+        done
+    }
+
+    fn retrieve_from(&mut self, path: Vec<u8>, offset: u64, arg: &[u8]) -> Step {
         let found = self.hub.tree.lock().regular(&path).and_then(|(node, content)| match node.mode & 0o400 {
             0 => Err(Why::Denied),
             _ => Ok((node.unique, content.clone())),
@@ -380,7 +414,7 @@ impl Session {
         self.answer("225 No transfer to ABOR.")
     }
 
-    fn lose_passive(&mut self) {
+    pub(super) fn lose_passive(&mut self) {
         if self.hub.personality.failure_drops_passive {
             self.drop_passive();
         }

@@ -10,12 +10,13 @@ use super::tree::{Content, Tree};
 use super::words;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// So much is asked of the tree and given to the socket at once.
-const CHUNK: usize = 64 << 10;
+pub(super) const CHUNK: usize = 64 << 10;
 
 /// Data in small portions.
 #[derive(Clone, Copy)]
@@ -82,6 +83,9 @@ impl Session {
         let Ok(addr) = listener.local_addr() else { return Err(Gone(End::Fin)) };
         // On Linux the receive timeout of a listener limits accept().
         let _ = SockRef::from(&listener).set_read_timeout(Some(self.hub.personality.accept_patience));
+        if let Some(size) = self.hub.personality.writing.as_ref().and_then(|it| it.receive_buffer) {
+            let _ = SockRef::from(&listener).set_recv_buffer_size(size);
+        }
         let listener = Arc::new(listener);
         self.hub.set_passive(self.id, Some(&listener));
         self.passive = Some(listener);
@@ -106,31 +110,7 @@ impl Session {
 
     /// Sends something over the data connection, with all the replies around it.
     pub(super) fn transfer(&mut self, source: Source, opening: &[u8], closing: &[u8]) -> Step {
-        let dialect = self.hub.personality.dialect;
-        let Some(way) = self.way() else { return self.answer(words::no_data(dialect)) };
-        if let Some(refusal) = self.refused_in_clear() {
-            return self.answer(refusal);
-        }
-        if self.hub.personality.opens_before_accept {
-            self.open_words(opening)?;
-        }
-        if let Verdict::Spoken = self.meet(Place::Accept)? {
-            return Ok(());
-        }
-        let stream = self.connect(&way);
-        self.drop_passive();
-        self.active = None;
-        drop(way);
-        let Some(stream) = stream else { return self.answer("425 Failed to establish connection.") };
-        self.open_data(stream);
-        if !self.hub.personality.opens_before_accept {
-            self.open_words(opening)?;
-        }
-        if let Some(refusal) = self.secure_data()? {
-            return self.refuse_data(refusal);
-        }
-        if let Verdict::Spoken = self.meet(Place::AfterOpening)? {
-            self.end_data(End::Fin);
+        if !self.establish(opening, false)? {
             return Ok(());
         }
         let closing = match self.send(source)? {
@@ -144,14 +124,80 @@ impl Session {
             }
             Sent::Refused => {
                 self.close_data(true);
-                words::early_end(dialect, self.sent).into_bytes()
+                words::early_end(self.hub.personality.dialect, self.sent).into_bytes()
             }
         };
+        self.conclude(&closing)
+    }
+
+    /// Opens the data connection, with the replies that belong to that; `false` when there is none and all is said.
+    pub(super) fn establish(&mut self, opening: &[u8], upload: bool) -> Result<bool, Gone> {
+        let dialect = self.hub.personality.dialect;
+        let Some(way) = self.way() else { return self.answer(words::no_data(dialect)).map(|()| false) };
+        if let Some(refusal) = self.refused_in_clear() {
+            return self.answer(refusal).map(|()| false);
+        }
+        if self.hub.personality.opens_before_accept {
+            self.open_words(opening)?;
+        }
+        if let Verdict::Spoken = self.meet(Place::Accept)? {
+            return Ok(false);
+        }
+        let stream = self.connect(&way);
+        self.drop_passive();
+        self.active = None;
+        drop(way);
+        let Some(stream) = stream else {
+            return self.answer("425 Failed to establish connection.").map(|()| false);
+        };
+        self.open_data(stream);
+        if !self.hub.personality.opens_before_accept {
+            let waits = upload && self.awaits_opening()?;
+            self.open_words(opening)?;
+            if waits && !self.hub.personality.latency.is_zero() {
+                self.hub.pause(self.id, self.hub.personality.latency)?;
+            }
+        }
+        if let Some(refusal) = self.secure_data()? {
+            return self.refuse_data(refusal).map(|()| false);
+        }
+        if let Verdict::Spoken = self.meet(Place::AfterOpening)? {
+            self.end_data(End::Fin);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The end of a transfer: its final reply.
+    pub(super) fn conclude(&mut self, closing: &[u8]) -> Step {
         self.note_impatience();
         match self.meet(Place::Final)? {
             Verdict::Spoken => Ok(()),
             Verdict::Go => self.answer(closing),
         }
+    }
+
+    /// EPSV, PASV, PORT or EPRT was said.
+    pub(super) fn has_way(&self) -> bool {
+        self.way().is_some()
+    }
+
+    /// Gives the client the time of a burst to send its data before the opening reply; who does not pays a flight. Asked
+    /// before the reply leaves, because afterwards the data could be a reaction to it.
+    fn awaits_opening(&self) -> Result<bool, Gone> {
+        let Some(data) = &self.data else { return Ok(false) };
+        let end = Instant::now() + self.hub.personality.quiet;
+        while !has_input(data) {
+            if Instant::now() >= end {
+                self.hub.update(|state| {
+                    state.flights.entry(self.id).or_default().uploads += 1;
+                    state.note(self.id, Event::AwaitedOpening);
+                });
+                return Ok(true);
+            }
+            self.hub.pause(self.id, Duration::from_millis(1))?;
+        }
+        Ok(false)
     }
 
     /// How the data connection comes about, where that is agreed.
@@ -214,6 +260,7 @@ impl Session {
         self.hub.note(self.id, Event::DataOpened(self.verb.clone()));
         self.data = Some(data);
         self.sent = 0;
+        self.swallows = false;
     }
 
     /// The orderly end: FIN, and where the server does that, waiting for the client's.
@@ -238,6 +285,7 @@ impl Session {
         self.data = None;
         self.data_tls = None;
         self.slow = None;
+        self.close_file();
         self.hub.note(self.id, Event::DataClosed { bytes: self.sent, early });
     }
 
@@ -345,6 +393,13 @@ fn with_carriage_returns(bytes: &[u8]) -> Vec<u8> {
         out.push(byte);
     }
     out
+}
+
+/// Bytes, or the end, can be read at once.
+fn has_input(data: &TcpStream) -> bool {
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    let peeked = SockRef::from(data).recv_with_flags(&mut [MaybeUninit::uninit()], flags);
+    !peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// Reads until the client closes.

@@ -35,10 +35,15 @@ pub enum Stage {
     AfterOpening,
     /// The opening reply sent, the handshake on the data connection due.
     DataHandshake,
-    /// After this many bytes of a transfer, counted from where it began; never reached by shorter ones.
+    /// After this many bytes of a transfer, counted from where it began; never reached by shorter ones. Of an upload:
+    /// these are stored, what follows is not read yet.
     Data(u64),
-    /// Data sent and closed, the final reply due.
+    /// Data sent and closed, the final reply due; an upload is stored.
     Final,
+    /// DELE, MKD, RMD, RNFR, RNTO, MFMT, the writing MDTM or a SITE command has been carried out, its answer is due.
+    Done(&'static str),
+    /// The answer to this verb has left (of a transfer, the final one).
+    Answered(&'static str),
 }
 
 /// How a connection ends.
@@ -108,6 +113,7 @@ pub(super) enum Action {
     Delay(Duration),
     Slow { chunk: usize, pause: Duration },
     Run(Change),
+    Swallow,
     Limit(usize, Refusal),
 }
 
@@ -117,6 +123,7 @@ pub struct Fault {
     action: Action,
     verb: Option<String>,
     path: Option<Vec<u8>>,
+    dir: Option<Vec<u8>>,
     conn: Option<u64>,
     skip: usize,
     left: Option<usize>,
@@ -171,10 +178,16 @@ impl Fault {
         Self::new(stage, Action::Delay(time))
     }
 
-    /// Sends data in chunks with a pause after each.
+    /// Sends or reads data in chunks with a pause after each.
     #[must_use]
     pub fn slow_data(chunk: usize, pause: Duration) -> Self {
         Self::new(Stage::AfterOpening, Action::Slow { chunk: chunk.max(1), pause })
+    }
+
+    /// Throws away what comes behind the first `bytes` of an upload, and says 226 nevertheless.
+    #[must_use]
+    pub fn swallow(bytes: u64) -> Self {
+        Self::new(Stage::Data(bytes), Action::Swallow)
     }
 
     /// Changes the tree at this point of the conversation.
@@ -224,6 +237,13 @@ impl Fault {
         self
     }
 
+    /// Only for commands that mean something below this directory (the root is `""`): names that the client invents.
+    #[must_use]
+    pub fn below(mut self, dir: impl AsRef<[u8]>) -> Self {
+        self.dir = Some(tree::join(b"", dir.as_ref()));
+        self
+    }
+
     /// Only on this control connection (numbers as in the log).
     #[must_use]
     pub fn connection(mut self, conn: u64) -> Self {
@@ -232,7 +252,7 @@ impl Fault {
     }
 
     fn new(stage: Stage, action: Action) -> Self {
-        Self { stage, action, verb: None, path: None, conn: None, skip: 0, left: None }
+        Self { stage, action, verb: None, path: None, dir: None, conn: None, skip: 0, left: None }
     }
 
     /// The action, if this fault applies here and now; counts the match.
@@ -272,7 +292,9 @@ impl Fault {
             (Stage::Login, Place::Reply) => point.verb == "PASS",
             (Stage::Feat, Place::Reply) => point.verb == "FEAT",
             (Stage::Epsv, Place::Reply) => matches!(point.verb, "EPSV" | "PASV"),
-            (Stage::Reply(verb), Place::Reply) => point.verb == verb,
+            (Stage::Reply(verb), Place::Reply)
+            | (Stage::Done(verb), Place::Done)
+            | (Stage::Answered(verb), Place::Answered) => point.verb == verb,
             (Stage::Data(wanted), Place::Data(here)) => wanted == here,
             _ => false,
         };
@@ -281,6 +303,7 @@ impl Fault {
             && !matches!(self.action, Action::Limit(..))
             && self.verb.as_ref().is_none_or(|verb| verb == point.verb)
             && self.path.as_ref().is_none_or(|path| point.path == Some(path))
+            && self.dir.as_ref().is_none_or(|dir| point.path.is_some_and(|path| tree::is_below(path, dir)))
             && self.conn.is_none_or(|conn| conn == point.conn)
     }
 }
@@ -303,6 +326,8 @@ pub(super) enum Place {
     AfterOpening,
     Data(u64),
     Final,
+    Done,
+    Answered,
 }
 
 /// A place with what is going on there.

@@ -40,6 +40,14 @@ pub(super) struct State {
     pub(super) flights: BTreeMap<u64, Flights>,
     pub(super) faults: Vec<Fault>,
     pub(super) max_seen: usize,
+    /// How often a verb was taken up for a path.
+    pub(super) seen: BTreeMap<(String, Vec<u8>), usize>,
+    /// Bytes of the newest upload to a path.
+    pub(super) received: BTreeMap<Vec<u8>, u64>,
+    /// Uploads that run, by connection and path, and their bytes.
+    pub(super) uploads: BTreeMap<(u64, Vec<u8>), u64>,
+    /// Who has which file (by `unique`): this many readers, or one writer alone.
+    locks: BTreeMap<u64, (usize, bool)>,
     /// A session panicked: a bug of the fake, which the test must hear of.
     pub(super) broken: bool,
     last_id: u64,
@@ -56,6 +64,8 @@ pub(super) struct Peer {
     inbox: Vec<u8>,
     arrived: Instant,
     eof: bool,
+    /// The server dies, for this connection.
+    killed: Option<End>,
     /// What an idle session is told to say and do, from outside.
     pub(super) order: Option<(Option<String>, End)>,
     pub(super) passive: Option<Arc<TcpListener>>,
@@ -226,7 +236,7 @@ impl Hub {
         loop {
             let stopping = state.stopping;
             let peer = state.peers.get_mut(&id).ok_or(Gone(End::Fin))?;
-            if stopping {
+            if stopping || peer.killed.is_some() {
                 return Err(Gone(End::Fin));
             }
             if let Some((words, end)) = peer.order.take() {
@@ -309,6 +319,63 @@ impl Hub {
         });
     }
 
+    /// Ends every connection as the death of the server does; returns their numbers.
+    pub(super) fn kill(&self, how: End) -> Vec<u64> {
+        self.update(|state| {
+            for peer in state.peers.values_mut() {
+                peer.killed = Some(how);
+                peer.eof = true;
+                peer.wake_accept();
+                // Errors mean that the other side was faster.
+                if let Some(data) = &peer.data {
+                    if how == End::Rst {
+                        let _ = SockRef::from(&**data).set_linger(Some(Duration::ZERO));
+                    }
+                    let _ = data.shutdown(Shutdown::Both);
+                }
+                let _ = peer.control.shutdown(if how == End::Rst { Shutdown::Read } else { Shutdown::Both });
+            }
+            state.peers.keys().copied().collect()
+        })
+    }
+
+    /// How a connection must end, where the server has died for it.
+    pub(super) fn killed(&self, id: u64) -> Option<End> {
+        self.lock().peers.get(&id).and_then(|peer| peer.killed)
+    }
+
+    /// Waits for a file: readers share it, a writer has it alone.
+    pub(super) fn lock_file(&self, id: u64, unique: u64, alone: bool) -> Result<(), Gone> {
+        let mut state = self.lock();
+        let mut noted = false;
+        loop {
+            if state.over(id) {
+                return Err(Gone(End::Fin));
+            }
+            let (readers, writer) = state.locks.entry(unique).or_default();
+            if !*writer && (!alone || *readers == 0) {
+                *writer = alone;
+                *readers += usize::from(!alone);
+                return Ok(());
+            }
+            if !noted {
+                noted = true;
+                state.note(id, Event::Locked);
+                self.changed.notify_all();
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(super) fn unlock_file(&self, unique: u64, alone: bool) {
+        self.update(|state| {
+            if let Some((readers, writer)) = state.locks.get_mut(&unique) {
+                *writer &= !alone;
+                *readers -= usize::from(!alone);
+            }
+        });
+    }
+
     /// Registers the listener of EPSV, or the data connection, so that `stop` reaches it.
     pub(super) fn set_passive(&self, id: u64, passive: Option<&Arc<TcpListener>>) {
         self.update(|state| {
@@ -373,6 +440,7 @@ impl Peer {
             inbox: Vec::new(),
             arrived: Instant::now(),
             eof: false,
+            killed: None,
             order: None,
             passive: None,
             data: None,

@@ -36,15 +36,21 @@ pub enum Event {
     Reply(String),
     /// The server waits for `release()` here.
     Stalled(String),
+    /// The server waits here for a transfer of the same file by somebody else.
+    Locked,
+    /// The client sent no data before it had the opening reply to its upload: a flight.
+    AwaitedOpening,
+    /// The data connection broke under an upload, and how.
+    Broken(String),
     /// The server cut something here.
     Cut(String),
     /// A data connection was accepted for this verb.
     DataOpened(String),
     /// The data connection is closed. Written down before the final reply.
     DataClosed {
-        /// Bytes given to the socket; the client may have read less.
+        /// Bytes given to the socket, of which the client may have read less; or read from it.
         bytes: u64,
-        /// The client closed it before all was sent.
+        /// The client closed it before all was sent, or the server before all was read.
         early: bool,
     },
     /// A TLS handshake is over.
@@ -128,7 +134,7 @@ impl Log {
             .collect()
     }
 
-    /// Bytes given to data sockets that are closed by now.
+    /// Bytes given to data sockets, or read from them, that are closed by now.
     #[must_use]
     pub fn data_bytes(&self) -> u64 {
         self.events().map(|event| if let Event::DataClosed { bytes, .. } = event { *bytes } else { 0 }).sum()
@@ -172,12 +178,15 @@ pub struct Flights {
     pub login: usize,
     /// All other bursts.
     pub work: usize,
+    /// Uploads whose data came only after the opening reply: the final reply costs a round trip more than the data of a
+    /// client that does not wait.
+    pub uploads: usize,
 }
 
 impl Flights {
-    /// Login and work together.
+    /// All together.
     #[must_use]
     pub fn all(self) -> usize {
-        self.login + self.work
+        self.login + self.work + self.uploads
     }
 }

@@ -4,12 +4,15 @@
 //! `FakeServer` (here) is the face that tests see; `tree` holds the files, `personality` the switches, `words` the
 //! reply texts, `listing` the lines of a directory, `fault` what goes wrong where, `log` what happened. `session` holds
 //! the conversation on a control connection, `commands` its verbs, `data` its data connections, `tls` and `secure` the
-//! encryption of both; `hub` is what the threads share. `raw_client` is the other side, for the tests of the server itself.
+//! encryption of both; `hub` is what the threads share. `writing` holds the switches of a
+//! server that can be written to, `writers` and `upload` its verbs, `write_words` their replies, `watch` what tests of that
+//! look at and wait for. `raw_client` is the other side, for the tests of the server itself.
 //!
 //! A *flight* is a burst of commands that the client sends after it has received all answers to the burst before: what
 //! costs it a round trip. The server collects a burst until the client is quiet for [`Personality::quiet`] and only
 //! then answers it, and it looks for further commands just before it sends the last answer; so the count does not
-//! depend on how fast the two sides are, as long as the client writes a burst without a pause of that length.
+//! depend on how fast the two sides are, as long as the client writes a burst without a pause of that length. An upload
+//! whose data (or the beginning of TLS, or the end of an empty one) is not there before the opening reply counts one more.
 
 mod commands;
 mod data;
@@ -23,7 +26,12 @@ mod secure;
 mod session;
 pub mod tls;
 pub mod tree;
+mod upload;
+pub mod watch;
 mod words;
+mod write_words;
+mod writers;
+pub mod writing;
 
 pub use fault::{Cut, End, Fault, Refusal, Stage};
 pub use log::Handshake;
@@ -31,6 +39,8 @@ pub use log::{Entry, Event, Flights, Log};
 pub use personality::{Active, Dialect, LinkStyle, ListMissing, ListStyle, Mlsx, Names, Personality};
 pub use tls::{DataTls, Reuse, Tls, When};
 pub use tree::{Content, DEFAULT_MTIME, SharedTree, Tree, fill_pattern};
+pub use watch::WATCHDOG;
+pub use writing::{Allo, Append, Disk, FullWords, Renames, Restart, SetMdtm, Symlink, Tells, Truncates, Writing};
 
 use hub::Hub;
 use socket2::SockRef;
@@ -104,7 +114,10 @@ impl FakeServer {
 
     /// Forgets the log.
     pub fn clear_log(&self) {
-        self.hub.update(|state| state.log.entries.clear());
+        self.hub.update(|state| {
+            state.log.entries.clear();
+            state.seen.clear();
+        });
     }
 
     /// Waits until the log satisfies a condition; `false` when it does not in time. The condition must not call the
@@ -134,10 +147,10 @@ impl FakeServer {
         state.flights.values().map(|flights| flights.all()).sum()
     }
 
-    /// The flights of clients that had logged in already.
+    /// The flights of clients that had logged in already, uploads included.
     #[must_use]
     pub fn work_flights(&self) -> usize {
-        self.hub.lock().flights.values().map(|flights| flights.work).sum()
+        self.hub.lock().flights.values().map(|flights| flights.work + flights.uploads).sum()
     }
 
     /// The flights of one control connection.

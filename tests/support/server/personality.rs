@@ -5,6 +5,7 @@
 //! `Personality { epsv: false, ..Personality::pure() }`.
 
 use super::tls::Tls;
+use super::writing::Writing;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Personality {
     pub active: Active,
     /// Encryption; `None`: AUTH, PBSZ and PROT are unknown.
     pub tls: Option<Tls>,
+    /// How it takes what is written; `None`: it refuses all that.
+    pub writing: Option<Writing>,
     /// How names are written on the wire.
     pub names: Names,
     /// In TYPE A, the default, LF becomes CRLF and SIZE is refused.
@@ -190,7 +193,10 @@ impl Personality {
             dialect: Dialect::Proftpd,
             greeting: "220 Server ready.".to_owned(),
             syst: "215 UNIX Type: L8".to_owned(),
-            feat: Some(features(&["EPRT", "EPSV", "MDTM", "PASV", "REST STREAM", "SIZE", "TVFS", "UTF8"], Some(&mlsx))),
+            feat: Some(features(
+                &["EPRT", "EPSV", "MDTM", "MFMT", "PASV", "REST STREAM", "SIZE", "TVFS", "UTF8"],
+                Some(&mlsx),
+            )),
             mlsx: Some(mlsx),
             list: ListStyle::Unix,
             size: true,
@@ -200,6 +206,7 @@ impl Personality {
             pasv_address: None,
             active: Active::Works,
             tls: None,
+            writing: Some(Writing::of(Dialect::Proftpd)),
             names: Names::Bytes,
             ascii: true,
             hides_dotfiles: true,
@@ -243,7 +250,22 @@ impl Personality {
         ];
         let base = Self::mlsd();
         let mlsx = base.mlsx.map(|mlsx| Mlsx { facts, ..mlsx });
-        let verbs = ["CLNT", "CSID", "EPRT", "EPSV", "HOST", "MDTM", "PASV", "REST STREAM", "SIZE", "TVFS", "UTF8"];
+        let verbs = [
+            "CLNT",
+            "CSID",
+            "EPRT",
+            "EPSV",
+            "HOST",
+            "MDTM",
+            "MFMT",
+            "PASV",
+            "REST STREAM",
+            "SITE SYMLINK",
+            "SITE UTIME",
+            "SIZE",
+            "TVFS",
+            "UTF8",
+        ];
         Self {
             greeting: "220 ProFTPD Server (fake) [::ffff:127.0.0.1]".to_owned(),
             feat: Some(features(&verbs, mlsx.as_ref())),
@@ -267,6 +289,7 @@ impl Personality {
         let verbs = ["EPRT", "EPSV", "MDTM", "MFMT", "REST STREAM", "SIZE", "TVFS", "UTF8"];
         Self {
             dialect: Dialect::Pyftpdlib,
+            writing: Some(Writing::of(Dialect::Pyftpdlib)),
             greeting: "220 pyftpdlib 2.2.0 ready.".to_owned(),
             feat: Some(features(&verbs, Some(&mlsx))),
             mlsx: Some(mlsx),
@@ -282,6 +305,7 @@ impl Personality {
     pub fn unix_list() -> Self {
         Self {
             dialect: Dialect::Vsftpd,
+            writing: Some(Writing::of(Dialect::Vsftpd)),
             greeting: "220 (vsFTPd 3.0.3)".to_owned(),
             feat: Some(features(&["EPRT", "EPSV", "MDTM", "PASV", "REST STREAM", "SIZE", "TVFS"], None)),
             mlsx: None,
@@ -309,6 +333,7 @@ impl Personality {
         ];
         Self {
             dialect: Dialect::Iis,
+            writing: Some(Writing::of(Dialect::Iis)),
             greeting: "220 Microsoft FTP Service".to_owned(),
             syst: "215 Windows_NT".to_owned(),
             feat: Some(features(&verbs, None)),
@@ -350,6 +375,7 @@ impl Personality {
         ];
         Self {
             dialect: Dialect::Pureftpd,
+            writing: Some(Writing::of(Dialect::Pureftpd)),
             greeting: [
                 "220---------- Welcome to Pure-FTPd [privsep] [TLS] ----------",
                 "220-You are user number 1 of 50 allowed.",
@@ -380,6 +406,7 @@ impl Personality {
     pub fn no_feat() -> Self {
         Self {
             dialect: Dialect::Ancient,
+            writing: Some(Writing::of(Dialect::Ancient)),
             greeting: "220 host FTP server (Version 5.60) ready.".to_owned(),
             feat: None,
             mlsx: None,

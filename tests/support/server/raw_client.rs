@@ -7,7 +7,7 @@ use rustls::client::{ClientConfig, ClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::{RootCertStore, StreamOwned};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +48,15 @@ impl Wire {
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = ClientConnection::new(Arc::clone(config), name).expect("the configuration is complete");
         Self::Tls(Box::new(StreamOwned::new(tls, socket)))
+    }
+
+    /// Says that no more comes.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if let Self::Tls(tls) = self {
+            tls.conn.send_close_notify();
+        }
+        self.flush()?;
+        self.socket().shutdown(Shutdown::Write)
     }
 
     /// Completes the handshake.
@@ -230,6 +239,39 @@ impl Client {
         let end = data.shake().and_then(|()| data.read_to_end(&mut bytes));
         drop(data);
         (end.map(|_| bytes), opening, self.reply())
+    }
+
+    /// Sends an upload and reads all its replies: the last one.
+    pub fn put(&mut self, server: &FakeServer, commands: &str, bytes: &[u8]) -> String {
+        let mut data = Wire::Clear(self.passive(server));
+        self.send(&format!("{commands}\r\n"));
+        if let Some(config) = &self.data {
+            data = data.secure(config);
+        }
+        let mut reply = self.reply();
+        if reply.starts_with("350") {
+            reply = self.reply();
+        }
+        if !reply.starts_with('1') {
+            return reply;
+        }
+        // Errors show in the reply.
+        let _ = data.shake().and_then(|()| data.write_all(bytes)).and_then(|()| data.finish());
+        if let Wire::Tls(_) = data {
+            // Tickets that nobody reads would make the close a reset, which overtakes the data.
+            let _ = data.read_to_end(&mut Vec::new());
+        }
+        drop(data);
+        self.reply()
+    }
+
+    /// Begins an upload and sends this much of it; the data connection stays open.
+    pub fn begin_put(&mut self, server: &FakeServer, command: &str, bytes: &[u8]) -> TcpStream {
+        let mut data = self.passive(server);
+        let opening = self.ask(command);
+        assert!(opening.starts_with('1'), "{opening}");
+        data.write_all(bytes).unwrap();
+        data
     }
 
     /// The lines of a listing that ends with 226.

@@ -59,6 +59,12 @@ pub(super) struct Session {
     /// Bytes given to the present data connection.
     pub(super) sent: u64,
     pub(super) slow: Option<Slow>,
+    /// What comes of an upload is thrown away.
+    pub(super) swallows: bool,
+    /// The file that this session has locked, and whether alone.
+    pub(super) held: Option<(u64, bool)>,
+    /// What RNFR named.
+    pub(super) renaming: Option<Vec<u8>>,
     /// The command in hand.
     pub(super) verb: String,
     pub(super) path: Option<Vec<u8>>,
@@ -95,7 +101,9 @@ fn run(hub: &Arc<Hub>, id: u64, control: Arc<TcpStream>) {
             End::Fin
         }
     };
-    session.end_data(End::Fin);
+    let end = hub.killed(id).unwrap_or(end);
+    session.end_data(end);
+    session.close_file();
     drop(session);
     if end == End::Rst {
         // Only the close of the last descriptor resets, so the reader must let go first; this wakes it and sends
@@ -152,6 +160,9 @@ impl Session {
             data_tls: None,
             sent: 0,
             slow: None,
+            swallows: false,
+            held: None,
+            renaming: None,
             verb: String::new(),
             path: None,
             behind: 0,
@@ -228,15 +239,22 @@ impl Session {
     }
 
     fn command(&mut self, line: &[u8]) -> Step {
+        if let Some(end) = self.hub.killed(self.id) {
+            return Err(Gone(end));
+        }
         let line = &*self.off_wire(line);
         let (verb, arg) = split_command(line);
         self.hub.note(self.id, Event::Command(String::from_utf8_lossy(line).into_owned()));
         self.path = self.path_of(&verb, arg);
         self.verb = verb;
-        match self.meet(Place::Reply)? {
-            Verdict::Spoken => Ok(()),
-            Verdict::Go => self.perform(arg),
+        if let Some(path) = self.path.clone() {
+            self.hub.update(|state| *state.seen.entry((self.verb.clone(), path)).or_default() += 1);
         }
+        match self.meet(Place::Reply)? {
+            Verdict::Spoken => {}
+            Verdict::Go => self.perform(arg)?,
+        }
+        self.meet(Place::Answered).map(drop)
     }
 
     /// Carries out the faults that wait at this place.
@@ -261,6 +279,7 @@ impl Session {
                     verdict = Verdict::Spoken;
                     self.cut(&cut, place)?;
                 }
+                Action::Swallow => self.swallows = true,
                 Action::Line(_) | Action::Limit(..) => {}
             }
         }
@@ -333,9 +352,13 @@ impl Session {
     }
 }
 
-/// The verb in upper case and the argument behind the first space.
+/// The verb in upper case and the argument behind the first space; SITE and its own verb are one.
 pub(super) fn split_command(line: &[u8]) -> (String, &[u8]) {
-    let end = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+    let word = |from: usize| line[from..].iter().position(|&byte| byte == b' ').map_or(line.len(), |len| from + len);
+    let mut end = word(0);
+    if line[..end].eq_ignore_ascii_case(b"SITE") && end < line.len() {
+        end = word(end + 1);
+    }
     let verb = String::from_utf8_lossy(&line[..end]).to_ascii_uppercase();
     (verb, line.get(end + 1..).unwrap_or_default())
 }

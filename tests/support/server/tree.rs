@@ -3,6 +3,8 @@
 //! Paths are bytes, as on the wire: `d/a.txt` and `/d/a.txt` are the same file, the root is the empty path. Permissions
 //! are those of one user who owns everything, so that only the first digit of a mode counts.
 
+mod change;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -47,7 +49,7 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub enum Content {
     /// Bytes in memory.
-    Bytes(Arc<[u8]>),
+    Bytes(Arc<Vec<u8>>),
     /// `len` bytes of [`fill_pattern`] with this seed.
     Pattern {
         /// Length of the file.
@@ -70,6 +72,14 @@ pub enum Why {
     Denied,
     /// ELOOP.
     Loop,
+    /// EEXIST.
+    Exists,
+    /// ENOTEMPTY.
+    NotEmpty,
+    /// EINVAL.
+    Invalid,
+    /// ENAMETOOLONG.
+    TooLong,
 }
 
 /// A tree that the test and the server share.
@@ -167,7 +177,7 @@ impl Tree {
 
     /// Writes a file, new or not.
     pub fn write(&mut self, path: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>, mtime: i64) {
-        self.put(path.as_ref(), Kind::File(Content::Bytes(bytes.as_ref().into())), mtime, 0o644);
+        self.put(path.as_ref(), Kind::File(Content::Bytes(Arc::new(bytes.as_ref().to_vec()))), mtime, 0o644);
     }
 
     /// Writes a pattern file, new or not.
@@ -320,6 +330,12 @@ impl Node {
     pub fn is_dir(&self) -> bool {
         matches!(self.kind, Kind::Dir(_))
     }
+
+    /// Whether it is a symbolic link.
+    #[must_use]
+    pub fn is_link(&self) -> bool {
+        matches!(self.kind, Kind::Link(_))
+    }
 }
 
 impl Content {
@@ -386,6 +402,11 @@ pub(super) fn join(cwd: &[u8], arg: &[u8]) -> Vec<u8> {
         }
     }
     way.join(&b'/')
+}
+
+/// Whether a path that `join` gave lies in a directory or deeper; the root is empty.
+pub(super) fn is_below(path: &[u8], dir: &[u8]) -> bool {
+    path.strip_prefix(dir).is_some_and(|rest| !rest.is_empty() && (dir.is_empty() || rest.starts_with(b"/")))
 }
 
 /// The names in a path; `..` stays, because behind a link it means another directory.

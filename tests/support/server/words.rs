@@ -44,7 +44,7 @@ pub(super) fn refusal(dialect: Dialect, verb: &str, arg: &str, why: Why) -> Stri
         Dialect::Iis => match why {
             Why::Missing | Why::Loop => "550 The system cannot find the file specified. ".to_owned(),
             Why::NotDir => "550 The directory name is invalid. ".to_owned(),
-            Why::IsDir | Why::Denied => "550 Access is denied. ".to_owned(),
+            _ => "550 Access is denied. ".to_owned(),
         },
         Dialect::Ancient => match why {
             Why::IsDir => format!("550 {arg}: not a plain file."),
@@ -61,6 +61,10 @@ pub(super) fn cause(why: Why) -> &'static str {
         Why::IsDir => "Is a directory",
         Why::Denied => "Permission denied",
         Why::Loop => "Too many levels of symbolic links",
+        Why::Exists => "File exists",
+        Why::NotEmpty => "Directory not empty",
+        Why::Invalid => "Invalid argument",
+        Why::TooLong => "File name too long",
     }
 }
 

@@ -1,0 +1,149 @@
+//! After the final reply of an upload: one flight that sets what is to be set, compares the size, and asks for the data
+//! channel of the next transfer.
+
+use log::debug;
+
+use super::client::Client;
+use super::command::Command;
+use super::control::Control;
+use super::dialect::Skill;
+use super::listing::mlsd::parse_mlst;
+use super::listing::time::parse_size;
+use super::pool::{Claim, Lease};
+use super::reply::{Class, Reply};
+use super::settings::Setting;
+use super::transfer::{known, read_version, version_commands};
+use super::upload::WRONG_SIZE;
+use super::way::Way;
+use crate::base::Deadline;
+use crate::remote::{Error, ErrorKind, Meta, Remote, RemotePath, Result, Retry, Settings, Stored, Version};
+
+/// What the server has said of a file that was stored.
+struct Checked<'a> {
+    setting: Setting<'a>,
+    version: Option<Version>,
+    mode: Option<u16>,
+}
+
+impl Client {
+    /// Sets `settings` of the file at `path`, which has been stored on `lease`, and compares its size with `size`.
+    pub(super) fn settle(
+        &self,
+        mut lease: Lease,
+        path: &RemotePath,
+        way: &Way,
+        settings: &Settings,
+        size: u64,
+        deadline: Deadline,
+    ) -> Result<Stored> {
+        let checked = match self.check(lease.control_mut(), way, settings, true, deadline) {
+            Ok(checked) => {
+                lease.put_back();
+                checked
+            }
+            Err(e) if e.retry == Retry::Never || deadline.passed() => return Err(e),
+            // The file is there; all of this can be asked and set again.
+            Err(e) => {
+                debug!("{e}: comparing on another connection");
+                drop(lease);
+                self.with_lease(&Claim::Metadata, deadline, |lease| {
+                    let control = lease.control_mut();
+                    if let Some(reply) = way.walk(control, deadline)? {
+                        return Err(super::classify::refusal("CWD", &reply, ErrorKind::Unreachable));
+                    }
+                    self.check(control, way, settings, false, deadline)
+                })?
+            }
+        };
+        let Checked { setting, mut version, mode } = checked;
+        let outcome = setting.outcome(self, path, deadline);
+        let found = match &version {
+            Some(version) => Some(version.size),
+            None => self.listed_size(path, deadline)?,
+        };
+        if let Some(found) = found.filter(|found| *found != size) {
+            let text = std::io::Error::other(format!("{size} bytes were sent, and the server has {found}"));
+            return Err(Error::new(ErrorKind::Unreachable, WRONG_SIZE).because(text).with_retry(Retry::Safe));
+        }
+        if version.is_none() && found.is_some() {
+            version = Some(Version { size, mtime: None, unique: None });
+        }
+        Ok(Stored { version, mode, outcome })
+    }
+
+    fn check<'a>(
+        &self,
+        control: &mut Control,
+        way: &'a Way,
+        settings: &Settings,
+        ahead: bool,
+        deadline: Deadline,
+    ) -> Result<Checked<'a>> {
+        let arg = way.arg();
+        let mut setting = self.prepare(control, arg, settings, true, deadline)?;
+        let mut asks = version_commands(control, arg, deadline)?;
+        // ProFTPD's MLST gives the size of a link, where STOR has followed it.
+        let sized = Command::Size(arg.clone());
+        if !asks.contains(&sized) && known(control, Skill::Size, &sized, deadline)? {
+            asks.push(sized);
+        }
+        let ahead = ahead && self.opener().opens_ahead(control);
+        let mut commands = setting.commands().to_vec();
+        commands.extend(asks.iter().cloned());
+        if ahead {
+            commands.push(Command::Epsv);
+        }
+        let replies = control.pipeline(&commands, deadline)?;
+        let (set, rest) = replies.split_at(setting.commands().len());
+        setting.hear(self, set);
+        if ahead && let Some(reply) = rest.last() {
+            self.opener().open_ahead(control, reply);
+        }
+        let (version, mode) = self.read_check(&asks, rest);
+        Ok(Checked { setting, version, mode })
+    }
+
+    /// The version that `replies` to `asks` tell, and the mode.
+    fn read_check(&self, asks: &[Command<'_>], replies: &[Reply]) -> (Option<Version>, Option<u16>) {
+        let (mut facts, mut size): (Option<Meta>, Option<u64>) = (None, None);
+        for (command, reply) in asks.iter().zip(replies) {
+            match command {
+                Command::Mlst(_) => facts = parse_mlst(reply),
+                Command::Size(_) => size = parse_size(reply),
+                _ => {}
+            }
+            if matches!(command, Command::Mlst(_)) && reply.class() != Class::Completion {
+                self.dialect.hear("MLST", reply);
+            }
+        }
+        let mode = facts.as_ref().and_then(|meta| meta.mode);
+        let version = match (facts, size) {
+            (Some(Meta { size: told, mtime, unique, .. }), size) => {
+                size.or(told).map(|size| Version { size, mtime, unique })
+            }
+            (None, _) if asks.iter().any(|ask| matches!(ask, Command::Mlst(_))) => {
+                size.map(|size| Version { size, mtime: None, unique: None })
+            }
+            (None, _) => read_version(&self.dialect, asks, replies),
+        };
+        (version, mode)
+    }
+
+    /// The size in the parent's listing, for servers that say it nowhere else; None where it cannot be listed.
+    fn listed_size(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<u64>> {
+        let Some((parent, name)) = path.split() else { return Ok(None) };
+        let mut size = None;
+        let listed = self.list(&parent, deadline, &mut |entry| {
+            if entry.name == name {
+                size = entry.meta.size;
+                return std::ops::ControlFlow::Break(());
+            }
+            std::ops::ControlFlow::Continue(())
+        });
+        match listed {
+            Ok(_) => Ok(size),
+            Err(e) if matches!(e.kind, ErrorKind::Unreachable | ErrorKind::TimedOut) => Err(e),
+            Err(_) => Ok(None),
+        }
+    }
+}
