@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use ftpfs::base::{Clock, Deadline, SystemClock};
 use ftpfs::config::{Files, Perms, Write};
 use ftpfs::remote::{ErrorKind, Kind, RemotePath};
-use ftpfs::vfs::{Attr, Entered, Fault as Told, Fh, Ino, Result, Wanted, When};
+use ftpfs::vfs::{Attr, Entered, Fault as Told, Fh, How, Ino, Result, Wanted, When};
 use support::client::AMPLE;
 use support::files::{Fs, answer, fault, files};
 use support::memory_remote::{Can, MemoryRemote, START};
@@ -79,6 +79,24 @@ impl Names {
 
     fn open(&self, path: &str) -> Fh {
         self.fs.open(path).expect("it opens")
+    }
+
+    /// Makes a file, or opens one for writing.
+    fn create(&self, path: &str) -> Fh {
+        let (dir, name) = self.parent(path);
+        let how = How { write: true, ..How::READ };
+        let made = answer(|tell| self.fs.vfs.create(dir, &name, 0o644, how, false, tell));
+        made.expect("it is made").opened.fh
+    }
+
+    fn write(&self, fh: Fh, at: u64, data: &[u8]) {
+        let done = answer(|tell| self.fs.vfs.write(fh, at, data, false, Box::new(tell)));
+        assert_eq!(done.expect("it is taken") as usize, data.len());
+    }
+
+    fn close(&self, fh: Fh) {
+        answer(|tell| self.fs.vfs.flush(fh, tell)).expect("it is stored");
+        self.fs.vfs.release(fh);
     }
 
     fn attr(&self, ino: Ino) -> Result<Attr> {
@@ -640,4 +658,119 @@ fn our_own_names_are_nobodys_business() {
     server.wait_for("DELE", 1);
     fs.end();
     assert_eq!(server.paths(), ["b"]);
+}
+
+#[test]
+fn what_is_removed_while_it_is_written_never_comes_to_the_server() {
+    let server = MemoryRemote::default().dir("d");
+    let fs = Names::new(&server);
+    let fh = fs.create("d/a");
+    fs.write(fh, 0, b"hello");
+    let ino = fs.fs.ino("d/a");
+    fs.unlink("d/a").expect("it is removed");
+    fs.write(fh, 5, b" world");
+    assert_eq!(fs.fs.read(fh, 0, 100).expect("readable"), b"hello world");
+    let attr = fs.attr(ino).expect("known");
+    assert_eq!((attr.nlink, attr.size), (0, 11));
+    fs.close(fh);
+    fs.rmdir("d").expect("nothing is in it");
+    fs.end();
+    assert!(server.paths().is_empty(), "{:?}", server.paths());
+}
+
+#[test]
+fn what_only_the_server_has_of_a_removed_file_stays_there_for_its_writer() {
+    let server = MemoryRemote::default().file("a", b"old content");
+    let fs = Names::new(&server);
+    let fh = fs.create("a");
+    fs.write(fh, 0, b"OLD");
+    fs.unlink("a").expect("it is removed");
+    assert!(fs.names("").is_empty());
+    assert_eq!(fs.fs.read(fh, 0, 100).expect("readable"), b"OLD content");
+    fs.close(fh);
+    fs.end();
+    assert!(server.paths().is_empty(), "{:?}", server.paths());
+}
+
+#[test]
+fn a_file_that_is_renamed_while_it_is_written_is_stored_first() {
+    let server = MemoryRemote::default().file("final", b"old");
+    let fs = Names::new(&server);
+    let fh = fs.create("tmp");
+    fs.write(fh, 0, b"new content");
+    server.clear_log();
+    fs.rename("tmp", "final", 0).expect("it is renamed");
+    assert_eq!(server.content("final").expect("it is there"), b"new content");
+    let log = server.log();
+    let place = |verb: &str| log.iter().position(|call| call.starts_with(verb)).expect("it was called");
+    assert!(place("226 ") < place("RNTO "), "{log:?}");
+    fs.write(fh, 0, b"NEW");
+    fs.close(fh);
+    assert_eq!(server.content("final").expect("it is there"), b"NEW content");
+    assert_eq!((server.paths(), fs.names("")), (vec!["final".into()], vec!["final".to_owned()]));
+}
+
+#[test]
+fn files_that_are_written_below_a_renamed_directory_land_in_it() {
+    let server = MemoryRemote::default().dir("d");
+    let fs = Names::new(&server);
+    let fh = fs.create("d/a");
+    fs.write(fh, 0, b"hello");
+    fs.rename("d", "e", 0).expect("it is renamed");
+    fs.write(fh, 5, b" world");
+    fs.close(fh);
+    assert_eq!(server.content("e/a").expect("it is there"), b"hello world");
+    assert_eq!(server.paths(), ["e/", "e/a"]);
+}
+
+#[test]
+fn what_is_replaced_while_it_is_written_does_not_come_back() {
+    let server = MemoryRemote::default().file("new", b"new content");
+    let fs = Names::new(&server);
+    let fh = fs.create("a");
+    fs.write(fh, 0, b"lost");
+    fs.rename("new", "a", 0).expect("it is renamed");
+    fs.write(fh, 0, b"LOST");
+    fs.close(fh);
+    fs.end();
+    assert_eq!(
+        (server.paths(), server.content("a").expect("it is there")),
+        (vec!["a".into()], b"new content".to_vec())
+    );
+}
+
+#[test]
+fn the_time_of_a_file_that_is_written_is_set_with_its_content() {
+    let server = MemoryRemote::default();
+    let fs = Names::new(&server);
+    let fh = fs.create("a");
+    fs.write(fh, 0, b"hello");
+    assert_eq!(mtime(&fs.set("a", at(1_000_000_000)).expect("it is accepted")), 1_000_000_000);
+    fs.close(fh);
+    assert_eq!(server.facts("a").map(|f| f.0), Some(1_000_000_000));
+    assert_eq!(server.count("MFMT"), 0, "{:?}", server.log());
+    assert_eq!(mtime(&fs.fs.look("a").expect("known").expect("it is there")), 1_000_000_000);
+}
+
+#[test]
+fn a_later_write_makes_an_older_wish_for_the_time_void() {
+    let server = MemoryRemote::default().file("a", b"old");
+    let fs = Names::new(&server);
+    fs.set("a", at(1_000_000_000)).expect("it is accepted");
+    let fh = fs.create("a");
+    fs.write(fh, 0, b"new");
+    fs.close(fh);
+    fs.end();
+    assert_ne!(server.facts("a").map(|f| f.0), Some(1_000_000_000), "{:?}", server.log());
+}
+
+#[test]
+fn a_size_can_be_set_with_the_rest() {
+    let server = MemoryRemote::default().file("a", b"hello world");
+    let fs = Names::new(&server);
+    let attr = fs.set("a", Wanted { size: Some((5, None)), ..at(1_000_000_000) }).expect("it is cut");
+    assert_eq!((attr.size, mtime(&attr)), (5, 1_000_000_000));
+    assert_eq!(server.content("a").expect("it is there"), b"hello");
+    fs.end();
+    assert_eq!(server.facts("a").map(|f| f.0), Some(1_000_000_000));
 }
