@@ -6,12 +6,12 @@ mod support;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
-use ftpfs::base::{Clock, SystemClock};
+use ftpfs::base::{Clock, Deadline, SystemClock};
 use ftpfs::config::{Files, Perms, Write};
 use ftpfs::remote::{ErrorKind, Kind, RemotePath};
-use ftpfs::vfs::{Attr, Entered, Fault as Told, Fh, Ino, Result, Wanted, When};
+use ftpfs::vfs::{Attr, Entered, Fault as Told, Fh, How, Ino, Result, Wanted, When};
 use support::client::AMPLE;
-use support::files::{Fs, answer, fault, files, write};
+use support::files::{Fs, answer, fault, files};
 use support::memory_remote::{Can, MemoryRemote, START};
 
 const NO_REPLACE: u32 = 1;
@@ -23,12 +23,12 @@ struct Names {
 
 impl Names {
     fn new(server: &MemoryRemote) -> Self {
-        Self::with(server, &files(), &write())
+        Self::with(server, &files(), plain)
     }
 
-    fn with(server: &MemoryRemote, files: &Files, write: &Write) -> Self {
+    fn with(server: &MemoryRemote, files: &Files, adjust: impl FnOnce(&mut Write)) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let fs = Fs::over(Arc::new(server.clone()), RemotePath::root(), files, write, AMPLE, clock);
+        let fs = Fs::over(Arc::new(server.clone()), RemotePath::root(), files, adjust, AMPLE, clock);
         Self { fs }
     }
 
@@ -81,6 +81,24 @@ impl Names {
         self.fs.open(path).expect("it opens")
     }
 
+    /// Makes a file, or opens one for writing.
+    fn create(&self, path: &str) -> Fh {
+        let (dir, name) = self.parent(path);
+        let how = How { write: true, ..How::READ };
+        let made = answer(|tell| self.fs.vfs.create(dir, &name, 0o644, how, false, tell));
+        made.expect("it is made").opened.fh
+    }
+
+    fn write(&self, fh: Fh, at: u64, data: &[u8]) {
+        let done = answer(|tell| self.fs.vfs.write(fh, at, data, false, Box::new(tell)));
+        assert_eq!(done.expect("it is taken") as usize, data.len());
+    }
+
+    fn close(&self, fh: Fh) {
+        answer(|tell| self.fs.vfs.flush(fh, tell)).expect("it is stored");
+        self.fs.vfs.release(fh);
+    }
+
     fn attr(&self, ino: Ino) -> Result<Attr> {
         answer(|tell| self.fs.vfs.getattr(ino, tell)).map(|(attr, _)| attr)
     }
@@ -90,6 +108,13 @@ impl Names {
         let mut names = self.fs.names(dir).expect("a listing");
         names.sort();
         names
+    }
+
+    /// The end of the mount.
+    fn end(&self) {
+        let left = self.fs.vfs.finish(Deadline::after(AMPLE));
+        assert!(left.is_empty(), "{left:?}");
+        self.fs.vfs.shut_down();
     }
 
     fn exists(&self, path: &str) -> bool {
@@ -117,12 +142,14 @@ fn mtime(attr: &Attr) -> u64 {
     attr.mtime.duration_since(SystemTime::UNIX_EPOCH).expect("after the epoch").as_secs()
 }
 
-fn strict() -> Write {
-    Write { perms: Perms::Strict, ..write() }
+fn plain(_: &mut Write) {}
+
+fn strict(write: &mut Write) {
+    write.perms = Perms::Strict;
 }
 
-fn stand_ins() -> Write {
-    Write { mfsymlinks: true, ..write() }
+fn stand_ins(write: &mut Write) {
+    write.mfsymlinks = true;
 }
 
 fn denied<T: std::fmt::Debug>(result: Result<T>, kind: ErrorKind) {
@@ -199,7 +226,7 @@ fn what_is_removed_is_gone_at_once_and_for_one_call() {
 fn a_listing_on_its_way_does_not_bring_back_what_was_removed() {
     let server = MemoryRemote::default().dir("d").file("d/a", b"1").file("d/b", b"2");
     let brief = Files { dir_ttl: Duration::ZERO, ..files() };
-    let fs = Names::with(&server, &brief, &write());
+    let fs = Names::with(&server, &brief, plain);
     let dir = fs.fs.ino("d");
     fs.fs.ino("d/a");
     server.hold("MLSD");
@@ -296,7 +323,7 @@ fn a_directory_in_which_only_hidden_files_are_left_can_be_removed() {
     assert_eq!(fs.fs.read(fh, 0, 100).expect("it is still there"), b"content");
     fs.fs.vfs.release(fh);
     // Also right before the end of the mount.
-    fs.fs.vfs.shut_down();
+    fs.end();
     assert!(server.paths().is_empty(), "{:?}", server.paths());
 }
 
@@ -307,7 +334,7 @@ fn what_is_hidden_goes_when_the_mount_ends() {
     fs.open("a");
     fs.unlink("a").expect("it is removed");
     assert_eq!(server.paths().len(), 1);
-    fs.fs.vfs.shut_down();
+    fs.end();
     assert!(server.paths().is_empty());
 }
 
@@ -353,7 +380,7 @@ fn what_is_replaced_while_it_is_read_stays_readable() {
     assert_eq!(fs.names(""), ["b"]);
     fs.fs.vfs.release(fh);
     server.wait_for("DELE", 1);
-    fs.fs.vfs.shut_down();
+    fs.end();
     assert_eq!(server.paths(), ["b"]);
 }
 
@@ -375,7 +402,7 @@ fn a_rename_that_fails_leaves_everything_as_it_was() {
 fn no_replace_asks_who_is_there_now() {
     let server = MemoryRemote::default().file("a", b"1").file("b", b"2");
     let hasty = Files { negative_ttl: Duration::ZERO, ..files() };
-    let fs = Names::with(&server, &hasty, &write());
+    let fs = Names::with(&server, &hasty, plain);
     denied(fs.rename("a", "b", NO_REPLACE), ErrorKind::Exists);
     assert!(!fs.exists("c"));
     server.store("c", b"somebody else's");
@@ -413,7 +440,7 @@ fn settings_show_at_once_and_travel_with_a_rename() {
     assert_eq!(fs.attr(ino).expect("known"), attr);
     assert_eq!(fs.fs.look("final").expect("known"), Some(attr));
     assert_eq!(server.facts("final"), Some((1_000_000_000, 0o640)));
-    fs.fs.vfs.shut_down();
+    fs.end();
     assert_eq!(server.count("MFMT"), 0, "nothing is sent twice");
 }
 
@@ -431,7 +458,7 @@ fn settings_are_sent_by_themselves_before_long() {
 fn a_listing_that_comes_meanwhile_does_not_show_the_old_time() {
     let server = MemoryRemote::default().file("a", b"1");
     let forgetful = Files { attr_ttl: Duration::ZERO, dir_ttl: Duration::ZERO, ..files() };
-    let fs = Names::with(&server, &forgetful, &write());
+    let fs = Names::with(&server, &forgetful, plain);
     server.hold("MFMT");
     fs.set("a", at(1_000_000_000)).expect("it is accepted");
     for _ in 0..2 {
@@ -448,7 +475,7 @@ fn what_was_set_on_a_file_is_void_when_it_is_removed() {
     let fs = Names::new(&server);
     fs.set("a", mode(0o600)).expect("it is accepted");
     fs.unlink("a").expect("it is removed");
-    fs.fs.vfs.shut_down();
+    fs.end();
     assert_eq!(server.count("MFMT"), 0);
 }
 
@@ -458,7 +485,7 @@ fn the_end_of_the_mount_sends_what_is_still_to_be_set() {
     let fs = Names::new(&server);
     fs.set("d/a", at(1_000_000_000)).expect("it is accepted");
     fs.set("d", at(1_000_000_001)).expect("it is accepted");
-    fs.fs.vfs.shut_down();
+    fs.end();
     assert_eq!(server.facts("d/a").map(|f| f.0), Some(1_000_000_000));
     assert_eq!(server.facts("d").map(|f| f.0), Some(1_000_000_001));
 }
@@ -480,7 +507,7 @@ fn what_the_server_cannot_keep_is_accepted_and_then_shown_as_it_is() {
     let all = Wanted { uid: Some(7), gid: Some(7), ..at(1_000_000_000) };
     fs.set("a", Wanted { mode: Some(0o600), ..all }).expect("it is accepted");
     // What has been sent is not shown any more, whatever came of it.
-    fs.fs.vfs.shut_down();
+    fs.end();
     let attr = fs.attr(fs.fs.ino("a")).expect("known");
     assert_eq!((mtime(&attr), attr.mode, attr.uid), (START.unsigned_abs(), 0o644, 0));
 }
@@ -498,7 +525,7 @@ fn a_connection_that_fails_loses_no_settings() {
 #[test]
 fn strictly_the_program_is_told_what_the_server_says() {
     let server = MemoryRemote::default().file("a", b"1").file("b", b"2");
-    let fs = Names::with(&server, &files(), &strict());
+    let fs = Names::with(&server, &files(), strict);
     let attr = fs.set("a", at(1_000_000_000)).expect("the server does it");
     assert_eq!((mtime(&attr), server.facts("a").map(|f| f.0)), (1_000_000_000, Some(1_000_000_000)));
     server.fail("MFMT", Some("b"), ErrorKind::Denied, 1);
@@ -515,20 +542,20 @@ fn strictly_the_program_is_told_what_the_server_says() {
 fn modes_that_are_not_the_servers_cannot_be_changed_strictly() {
     let masked = Files { file_mask: Some(0o022), dir_mask: Some(0o022), ..files() };
     let server = MemoryRemote::default().file("a", b"1");
-    let fs = Names::with(&server, &masked, &strict());
+    let fs = Names::with(&server, &masked, strict);
     denied(fs.set("a", mode(0o600)), ErrorKind::NotPermitted);
     fs.set("a", mode(0o755)).expect("so it is shown");
     let server = MemoryRemote::default().file("a", b"1");
-    let fs = Names::with(&server, &masked, &write());
+    let fs = Names::with(&server, &masked, plain);
     assert_eq!(fs.set("a", mode(0o600)).expect("it is accepted").mode, 0o755);
-    fs.fs.vfs.shut_down();
+    fs.end();
     assert_eq!(server.facts("a").map(|f| f.1), Some(0o600), "and sent");
 }
 
 #[test]
 fn a_file_that_is_read_is_the_same_after_its_time_was_set() {
     let server = MemoryRemote::default().file("a", b"content");
-    let fs = Names::with(&server, &files(), &strict());
+    let fs = Names::with(&server, &files(), strict);
     let fh = fs.open("a");
     fs.set("a", at(1_000_000_000)).expect("the server does it");
     assert_eq!(fs.fs.read(fh, 0, 100).expect("readable"), b"content");
@@ -538,7 +565,7 @@ fn a_file_that_is_read_is_the_same_after_its_time_was_set() {
 #[test]
 fn times_that_listings_leave_out_are_known_where_we_have_set_them() {
     let server = MemoryRemote::new(Can { exact: false, ..Can::default() }).file("a", b"1").file("b", b"1");
-    let fs = Names::with(&server, &files(), &strict());
+    let fs = Names::with(&server, &files(), strict);
     fs.set("a", at(1_000_000_007)).expect("the server does it");
     fs.rename("a", "c", 0).expect("it is renamed");
     server.clear_log();
@@ -574,7 +601,7 @@ fn without_links_on_the_server_there_are_none() {
 #[test]
 fn files_stand_for_links_where_somebody_wants_it() {
     let server = MemoryRemote::new(Can { links: false, ..Can::default() }).dir("d");
-    let fs = Names::with(&server, &files(), &stand_ins());
+    let fs = Names::with(&server, &files(), stand_ins);
     fs.symlink("d/l", "../x").expect("it is stored");
     assert_eq!(fs.readlink("d/l").expect("known"), "../x");
     let content = server.content("d/l").expect("a file");
@@ -582,7 +609,7 @@ fn files_stand_for_links_where_somebody_wants_it() {
     denied(fs.symlink("d/l", "y"), ErrorKind::Exists);
     server.store("d/plain", &[b'x'; 1067]);
     // Somebody else's view: read once, when it is looked at.
-    let other = Names::with(&server, &files(), &stand_ins());
+    let other = Names::with(&server, &files(), stand_ins);
     server.clear_log();
     let link = other.fs.look("d/l").expect("the server answers").expect("it exists");
     assert_eq!((matches!(link.kind, Kind::Symlink { .. }), link.size), (true, 4));
@@ -599,13 +626,13 @@ fn files_stand_for_links_where_somebody_wants_it() {
 #[test]
 fn links_that_are_files_are_found_when_a_directory_is_read() {
     let server = MemoryRemote::new(Can { links: false, ..Can::default() });
-    let maker = Names::with(&server, &files(), &stand_ins());
+    let maker = Names::with(&server, &files(), stand_ins);
     for i in 0..20 {
         maker.symlink(&format!("l{i:02}"), &format!("t{i}")).expect("it is stored");
     }
     maker.rename("l00", "m", 0).expect("it is renamed");
     assert_eq!(maker.readlink("m").expect("known"), "t0");
-    let fs = Names::with(&server, &files(), &stand_ins());
+    let fs = Names::with(&server, &files(), stand_ins);
     let fh = answer(|tell| fs.fs.vfs.opendir(Ino::ROOT, tell)).expect("a listing");
     answer(|tell| fs.fs.vfs.prepare_dir(fh, 0, move || tell(Ok(())))).expect("prepared");
     let mut links = 0;
@@ -621,7 +648,7 @@ fn links_that_are_files_are_found_when_a_directory_is_read() {
 fn our_own_names_are_nobodys_business() {
     let server = MemoryRemote::default().file("a", b"1").file("b", b"2");
     let brief = Files { dir_ttl: Duration::ZERO, attr_ttl: Duration::ZERO, negative_ttl: Duration::ZERO, ..files() };
-    let fs = Names::with(&server, &brief, &write());
+    let fs = Names::with(&server, &brief, plain);
     let fh = fs.open("a");
     fs.unlink("a").expect("it is removed");
     let hidden = server.paths().into_iter().find(|path| path != "b").expect("it is hidden");
@@ -629,6 +656,121 @@ fn our_own_names_are_nobodys_business() {
     assert!(!fs.exists(&hidden));
     fs.fs.vfs.release(fh);
     server.wait_for("DELE", 1);
-    fs.fs.vfs.shut_down();
+    fs.end();
     assert_eq!(server.paths(), ["b"]);
+}
+
+#[test]
+fn what_is_removed_while_it_is_written_never_comes_to_the_server() {
+    let server = MemoryRemote::default().dir("d");
+    let fs = Names::new(&server);
+    let fh = fs.create("d/a");
+    fs.write(fh, 0, b"hello");
+    let ino = fs.fs.ino("d/a");
+    fs.unlink("d/a").expect("it is removed");
+    fs.write(fh, 5, b" world");
+    assert_eq!(fs.fs.read(fh, 0, 100).expect("readable"), b"hello world");
+    let attr = fs.attr(ino).expect("known");
+    assert_eq!((attr.nlink, attr.size), (0, 11));
+    fs.close(fh);
+    fs.rmdir("d").expect("nothing is in it");
+    fs.end();
+    assert!(server.paths().is_empty(), "{:?}", server.paths());
+}
+
+#[test]
+fn what_only_the_server_has_of_a_removed_file_stays_there_for_its_writer() {
+    let server = MemoryRemote::default().file("a", b"old content");
+    let fs = Names::new(&server);
+    let fh = fs.create("a");
+    fs.write(fh, 0, b"OLD");
+    fs.unlink("a").expect("it is removed");
+    assert!(fs.names("").is_empty());
+    assert_eq!(fs.fs.read(fh, 0, 100).expect("readable"), b"OLD content");
+    fs.close(fh);
+    fs.end();
+    assert!(server.paths().is_empty(), "{:?}", server.paths());
+}
+
+#[test]
+fn a_file_that_is_renamed_while_it_is_written_is_stored_first() {
+    let server = MemoryRemote::default().file("final", b"old");
+    let fs = Names::new(&server);
+    let fh = fs.create("tmp");
+    fs.write(fh, 0, b"new content");
+    server.clear_log();
+    fs.rename("tmp", "final", 0).expect("it is renamed");
+    assert_eq!(server.content("final").expect("it is there"), b"new content");
+    let log = server.log();
+    let place = |verb: &str| log.iter().position(|call| call.starts_with(verb)).expect("it was called");
+    assert!(place("226 ") < place("RNTO "), "{log:?}");
+    fs.write(fh, 0, b"NEW");
+    fs.close(fh);
+    assert_eq!(server.content("final").expect("it is there"), b"NEW content");
+    assert_eq!((server.paths(), fs.names("")), (vec!["final".into()], vec!["final".to_owned()]));
+}
+
+#[test]
+fn files_that_are_written_below_a_renamed_directory_land_in_it() {
+    let server = MemoryRemote::default().dir("d");
+    let fs = Names::new(&server);
+    let fh = fs.create("d/a");
+    fs.write(fh, 0, b"hello");
+    fs.rename("d", "e", 0).expect("it is renamed");
+    fs.write(fh, 5, b" world");
+    fs.close(fh);
+    assert_eq!(server.content("e/a").expect("it is there"), b"hello world");
+    assert_eq!(server.paths(), ["e/", "e/a"]);
+}
+
+#[test]
+fn what_is_replaced_while_it_is_written_does_not_come_back() {
+    let server = MemoryRemote::default().file("new", b"new content");
+    let fs = Names::new(&server);
+    let fh = fs.create("a");
+    fs.write(fh, 0, b"lost");
+    fs.rename("new", "a", 0).expect("it is renamed");
+    fs.write(fh, 0, b"LOST");
+    fs.close(fh);
+    fs.end();
+    assert_eq!(
+        (server.paths(), server.content("a").expect("it is there")),
+        (vec!["a".into()], b"new content".to_vec())
+    );
+}
+
+#[test]
+fn the_time_of_a_file_that_is_written_is_set_with_its_content() {
+    let server = MemoryRemote::default();
+    let fs = Names::new(&server);
+    let fh = fs.create("a");
+    fs.write(fh, 0, b"hello");
+    assert_eq!(mtime(&fs.set("a", at(1_000_000_000)).expect("it is accepted")), 1_000_000_000);
+    fs.close(fh);
+    assert_eq!(server.facts("a").map(|f| f.0), Some(1_000_000_000));
+    assert_eq!(server.count("MFMT"), 0, "{:?}", server.log());
+    assert_eq!(mtime(&fs.fs.look("a").expect("known").expect("it is there")), 1_000_000_000);
+}
+
+#[test]
+fn a_later_write_makes_an_older_wish_for_the_time_void() {
+    let server = MemoryRemote::default().file("a", b"old");
+    let fs = Names::new(&server);
+    fs.set("a", at(1_000_000_000)).expect("it is accepted");
+    let fh = fs.create("a");
+    fs.write(fh, 0, b"new");
+    fs.close(fh);
+    fs.end();
+    assert_ne!(server.facts("a").map(|f| f.0), Some(1_000_000_000), "{:?}", server.log());
+}
+
+#[test]
+fn a_size_can_be_set_with_the_rest() {
+    let server = MemoryRemote::default().file("a", b"hello world");
+    let fs = Names::new(&server);
+    let attr = fs.set("a", Wanted { size: Some((5, None)), ..at(1_000_000_000) }).expect("it is cut");
+    assert_eq!((attr.size, mtime(&attr)), (5, 1_000_000_000));
+    assert_eq!(server.content("a").expect("it is there"), b"hello");
+    fs.end();
+    assert_eq!(server.facts("a").map(|f| f.0), Some(1_000_000_000));
 }

@@ -152,7 +152,7 @@ impl Vfs {
                     if opened.is_err() {
                         vfs.nodes.forget(attr.ino, 1);
                     }
-                    Ok(Created { attr: vfs.attr(attr.ino, &known.meta), ttl, opened: opened? })
+                    Ok(Created { attr: vfs.attr(attr.ino, known.meta), ttl, opened: opened? })
                 }
                 Entered::Absent(_) => vfs.make(parent, &name, mode, how),
             }
@@ -207,7 +207,7 @@ impl Vfs {
         self.dirs.put(parent, name, &meta);
         self.touched(parent);
         let opened = self.opened(OpenFile::writing(ino, how.read, how.append, writer));
-        Ok(Created { attr: self.attr(ino, &meta), ttl: self.attr_ttl, opened })
+        Ok(Created { attr: self.attr(ino, meta), ttl: self.attr_ttl, opened })
     }
 
     /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.

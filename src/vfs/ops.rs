@@ -144,13 +144,15 @@ impl Vfs {
     /// The mount has ended: brings everything to the server that is not there yet. Tells what is left at the deadline.
     pub fn finish(&self, deadline: Deadline) -> Vec<String> {
         self.kernel.detach();
-        self.writing.finish(deadline)
+        let left = self.writing.finish(deadline);
+        self.tidy_up(deadline);
+        left
     }
 
     /// Whatever still waits fails.
     pub fn shut_down(&self) {
-        self.tidy_up(Deadline::after(self.timeout));
         self.kernel.detach();
+        self.settings.shut_down();
         self.workers.shut_down();
         self.closers.shut_down();
         self.remote.shut_down();
@@ -226,7 +228,7 @@ impl Vfs {
             Ok(meta) => {
                 let known = Known { meta, since, exact: true };
                 let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
-                Ok(Entered::Found { attr: self.attr(ino, &known.meta), ttl: self.attr_ttl })
+                Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl: self.attr_ttl })
             }
             Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(Entered::Absent(self.negative_ttl)),
             Err(e) => Err(e.into()),
@@ -237,7 +239,7 @@ impl Vfs {
         let known = Known { meta, since: listing.since, exact: true };
         let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
         let ttl = self.dirs.left(listing.since, self.attr_ttl);
-        Ok(Entered::Found { attr: self.attr(ino, &known.meta), ttl })
+        Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl })
     }
 
     /// The kernel forgets `count` lookups of `ino`.
@@ -253,17 +255,29 @@ impl Vfs {
     }
 
     pub(super) fn shown(&self, ino: Ino, known: &Known) -> (Attr, Duration) {
-        let own = ino == Ino::ROOT || self.writing.writer(ino).is_some();
+        let own = ino == Ino::ROOT || self.writing.writer(ino).is_some() || self.nodes.is_unlinked(ino);
         let ttl = if own { self.attr_ttl } else { self.dirs.left(known.since, self.attr_ttl) };
-        (self.attr(ino, &known.meta), ttl)
+        (self.attr(ino, known.meta.clone()), ttl)
+    }
+
+    /// The attributes of `ino`, of which the server says `meta`: what has been written or set here counts for more.
+    pub(super) fn attr(&self, ino: Ino, mut meta: Meta) -> Attr {
+        if let Some(writer) = self.writing.writer(ino) {
+            writer.overlay(&mut meta);
+        }
+        self.settings.overlay(ino, &mut meta);
+        let nlink = u32::from(!self.nodes.is_unlinked(ino));
+        Attr { nlink, ..self.look.attr(ino, &meta) }
     }
 
     /// What is known of `ino` and still believed.
     pub(super) fn known_now(&self, ino: Ino) -> Option<Result<Known>> {
         let Some(known) = self.nodes.known(ino) else { return Some(Err(Fault::NoInode.into())) };
-        // Of what has no name any more nobody could ask, and what is being written here is what we say it is.
-        let own = ino == Ino::ROOT || self.nodes.is_unlinked(ino) || self.writing.writer(ino).is_some();
-        let fresh = own || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
+        // What is being written here is what we say it is, and of what has no name any more nobody could ask.
+        let fresh = ino == Ino::ROOT
+            || self.writing.writer(ino).is_some()
+            || self.nodes.is_unlinked(ino)
+            || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
         fresh.then_some(Ok(known))
     }
 
@@ -373,8 +387,8 @@ impl Vfs {
             let Some((name, meta, exact)) = dir.listing.entry(at) else { continue };
             let known = Known { meta, since: dir.listing.since, exact };
             let Some(ino) = self.nodes.enter(dir.ino, &name, known.clone()) else { return Err(Fault::NoInode.into()) };
-            let attr = self.attr(ino, &known.meta);
             let settled = exact && !self.stand_ins.may_be_link(&known.meta);
+            let attr = self.attr(ino, known.meta);
             let ttl = if settled { left } else { Duration::ZERO };
             let taken = emit(&DirItem { next: at as u64 + 3, name: name.as_bytes(), attr: &attr, ttl });
             if !(taken && count) {
@@ -396,7 +410,7 @@ impl Vfs {
     ) -> Result<bool> {
         let ino = if at == 0 { dir.ino } else { self.nodes.parent(dir.ino) };
         let known = self.nodes.known(ino).ok_or(Fault::NoInode)?;
-        let attr = self.attr(ino, &known.meta);
+        let attr = self.look.attr(ino, &known.meta);
         Ok(emit(&DirItem { next: at + 1, name, attr: &attr, ttl: Duration::ZERO }))
     }
 

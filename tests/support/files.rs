@@ -32,11 +32,6 @@ pub fn files() -> Files {
     }
 }
 
-/// Settings for writing as a user has them who gives no options.
-pub fn write() -> Write {
-    Write::new(std::env::temp_dir().join("ftpfs-tests"))
-}
-
 impl Fs {
     /// The root directory of `server`.
     pub fn new(server: &FakeServer) -> Self {
@@ -56,12 +51,12 @@ impl Fs {
         Self::over(remote, root, files, &write(), server.timeout, clock)
     }
 
-    /// The directory `root` of any server.
+    /// The directory `root` of any server; `adjust` changes what is so unless somebody wants it otherwise.
     pub fn over(
         remote: Arc<dyn Remote>,
         root: RemotePath,
         files: &Files,
-        write: &Write,
+        adjust: impl FnOnce(&mut Write),
         timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {

@@ -59,7 +59,7 @@ impl Vfs {
         self.touched(parent);
         let known = Known { meta, since: self.clock.now(), exact: true };
         let ino = self.nodes.make(parent, name, known.clone()).ok_or(Fault::NoInode)?;
-        Ok((ino, Entered::Found { attr: self.attr(ino, &known.meta), ttl: self.attr_ttl }))
+        Ok((ino, Entered::Found { attr: self.attr(ino, known.meta), ttl: self.attr_ttl }))
     }
 
     /// Why nothing could be made in `parent`. Where the kernel was wrong about a name, so were we.
@@ -115,7 +115,6 @@ impl Vfs {
         if let Err(e) = self.flush_settings(None, deadline) {
             warn!("times and modes of some files could not be set: {e}");
         }
-        self.settings.shut_down();
         self.remove_hidden(deadline);
     }
 }

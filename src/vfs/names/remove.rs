@@ -53,11 +53,10 @@ impl Vfs {
         let ino = self.nodes.find(parent, name);
         let writer = ino.and_then(|ino| self.writing.writer(ino));
         // What its writer needs may be on the server still.
-        let needs_server = writer.as_ref().is_none_or(|writer| !writer.is_whole());
+        let needed = ino.is_some_and(|ino| self.needs_server(ino));
         let held = writer.map(|writer| writer.halt(deadline)).transpose()?;
         if let Some(ino) = ino
-            && needs_server
-            && self.nodes.is_open(ino)
+            && needed
             && self.put_aside(ino, parent, &dir, &path, deadline)?
         {
             held.into_iter().for_each(Frozen::orphan);
@@ -85,6 +84,21 @@ impl Vfs {
         }
         self.touched(parent);
         Ok(())
+    }
+
+    /// Whether somebody has `ino` open who needs bytes that only the server has.
+    pub(super) fn needs_server(&self, ino: Ino) -> bool {
+        match self.writing.writer(ino) {
+            Some(writer) => !writer.is_whole(),
+            None => self.nodes.is_open(ino),
+        }
+    }
+
+    /// Hidden files that nobody reads any more go. Most go when they are closed; who writes closes them later.
+    pub(crate) fn sweep_hidden(&self) {
+        for (ino, _) in self.nodes.hidden() {
+            self.released(ino);
+        }
     }
 
     /// Renames the open file `ino` on the server to a name that nobody is shown. False where the server refuses.

@@ -124,11 +124,9 @@ impl Vfs {
     fn clear_target(&self, to: &Side, deadline: Deadline) -> Result<(Option<Ino>, Option<Frozen>)> {
         let Some(ino) = to.ino else { return Ok((None, None)) };
         self.settings.drop_all(ino, deadline)?;
-        let writer = self.writing.writer(ino);
-        let needs_server = writer.as_ref().is_none_or(|writer| !writer.is_whole());
-        let loser = writer.map(|writer| writer.halt(deadline)).transpose()?;
-        let aside =
-            needs_server && self.nodes.is_open(ino) && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
+        let needed = self.needs_server(ino);
+        let loser = self.writing.writer(ino).map(|writer| writer.halt(deadline)).transpose()?;
+        let aside = needed && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
         Ok((aside.then_some(ino), loser))
     }
 

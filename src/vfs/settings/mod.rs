@@ -72,26 +72,14 @@ fn serve(vfs: &Weak<Vfs>, deferred: &Deferred) {
             let _ = vfs.send(due, Deadline::after(vfs.timeout));
             continue;
         }
-        if vfs.strong_count() == 0 {
-            return;
-        }
+        let Some(vfs) = vfs.upgrade() else { return };
+        vfs.sweep_hidden();
+        drop(vfs);
         deferred.gate.wait(seen, next.map_or(Deadline::after(LOOK), |at| Deadline::at(at.min(now + LOOK))));
     }
 }
 
 impl Vfs {
-    /// Attributes of `ino` as they are shown: with what is being written and what is still to be set.
-    pub(super) fn attr(&self, ino: Ino, meta: &Meta) -> Attr {
-        let mut meta = meta.clone();
-        if let Some(writer) = self.writing.writer(ino) {
-            writer.overlay(&mut meta);
-        }
-        self.settings.overlay(ino, &mut meta);
-        let mut attr = self.look.attr(ino, &meta);
-        attr.nlink = u32::from(!self.nodes.is_unlinked(ino));
-        attr
-    }
-
     /// Sets attributes of `ino` and tells them.
     pub fn set_attributes(
         self: &Arc<Self>,
@@ -104,6 +92,11 @@ impl Vfs {
             Some(Ok(_)) if at_once => Some(self.set_now(ino, &wanted, Deadline::after(self.timeout))),
             _ => None,
         };
+        if wanted.size.is_some() {
+            // What is cut is stored.
+            let (vfs, timeout) = (Arc::clone(self), self.timeout);
+            return self.closers.run(move || reply(vfs.set_now(ino, &wanted, Deadline::after(timeout))));
+        }
         self.answer(fast, move |vfs, deadline| vfs.set_now(ino, &wanted, deadline), reply);
     }
 
@@ -111,6 +104,7 @@ impl Vfs {
     fn set_now(&self, ino: Ino, wanted: &Wanted, deadline: Deadline) -> Result<(Attr, Duration)> {
         let known = self.refresh(ino, deadline)?;
         if let Some((size, fh)) = wanted.size {
+            self.settings.content_changed(ino);
             self.resize(ino, fh, size, deadline)?;
         }
         self.check_owner(wanted)?;

@@ -288,6 +288,11 @@ impl FileWriter {
         self.state.lock().shape.len
     }
 
+    /// Whether all of the content is here: nothing is needed of what the server has.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.state.lock().shape.is_whole()
+    }
+
     /// Takes `settings` along with the content that is still to be stored; false where there is none.
     pub(crate) fn set(&self, settings: &Settings) -> bool {
         let mut state = self.state.lock();
@@ -515,11 +520,6 @@ impl FileWriter {
     /// Nothing of it is to be stored: it has no name any more, or never had one.
     pub(crate) fn orphaned(&self) {
         self.state.lock().orphan = true;
-    }
-
-    /// Whether the server's content is of no use any more: every byte is here.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.state.lock().shape.is_whole()
     }
 }
 
