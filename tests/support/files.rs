@@ -48,7 +48,7 @@ impl Fs {
         let client = client_with(server);
         let root = client.enter(b"", soon()).expect("the login works");
         let remote: Arc<dyn Remote> = Arc::new(client);
-        Self::over(remote, root, files, &write(), server.timeout, clock)
+        Self::over(remote, root, files, |_| {}, server.timeout, clock)
     }
 
     /// The directory `root` of any server; `adjust` changes what is so unless somebody wants it otherwise.
@@ -61,7 +61,8 @@ impl Fs {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let spool = tempfile::tempdir().expect("a directory for the spool");
-        let write = Write { spool: spool.path().join("spool"), ..write.clone() };
+        let mut write = Write::new(spool.path().join("spool"));
+        adjust(&mut write);
         let vfs = Vfs::new(remote, root, files, Some(&write), timeout, clock).expect("threads can be started");
         Self { vfs, _spool: spool }
     }
