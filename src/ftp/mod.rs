@@ -32,6 +32,7 @@ mod rename;
 pub mod reply;
 mod settings;
 pub mod socket;
+mod store;
 mod stored;
 mod tail;
 mod text;
