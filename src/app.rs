@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use log::{info, warn};
 use parking_lot::{Condvar, Mutex};
 
 use crate::base::{Clock, Deadline, SystemClock};
-use crate::config::{Config, Server, TlsMode};
+use crate::config::{Config, Server, TlsMode, Write};
 use crate::daemon::Signals;
 use crate::ftp::Client;
 use crate::ftp::classify::GREETING;
@@ -33,17 +34,52 @@ pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result
     let client = Arc::new(Client::new(server, dialer, Arc::clone(&clock))?);
     let root = client.enter(&server.path, Deadline::after(server.timeout)).map_err(|e| no_server(server, &e))?;
     let remote: Arc<dyn Remote> = client;
-    let vfs = Vfs::new(remote, root.clone(), &config.files, server.timeout, clock).map_err(|e| e.to_string())?;
+    let write = Some(&config.write).filter(|_| !config.mount.read_only);
+    let vfs = Vfs::new(remote, root.clone(), &config.files, write, server.timeout, clock)
+        .map_err(|e| format!("cannot start: {e}"))?;
+    vfs.recover(config.write.drain_timeout);
     progress.enter(Phase::Mounting);
     let mounted = mount::mount(&vfs, &config.mount).map_err(|e| no_mount(config, &e))?;
     let mounted = Arc::new(mounted);
-    progress.enter(Phase::Mounted(Arc::clone(&mounted)));
+    progress.enter(Phase::Mounted(Arc::clone(&mounted), Ending::new(&vfs, config)));
     info!("{root} of {}:{} is mounted on {}", server.host, server.port, config.mount.mountpoint.display());
     ready();
     mounted.wait(None);
-    vfs.shut_down();
     info!("{} is unmounted", config.mount.mountpoint.display());
-    Ok(())
+    let stored = Ending::new(&vfs, config).store();
+    vfs.shut_down();
+    stored
+}
+
+/// What is to be done before the process may go.
+#[derive(Clone)]
+struct Ending {
+    vfs: Arc<Vfs>,
+    patience: Duration,
+    spool: PathBuf,
+}
+
+impl Ending {
+    fn new(vfs: &Arc<Vfs>, config: &Config) -> Self {
+        let Write { drain_timeout, spool, .. } = &config.write;
+        Self { vfs: Arc::clone(vfs), patience: *drain_timeout, spool: spool.clone() }
+    }
+
+    /// Brings everything to the server that is not there yet, or says what is left.
+    fn store(&self) -> Result<(), String> {
+        let left = self.vfs.finish(Deadline::after(self.patience));
+        if left.is_empty() {
+            return Ok(());
+        }
+        for name in left.iter().take(MOST_NAMED) {
+            warn!("not stored: {name}");
+        }
+        let spool = self.spool.display();
+        Err(format!(
+            "{} files are not on the server yet; the next mount of this URL stores them from {spool}",
+            left.len()
+        ))
+    }
 }
 
 /// Ends at the first signal: before there is a mount at once, later by taking it down.
@@ -53,15 +89,27 @@ pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result
 fn end_on_signal(progress: &Arc<Progress>, signals: Signals) -> io::Result<()> {
     let progress = Arc::clone(progress);
     thread::Builder::new().name("signal".into()).spawn(move || {
+        let mut ended = false;
         loop {
             let signal = signals.wait();
+            if ended {
+                warn!("{signal}: leaving before everything is stored");
+                std::process::exit(1);
+            }
             info!("{signal}: unmounting");
-            let Some(mounted) = progress.mounted() else { std::process::exit(1) };
+            let Some((mounted, ending)) = progress.mounted() else { std::process::exit(1) };
             match mounted.unmount() {
-                Ok(()) if mounted.wait(Some(Deadline::after(PATIENCE))) => return,
+                Ok(()) if mounted.wait(Some(Deadline::after(PATIENCE))) => ended = true,
                 Ok(()) => {
                     warn!("files are still open: leaving all the same");
-                    std::process::exit(0);
+                    let code = match ending.store() {
+                        Ok(()) => 0,
+                        Err(text) => {
+                            warn!("{text}");
+                            1
+                        }
+                    };
+                    std::process::exit(code);
                 }
                 Err(e) => warn!("cannot unmount: {e}"),
             }
@@ -84,7 +132,7 @@ enum Phase {
     Starting,
     /// There may be a mount in the kernel that nobody could take down yet.
     Mounting,
-    Mounted(Arc<Mounted>),
+    Mounted(Arc<Mounted>, Ending),
 }
 
 impl Progress {
@@ -94,7 +142,7 @@ impl Progress {
     }
 
     /// The mount; None before there is one. Waits where one is being made.
-    fn mounted(&self) -> Option<Arc<Mounted>> {
+    fn mounted(&self) -> Option<(Arc<Mounted>, Ending)> {
         let mut phase = self.phase.lock();
         while matches!(*phase, Phase::Mounting) {
             if self.changed.wait_for(&mut phase, PATIENCE).timed_out() {
@@ -102,7 +150,7 @@ impl Progress {
             }
         }
         match &*phase {
-            Phase::Mounted(mounted) => Some(Arc::clone(mounted)),
+            Phase::Mounted(mounted, ending) => Some((Arc::clone(mounted), ending.clone())),
             Phase::Starting | Phase::Mounting => None,
         }
     }
@@ -145,6 +193,9 @@ fn no_mount(config: &Config, error: &io::Error) -> String {
         _ => format!("cannot mount on {place}: {said}"),
     }
 }
+
+/// Files that the log names when they could not be stored in time.
+const MOST_NAMED: usize = 100;
 
 /// How long programs are waited for that still use a mount which was told to end.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -237,6 +237,10 @@ pub struct Write {
     pub spool_limit: Option<u64>,
     /// close(2) returns when the data is safe on this machine; it travels later.
     pub writeback: bool,
+    /// What tells this mount's journal from others: the URL, without a password.
+    pub identity: String,
+    /// Uploads that may run at once behind closed files.
+    pub parallel: usize,
     /// How long the end of the mount waits for what is still to be stored.
     pub drain_timeout: Duration,
     /// Symlinks are files of the format that Minshall and French have made up, where the server has none.
@@ -253,6 +257,8 @@ impl Write {
             spool,
             spool_limit: None,
             writeback: false,
+            identity: String::new(),
+            parallel: 1,
             drain_timeout: Duration::from_secs(60),
             mfsymlinks: false,
             perms: Perms::Ignore,

@@ -7,7 +7,8 @@
 //! * [`mount`] speaks FUSE and is the only user of the fuser crate;
 //! * [`vfs`] knows files as the kernel sees them: inodes, directories, open files, streams;
 //! * [`remote`] is the contract between `vfs` and a server; [`ftp`] implements it;
-//! * [`store`] keeps blocks in memory; [`base`] holds deadlines, gates and ranked locks.
+//! * [`store`] keeps blocks in memory, spools what is being written and keeps the journal of it; [`base`] holds
+//!   deadlines, gates and ranked locks.
 //!
 //! `vfs` and `ftp` never import each other.
 

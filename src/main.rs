@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ftpfs::cli::credentials::{self, Environment};
-use ftpfs::cli::{self, Cli, Settings, hide};
+use ftpfs::cli::{self, Cli, Settings, hide, sync};
 use ftpfs::daemon::{self, Ready, Role, Signals};
 use ftpfs::{app, logging};
 
@@ -30,6 +30,13 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             })
         }
+        Ok(Cli::Sync(directory)) => match sync::run(&directory) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                daemon::complain(&error);
+                ExitCode::FAILURE
+            }
+        },
         Err(failure) => {
             daemon::complain(&failure.text);
             ExitCode::from(failure.status)

@@ -102,6 +102,12 @@ impl RemotePath {
         Some((if at == 0 { Self::root() } else { Self(self.0[..at].into()) }, name))
     }
 
+    /// Whether this lies in the directory `dir` or deeper.
+    pub fn is_below(&self, dir: &Self) -> bool {
+        !self.is_root()
+            && (dir.is_root() || self.0.strip_prefix(&*dir.0).is_some_and(|rest| rest.first() == Some(&b'/')))
+    }
+
     /// Whether this is `/`.
     pub fn is_root(&self) -> bool {
         &*self.0 == b"/"

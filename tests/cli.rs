@@ -20,11 +20,16 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 const SECRET: &str = "hunter2";
 
+/// Where the spool would be.
+const CACHE: &str = "/var/tmp/ftpfs-test-of-the-command-line";
+
 /// ftpfs in a session of its own, so that it finds no terminal to ask on, with an empty environment.
 fn ftpfs(args: &[&str]) -> Command {
     let mut command = Command::new("setsid");
     command.arg("-w").arg(env!("CARGO_BIN_EXE_ftpfs")).args(args);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    // Only named, never made: a mount would make it.
+    command.env("XDG_CACHE_HOME", CACHE);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -85,6 +90,12 @@ fn a_command_line_without_sense_is_status_2() {
         (&["--max-connections", "0", "h", &on], "option 'max_connections': '0' is not a number from 1 to 64"),
         (&["-o", "max_connections=x", "h", &on], "option 'max_connections': 'x' is not a number from 1 to 64"),
         (&["-o", "umask=888", "h", &on], "option 'umask': '888' is not an octal mask from 000 to 777"),
+        (&["-o", "upload=fast", "h", &on], "option 'upload': 'fast' is not one of auto, inplace, atomic"),
+        (&["--perms=yes", "h", &on], "option 'perms': 'yes' is not one of ignore, strict"),
+        (&["-o", "spool_size=1M", "h", &on], "option 'spool_size': '1M' is not within 16M to 1024T"),
+        (&["--drain-timeout", "2d", "h", &on], "option 'drain_timeout': '2d' is not within 0 to 1d"),
+        (&["-o", "writeback=yes", "h", &on], "option 'writeback': takes no value"),
+        (&["--spool-dir=", "h", &on], "option 'spool_dir': the file name is empty"),
         (&["-o", "ro,wibble=1", "h", &on], "unknown option 'wibble'"),
         (&["-o", "user=u:hun,hunter2", "h", &on], "unknown option after 'user=' (in a password write , as \\,)"),
         (&["-o", "timeout", "h", &on], "option 'timeout': needs a value"),
@@ -110,6 +121,33 @@ fn a_mountpoint_has_to_be_a_directory() {
     let (_, text) = failure(&run(&["h", &missing]));
     assert!(text.ends_with("new\\nline does not exist"), "{text}");
     assert_eq!(failure(&run(&["h", &plain])), (Some(1), format!("mountpoint {plain} is not a directory")));
+}
+
+#[test]
+fn a_spool_in_the_mount_is_refused() {
+    let dir = directory();
+    let on = dir.path().canonicalize().expect("a path").display().to_string();
+    let spool = format!("{on}/.cache/ftpfs");
+    let want = format!("spool directory {spool} is below the mountpoint {on}: name another with spool_dir");
+    assert_eq!(failure(&run(&["--spool-dir", &spool, "h", &on])), (Some(1), want.clone()));
+    // Someone mounts on his home.
+    let at_home = ftpfs(&["h", &on]).env_remove("XDG_CACHE_HOME").env("HOME", &on).output().expect("run");
+    assert_eq!(failure(&at_home), (Some(1), want));
+}
+
+#[test]
+fn sync_is_for_directories_of_ftpfs() {
+    let dir = directory();
+    let fifo = pipe(&dir, "fifo");
+    let on = dir.path().display().to_string();
+    assert_eq!(failure(&run(&["sync", &on])), (Some(1), format!("cannot sync {on}: not a mount of ftpfs")));
+    assert_eq!(failure(&run(&["sync", &fifo])), (Some(1), format!("cannot sync {fifo}: Not a directory")));
+    let missing = format!("cannot sync {on}/x: No such file or directory");
+    assert_eq!(failure(&run(&["sync", &format!("{on}/x")])), (Some(1), missing));
+    // A host of that name.
+    let spool = format!("spool_dir={on}");
+    let refused = failure(&run(&["sync", &on, "-o", &spool]));
+    assert!(refused.1.contains("below the mountpoint"), "{refused:?}");
 }
 
 #[test]
@@ -173,7 +211,7 @@ fn seen_in_proc(args: &[&str], what: &str) -> String {
     let dir = directory();
     let (pipe, on) = (pipe(&dir, "pipe"), dir.path().display().to_string());
     let mut command = Command::new(env!("CARGO_BIN_EXE_ftpfs"));
-    command.args(["--credentials", &pipe]).args(args).arg(&on);
+    command.args(["--spool-dir", CACHE, "--credentials", &pipe]).args(args).arg(&on);
     command.env_clear().env("FTPFS_PASSWORD", SECRET).stdin(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn().expect("ftpfs can be run");
     let path = PathBuf::from(format!("/proc/{}/{what}", child.id()));
@@ -223,7 +261,7 @@ fn the_background_process_tells_why_it_failed() {
 fn hanging(dir: &TempDir) -> (Child, u32) {
     let (log, on) = (pipe(dir, "log"), dir.path().display().to_string());
     let mut command = Command::new(env!("CARGO_BIN_EXE_ftpfs"));
-    command.args(["--log-file", &log, "h", &on]).env_clear();
+    command.args(["--spool-dir", CACHE, "--log-file", &log, "h", &on]).env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let front = command.spawn().expect("ftpfs can be run");
     let children = format!("/proc/{0}/task/{0}/children", front.id());

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ftpfs::ftp::Client;
 use ftpfs::remote::{Applied, ErrorKind, Outcome, Remote as _, Settings, Store};
 use support::client::{client_with, lab_config, names, path, read, soon, store};
-use support::lab::{Lab, Options, Software, Tls};
+use support::lab::{Allows, Lab, Options, Software, Tls};
 use support::process::with_deadline;
 use support::tls::Versions;
 
@@ -147,7 +147,8 @@ fn tails(software: Software) {
     if software != Software::ProFtpd {
         return;
     }
-    let lab = Lab::start(software, &Options { store_restart: false, ..Options::default() });
+    let allows = Allows { appending: false, ..Allows::default() };
+    let lab = Lab::start(software, &Options { allows, ..Options::default() });
     let client = connect(&lab);
     store(&client, "/log", b"one\n", 9, Store::Whole).expect("a new file");
     for _ in 0..2 {
@@ -193,7 +194,8 @@ fn names_come_and_go(software: Software) {
 fn renames(software: Software) {
     let all: &[bool] = if software == Software::ProFtpd { &[true, false] } else { &[true] };
     for &overwrite in all {
-        let lab = Lab::start(software, &Options { overwrite, ..Options::default() });
+        let allows = Allows { overwriting: overwrite, ..Allows::default() };
+        let lab = Lab::start(software, &Options { allows, ..Options::default() });
         let client = connect(&lab);
         let none = Settings::default();
         let rename = |from: &str, to: &str| client.rename(&path(from), &path(to), &none, soon()).map(drop);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ftpfs::base::Clock;
 use ftpfs::config::{Files, Server};
 use ftpfs::remote::ErrorKind;
-use ftpfs::vfs::{Fault as Told, Ino, KernelCache};
+use ftpfs::vfs::{Fault as Told, How, Ino, KernelCache};
 use parking_lot::Mutex;
 use support::client::{AMPLE, config};
 use support::files::{Fs, answer, fault, files};
@@ -220,7 +220,7 @@ fn a_file_that_shrank_before_its_first_byte_is_told() {
     let ino = fs.ino("d/a.txt");
     assert_eq!(fault(fs.read(fh, 0, 4096)), Told::Remote(ErrorKind::Changed));
     // The kernel looks the name up again when it is told so at open(2).
-    assert_eq!(fault(answer(|tell| fs.vfs.open(ino, tell))), Told::Remote(ErrorKind::Changed));
+    assert_eq!(fault(answer(|tell| fs.vfs.open(ino, How::READ, tell))), Told::Remote(ErrorKind::Changed));
     let again = fs.open("d/a.txt").expect("it opens");
     assert_eq!(fs.read(again, 0, 4096).expect("the new content"), b"short");
     // And with nobody left who reads the old one, the old inode is as good as any.
@@ -432,7 +432,7 @@ fn what_the_kernel_keeps_is_not_mixed_with_a_new_version() {
     server.tree().update(|tree| tree.write_pattern("d/big", 41 * MIB, 8, DEFAULT_MTIME + 60));
     // Opened again while the old attributes are believed: its head may come from the kernel, unseen by us.
     let ino = fs.ino("d/big");
-    let again = answer(|tell| fs.vfs.open(ino, tell)).expect("it opens").fh;
+    let again = answer(|tell| fs.vfs.open(ino, How::READ, tell)).expect("it opens").fh;
     assert_eq!(fault(fs.read(again, 30 * MIB, 4096)), Told::Remote(ErrorKind::Changed));
 }
 
@@ -490,7 +490,7 @@ fn an_old_copy_in_memory_does_not_outlive_its_file() {
     let clock = Arc::new(ByHand(Mutex::new((Instant::now(), SystemTime::now()))));
     let fs = Fs::with_clock(&config(&server), &files(), Arc::clone(&clock) as Arc<dyn Clock>);
     let ino = fs.ino("d/a.txt");
-    let open = || answer(|tell| fs.vfs.open(ino, tell)).expect("it opens");
+    let open = || answer(|tell| fs.vfs.open(ino, How::READ, tell)).expect("it opens");
     let first = open();
     assert!(!first.keep_cache, "the kernel has nothing yet");
     assert_eq!(fs.read(first.fh, 0, 100).expect("readable"), b"hello world");
@@ -501,9 +501,13 @@ fn an_old_copy_in_memory_does_not_outlive_its_file() {
     assert_eq!(server.work_flights(), 0, "it comes from memory");
     server.tree().update(|tree| tree.write("d/a.txt", b"HELLO WORLD", DEFAULT_MTIME + 1));
     clock.forward(Duration::from_secs(4000));
-    assert_eq!(fault(answer(|tell| fs.vfs.open(ino, tell))), Told::Remote(ErrorKind::Changed), "while it is open");
+    assert_eq!(
+        fault(answer(|tell| fs.vfs.open(ino, How::READ, tell))),
+        Told::Remote(ErrorKind::Changed),
+        "while it is open"
+    );
     let ino = fs.ino("d/a.txt");
-    let third = answer(|tell| fs.vfs.open(ino, tell)).expect("it opens");
+    let third = answer(|tell| fs.vfs.open(ino, How::READ, tell)).expect("it opens");
     assert!(!third.keep_cache, "another time is another content");
     assert_eq!(fs.read(third.fh, 0, 100).expect("readable"), b"HELLO WORLD");
     assert_eq!(fs.read(first.fh, 0, 100).expect("readable"), b"hello world", "whole and old, from memory");

@@ -29,9 +29,11 @@ pub fn check(data: &[u8]) {
 fn command_line(list: &[u8]) {
     let said = PASSWORDS.map(|secret| {
         let list = [b"user=bob:", secret.as_bytes(), list].concat();
-        let words = ["ftpfs", "ftp://h", "/", "-o"].map(OsString::from).into_iter();
+        let words = ["ftpfs", "ftp://h", "/usr", "-o"].map(OsString::from).into_iter();
         let args = words.chain([OsString::from_vec(list)]).collect();
-        parse(args, &Environment::default(), &mut |_| Ok(String::new())).err().map(|failure| failure.text)
+        // Without a place for the spool it would get no further.
+        let environment = Environment { cache_home: Some("/var/cache".into()), ..Environment::default() };
+        parse(args, &environment, &mut |_| Ok(String::new())).err().map(|failure| failure.text)
     });
     assert_eq!(said[0], said[1]);
 }

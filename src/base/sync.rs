@@ -9,7 +9,9 @@
 //! | 20 | directories and loads in progress |
 //! | 30 | the node table |
 //! | 40 | the handle table |
-//! | 50 | block cache |
+//! | 50 | block cache, journal |
+//! | 52-54 | spool: name, pages, saved files |
+//! | 55 | spare buffers |
 //! | 60 | connection pool, worker queues |
 //! | 70 | what was learned of the server |
 

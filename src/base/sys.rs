@@ -1,11 +1,14 @@
 //! System calls that std does not wrap: the only unsafe code of ftpfs, each block with its reason.
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -204,6 +207,87 @@ pub fn wait_signal(signals: &[i32], limit: Option<Duration>) -> io::Result<Optio
             },
             signal => return Ok(Some(signal)),
         }
+    }
+}
+
+/// Gives the file a name (`linkat(2)`), even if it was opened without one by `O_TMPFILE`.
+///
+/// # Errors
+/// `AlreadyExists`; `NotFound` for a file that was unlinked, and where there is no `/proc`.
+pub fn link_open_file(file: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let from = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let to = CString::new(path.as_os_str().as_bytes())?;
+    let (here, follow) = (libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW);
+    // SAFETY: both paths are NUL-terminated strings that outlive the call; linkat keeps no reference to them.
+    match unsafe { libc::linkat(here, from.as_ptr(), here, to.as_ptr(), follow) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Frees what the file has in `range` (`fallocate(2)` with `FALLOC_FL_PUNCH_HOLE`); its size stays.
+///
+/// # Errors
+/// `Unsupported` where the filesystem cannot.
+pub fn punch_hole(file: BorrowedFd<'_>, range: Range<u64>) -> io::Result<()> {
+    fallocate(file, libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE, range)
+}
+
+/// Takes room on the disk for `range` (`fallocate(2)`), also behind the end of the file; its size stays.
+///
+/// # Errors
+/// `Unsupported` where the filesystem cannot, `StorageFull`.
+pub fn reserve(file: BorrowedFd<'_>, range: Range<u64>) -> io::Result<()> {
+    fallocate(file, libc::FALLOC_FL_KEEP_SIZE, range)
+}
+
+fn fallocate(file: BorrowedFd<'_>, how: libc::c_int, range: Range<u64>) -> io::Result<()> {
+    let at = libc::off_t::try_from(range.start).map_err(io::Error::other)?;
+    let len = libc::off_t::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+    loop {
+        // SAFETY: takes numbers only; the descriptor is open as long as it is borrowed.
+        match unsafe { libc::fallocate(file.as_raw_fd(), how, at, len) } {
+            0 => return Ok(()),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
+    }
+}
+
+/// The next bytes of the file from `at` on that are no hole (`lseek(2)`); None behind the last ones. Moves its offset.
+///
+/// # Errors
+/// What the kernel answers.
+pub fn next_data(file: BorrowedFd<'_>, at: u64) -> io::Result<Option<Range<u64>>> {
+    let seek = |at: libc::off_t, whence| {
+        // SAFETY: takes numbers only; the descriptor is open as long as it is borrowed.
+        match unsafe { libc::lseek(file.as_raw_fd(), at, whence) } {
+            -1 => Err(io::Error::last_os_error()),
+            at => Ok(at),
+        }
+    };
+    let start = match seek(libc::off_t::try_from(at).map_err(io::Error::other)?, libc::SEEK_DATA) {
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Ok(None),
+        found => found?,
+    };
+    let end = seek(start, libc::SEEK_HOLE)?;
+    Ok(Some(start.cast_unsigned()..end.cast_unsigned()))
+}
+
+/// Locks the whole file for this descriptor alone (`flock(2)`), until it is closed; false where another one has it.
+///
+/// # Errors
+/// What the kernel answers where the filesystem has no locks.
+pub fn try_lock(file: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: takes numbers only; the descriptor is open as long as it is borrowed.
+    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
+        0 => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            error => Err(error),
+        },
     }
 }
 

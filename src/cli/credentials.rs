@@ -26,6 +26,8 @@ pub struct Environment {
     pub netrc: Option<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// `XDG_CACHE_HOME`.
+    pub cache_home: Option<PathBuf>,
 }
 
 impl Environment {
@@ -37,6 +39,7 @@ impl Environment {
             password: read("FTPFS_PASSWORD").map(|p| Secret::new(p.into_vec())),
             netrc: read("NETRC").map(PathBuf::from),
             home: read("HOME").map(PathBuf::from),
+            cache_home: read("XDG_CACHE_HOME").map(PathBuf::from),
         }
     }
 }
@@ -220,7 +223,8 @@ fn exposed(metadata: &Metadata) -> bool {
     mode & 0o007 != 0 || (mode & 0o070 != 0 && metadata.uid() != 0)
 }
 
-fn reason(error: &io::Error) -> String {
+/// What the system says of a failure.
+pub(super) fn reason(error: &io::Error) -> String {
     // Without the "(os error 2)" that Display adds.
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_string()
@@ -240,7 +244,7 @@ mod tests {
 
     /// Resolves with URL, option and environment; a prompt answers "typed".
     fn resolved(url: Login, option: Login, variables: Login, netrc: Option<&Path>) -> Result<String, String> {
-        let environment = Environment { user: variables.user, password: variables.password, netrc: None, home: None };
+        let environment = Environment { user: variables.user, password: variables.password, ..Environment::default() };
         let sources = Sources { url, option, credentials: None, netrc, host: "h" };
         resolve(sources, &environment, &mut |_| Ok("typed".into()))
             .map(|(u, p)| format!("{}:{}", u.escape_ascii(), p.reveal().escape_ascii()))

@@ -1,7 +1,7 @@
 //! From words to settings: arguments, URL, `-o` lists, credentials.
 //!
 //! [`table`] holds the settings, [`options`] the list of `-o`, [`url`], [`netrc`] and [`credentials`] the rest; `clap`
-//! cuts the arguments up and prints `--help`. Settings are applied in the order in which they were written, whether in
+//! cuts the arguments up and prints `--help`. [`sync`] is a command of its own. Settings are applied in the order in which they were written, whether in
 //! `-o` or as long options: the last one counts, as with mount(8).
 
 pub mod credentials;
@@ -9,6 +9,8 @@ pub mod hide;
 mod mountpoint;
 pub mod netrc;
 pub mod options;
+mod spool;
+pub mod sync;
 pub mod table;
 pub mod url;
 mod values;
@@ -34,6 +36,8 @@ use crate::logging;
 pub enum Cli {
     /// Mount.
     Run(Box<Settings>),
+    /// Wait until everything below this directory is stored.
+    Sync(PathBuf),
     /// Print this text and leave: `--help`, `--version`.
     Print(String),
 }
@@ -75,6 +79,9 @@ impl Failure {
 /// # Errors
 /// One line for the user.
 pub fn parse(args: Vec<OsString>, environment: &Environment, prompt: &mut Prompt<'_>) -> Result<Cli, Failure> {
+    if let Some(directory) = sync::asked_for(&args) {
+        return Ok(Cli::Sync(directory));
+    }
     let matches = match command().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
@@ -108,7 +115,7 @@ pub fn command() -> Command {
     Command::new("ftpfs")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Mounts a directory of an FTP server")
-        .override_usage("ftpfs [OPTIONS] URL MOUNTPOINT")
+        .override_usage("ftpfs [OPTIONS] URL MOUNTPOINT\n       ftpfs sync DIRECTORY")
         .after_help(after_help())
         .arg(place(
             URL,
@@ -159,6 +166,7 @@ fn after_help() -> String {
     format!(
         "Every long option can be written in -o as well: --max-connections 4 is -o max_connections=4.\n\
          Only in -o: {}.\n\
+         ftpfs sync waits until everything below a mounted directory is stored on the server.\n\
          Without a password in the URL, in --user, --credentials, FTPFS_PASSWORD or netrc, ftpfs asks for it.\n\
          The manual page ftpfs(1) tells more.",
         words(Group::List).join(", ")
@@ -244,6 +252,7 @@ fn finish(
     prompt: &mut Prompt<'_>,
 ) -> Result<Settings, String> {
     let mountpoint = mountpoint::find(directory)?;
+    let write = Write { identity: url.to_string(), ..write(&draft, environment, &mountpoint)? };
     let log = log_settings(&draft)?;
     let source = draft.source.clone().unwrap_or_else(|| url.to_string());
     let sources = Sources {
@@ -272,7 +281,6 @@ fn finish(
         data: draft.data.clone(),
         listing: draft.listing.clone(),
     };
-    let write = Write::new(std::env::temp_dir().join("ftpfs"));
     let config = Config { server, files: files(&draft), write, mount: mount(&draft, mountpoint, source) };
     Ok(Settings { config, foreground: draft.foreground || draft.debug, log, notes: draft.notes })
 }
@@ -291,9 +299,30 @@ fn files(draft: &Draft) -> Files {
     }
 }
 
+fn write(draft: &Draft, environment: &Environment, mountpoint: &Path) -> Result<Write, String> {
+    let wanted = spool::choose(draft.spool.as_deref(), environment, sys::caller().0);
+    let spool = match wanted.and_then(|path| spool::find(&path, mountpoint)) {
+        // Nothing is ever put into it.
+        Err(_) if draft.read_only => PathBuf::from(spool::SYSTEM),
+        found => found?,
+    };
+    Ok(Write {
+        upload: draft.upload,
+        spool,
+        spool_limit: draft.spool_limit,
+        writeback: draft.writeback,
+        drain_timeout: draft.drain_timeout,
+        mfsymlinks: draft.mfsymlinks,
+        perms: draft.perms,
+        // One connection is left to questions.
+        parallel: draft.max_connections.saturating_sub(1).max(1),
+        identity: String::new(),
+    })
+}
+
 fn mount(draft: &Draft, mountpoint: PathBuf, source: String) -> Mount {
     Mount {
-        read_only: false,
+        read_only: draft.read_only,
         mountpoint,
         source,
         allow_other: draft.allow_other,
@@ -370,14 +399,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::Family;
+    use crate::config::{Family, Perms, UploadWay};
+
+    fn environment() -> Environment {
+        Environment { cache_home: Some("/var/cache".into()), ..Environment::default() }
+    }
 
     fn settings(args: &str) -> Result<Settings, Failure> {
         let words =
-            format!("ftpfs ftp://h / {args}").split(' ').filter(|w| !w.is_empty()).map(OsString::from).collect();
-        match parse(words, &Environment::default(), &mut |_| Ok(String::new()))? {
+            format!("ftpfs ftp://h /usr {args}").split(' ').filter(|w| !w.is_empty()).map(OsString::from).collect();
+        match parse(words, &environment(), &mut |_| Ok(String::new()))? {
             Cli::Run(settings) => Ok(*settings),
-            Cli::Print(text) => panic!("asked for no text: {text}"),
+            other => panic!("asked for a mount: {other:?}"),
         }
     }
 
@@ -425,10 +458,10 @@ mod tests {
     #[test]
     fn encryption_is_what_url_and_options_ask_for() {
         let mode = |url: &str, list: &str| {
-            let words = ["ftpfs", url, "/", "-o", list].map(OsString::from).to_vec();
-            match parse(words, &Environment::default(), &mut |_| Ok(String::new()))? {
+            let words = ["ftpfs", url, "/usr", "-o", list].map(OsString::from).to_vec();
+            match parse(words, &environment(), &mut |_| Ok(String::new()))? {
                 Cli::Run(s) => Ok((s.config.server.tls.mode, s.config.server.port)),
-                Cli::Print(text) => panic!("asked for no text: {text}"),
+                other => panic!("asked for a mount: {other:?}"),
             }
         };
         use TlsMode::{Implicit, Off, Require, Try};
@@ -474,6 +507,48 @@ mod tests {
 
     #[test]
     fn a_note_tells_what_has_no_effect() {
-        assert_eq!(settings("-o rw,utf8,noauto").map(|s| s.notes.len()), Ok(2));
+        assert_eq!(settings("-o rw,utf8,noauto").map(|s| s.notes.len()), Ok(1));
+    }
+
+    #[test]
+    fn how_files_are_written_arrives() {
+        let write = |args: &str| settings(args).map(|s| s.config.write);
+        let plain = write("").expect("settings");
+        assert_eq!((plain.upload, plain.spool_limit, plain.writeback), (UploadWay::Auto, None, false));
+        assert_eq!((plain.mfsymlinks, plain.perms, plain.drain_timeout.as_secs()), (false, Perms::Ignore, 60));
+        assert_eq!(plain.spool, Path::new("/var/cache/ftpfs"));
+        let found =
+            write("-o upload=atomic,spool=/var/x,spool_size=1T,writeback,drain_timeout=0,mfsymlinks,perms=strict");
+        let found = found.expect("settings");
+        assert_eq!((found.upload, found.spool_limit, found.writeback), (UploadWay::Atomic, Some(1 << 40), true));
+        assert_eq!((found.mfsymlinks, found.perms, found.drain_timeout.as_secs()), (true, Perms::Strict, 0));
+        assert_eq!(found.spool, Path::new("/var/x"));
+        assert_eq!(
+            write("--upload inplace --write-back").map(|w| (w.upload, w.writeback)),
+            Ok((UploadWay::InPlace, true))
+        );
+    }
+
+    #[test]
+    fn read_only_is_what_was_said_last() {
+        let read_only = |args: &str| settings(args).map(|s| s.config.mount.read_only);
+        for (args, want) in [
+            ("", false),
+            ("-r", true),
+            ("--read-only", true),
+            ("-o ro", true),
+            ("-o ro,rw", false),
+            ("-o rw --ro", true),
+            ("-o read_only", true),
+        ] {
+            assert_eq!(read_only(args), Ok(want), "{args}");
+        }
+    }
+
+    #[test]
+    fn only_who_writes_needs_a_spool() {
+        let failure = settings("-o spool_dir=/usr/ftpfs").expect_err("below the mountpoint");
+        assert!(failure.status == 1 && failure.text.contains("below the mountpoint /usr"), "{}", failure.text);
+        assert!(settings("-o spool_dir=/usr/ftpfs,ro").is_ok_and(|s| s.config.mount.read_only));
     }
 }

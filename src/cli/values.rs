@@ -127,6 +127,7 @@ fn parse_size(text: &str) -> Option<u64> {
 
 fn show_size(bytes: u64) -> String {
     match bytes {
+        bytes if bytes >= 1 << 40 => format!("{}T", bytes >> 40),
         bytes if bytes >= 1 << 30 => format!("{}G", bytes >> 30),
         bytes => format!("{}M", bytes >> 20),
     }

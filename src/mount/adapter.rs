@@ -22,12 +22,13 @@ use super::Ended;
 use super::convert::file_attr;
 use super::errno::errno;
 use crate::remote::{ErrorKind, Kind};
-use crate::vfs::{Attr, Data, Entered, Error, Fault, Fh, Ino, Vfs};
+use crate::vfs::{Attr, Created, Data, Entered, Error, Fault, Fh, How, Ino, Opened, Vfs};
 
 /// The filesystem as fuser calls it.
 pub(super) struct Adapter {
     pub(super) vfs: Arc<Vfs>,
     pub(super) ended: Arc<Ended>,
+    pub(super) read_only: bool,
 }
 
 impl Filesystem for Adapter {
@@ -39,6 +40,8 @@ impl Filesystem for Adapter {
             // A new time or size drops the pages that the kernel keeps.
             InitFlags::FUSE_AUTO_INVAL_DATA,
             InitFlags::FUSE_CACHE_SYMLINKS,
+            // open(2) brings O_TRUNC along: a file that is rewritten is never cut first.
+            InitFlags::FUSE_ATOMIC_O_TRUNC,
         ] {
             if config.add_capabilities(wanted).is_err() {
                 debug!("the kernel does not offer {wanted:?}");
@@ -47,6 +50,8 @@ impl Filesystem for Adapter {
         // More reads under way than the default of 16: many readers, each two requests deep.
         let _ = config.set_max_background(64);
         let _ = config.set_max_write(LARGEST_REQUEST);
+        // No server keeps fractions of a second.
+        let _ = config.set_time_granularity(std::time::Duration::from_secs(1));
         if let Err(most) = config.set_max_readahead(LARGEST_REQUEST) {
             let _ = config.set_max_readahead(most);
         }
@@ -95,25 +100,68 @@ impl Filesystem for Adapter {
     }
 
     fn open(&self, _req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        if flags.acc_mode() != OpenAccMode::O_RDONLY {
+        let how = how(flags);
+        if self.read_only && (how.write || how.truncate) {
             return reply.error(Errno::EROFS);
         }
         shielded(|| {
             let vfs = Arc::clone(&self.vfs);
-            self.vfs.open(Ino(ino.0), move |opened| match opened {
-                Ok(opened) => {
-                    // Nothing is written, so close(2) needs no flush.
-                    let mut flags = FopenFlags::FOPEN_NOFLUSH;
-                    if opened.keep_cache {
-                        flags |= FopenFlags::FOPEN_KEEP_CACHE;
-                    }
-                    if opened.direct_io {
-                        flags |= FopenFlags::FOPEN_DIRECT_IO;
-                    }
-                    reply.opened(FileHandle(opened.fh.0), flags);
-                }
+            self.vfs.open(Ino(ino.0), how, move |opened| match opened {
+                Ok(opened) => reply.opened(FileHandle(opened.fh.0), open_flags(&opened)),
                 Err(e) => reply.error(told(&vfs, "open", ino, &e)),
             });
+        });
+    }
+
+    fn create(
+        &self,
+        _req: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+        mode: u32,
+        _umask: u32,
+        flags: i32,
+        reply: ReplyCreate,
+    ) {
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        let asked = format!("create {name:?} in");
+        let exclusive = flags & libc::O_EXCL != 0;
+        shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
+            self.vfs.create(Ino(parent.0), name.as_bytes(), mode, how(OpenFlags(flags)), exclusive, move |created| {
+                match created {
+                    Ok(Created { attr, ttl, opened }) => {
+                        let fh = FileHandle(opened.fh.0);
+                        reply.created(&ttl, &file_attr(&attr), Generation(0), fh, open_flags(&opened));
+                    }
+                    Err(e) => reply.error(told(&vfs, &asked, parent, &e)),
+                }
+            });
+        });
+    }
+
+    fn write(
+        &self,
+        _req: &Request,
+        ino: INodeNo,
+        fh: FileHandle,
+        offset: u64,
+        data: &[u8],
+        write_flags: WriteFlags,
+        _flags: OpenFlags,
+        _lock_owner: Option<LockOwner>,
+        reply: ReplyWrite,
+    ) {
+        shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
+            let answer = move |written: Result<u32, Error>| match written {
+                Ok(len) => reply.written(len),
+                Err(e) => reply.error(told(&vfs, &format!("write at {offset} to"), ino, &e)),
+            };
+            let mapped = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
+            self.vfs.write(Fh(fh.0), offset, data, mapped, Box::new(answer));
         });
     }
 
@@ -154,12 +202,12 @@ impl Filesystem for Adapter {
         });
     }
 
-    fn flush(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
-        reply.ok();
+    fn flush(&self, _req: &Request, ino: INodeNo, fh: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
+        shielded(|| self.vfs.flush(Fh(fh.0), self.stored("close", ino, reply)));
     }
 
-    fn fsync(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
-        reply.ok();
+    fn fsync(&self, _req: &Request, ino: INodeNo, fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
+        shielded(|| self.vfs.fsync(Fh(fh.0), self.stored("fsync", ino, reply)));
     }
 
     fn fsyncdir(&self, _req: &Request, _ino: INodeNo, _fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {
@@ -219,8 +267,8 @@ impl Filesystem for Adapter {
     }
 
     fn access(&self, _req: &Request, ino: INodeNo, mask: AccessFlags, reply: ReplyEmpty) {
-        // Reading is for the server to decide, when it is asked; writing is known to be impossible.
-        if mask.contains(AccessFlags::W_OK) {
+        // What may be read and written is for the server to decide, when it is asked.
+        if self.read_only && mask.contains(AccessFlags::W_OK) {
             return reply.error(Errno::EROFS);
         }
         if !mask.contains(AccessFlags::X_OK) {
@@ -315,25 +363,48 @@ impl Filesystem for Adapter {
     fn link(&self, _: &Request, _: INodeNo, _: INodeNo, _: &OsStr, reply: ReplyEntry) {
         reply.error(Errno::EROFS);
     }
+}
 
-    fn create(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, _: i32, reply: ReplyCreate) {
-        reply.error(Errno::EROFS);
-    }
-
-    fn write(
+impl Adapter {
+    /// Answers with how `what` went.
+    fn stored(
         &self,
-        _: &Request,
-        _: INodeNo,
-        _: FileHandle,
-        _: u64,
-        _: &[u8],
-        _: WriteFlags,
-        _: OpenFlags,
-        _: Option<LockOwner>,
-        reply: ReplyWrite,
-    ) {
-        reply.error(Errno::EROFS);
+        what: &'static str,
+        ino: INodeNo,
+        reply: ReplyEmpty,
+    ) -> impl FnOnce(Result<(), Error>) + Send + 'static + use<> {
+        let vfs = Arc::clone(&self.vfs);
+        move |done| match done {
+            Ok(()) => reply.ok(),
+            Err(e) => reply.error(told(&vfs, what, ino, &e)),
+        }
     }
+}
+
+/// What a file is opened for.
+fn how(flags: OpenFlags) -> How {
+    let mode = flags.acc_mode();
+    How {
+        read: mode != OpenAccMode::O_WRONLY,
+        write: mode != OpenAccMode::O_RDONLY,
+        append: flags.0 & libc::O_APPEND != 0,
+        truncate: flags.0 & libc::O_TRUNC != 0,
+    }
+}
+
+fn open_flags(opened: &Opened) -> FopenFlags {
+    let mut flags = FopenFlags::empty();
+    if !opened.writes {
+        // Nothing is written, so close(2) needs no flush.
+        flags |= FopenFlags::FOPEN_NOFLUSH;
+    }
+    if opened.keep_cache {
+        flags |= FopenFlags::FOPEN_KEEP_CACHE;
+    }
+    if opened.direct_io {
+        flags |= FopenFlags::FOPEN_DIRECT_IO;
+    }
+    flags
 }
 
 /// Runs `f`; a panic in it is logged and goes no further.
@@ -363,7 +434,7 @@ fn told(vfs: &Vfs, what: &str, ino: INodeNo, e: &Error) -> Errno {
 
 /// An entry with inode number 0 says that there is none, and that this may be remembered.
 const NOBODY: Attr =
-    Attr { ino: Ino(0), kind: Kind::File, size: 0, mtime: SystemTime::UNIX_EPOCH, mode: 0, uid: 0, gid: 0 };
+    Attr { ino: Ino(0), kind: Kind::File, size: 0, mtime: SystemTime::UNIX_EPOCH, mode: 0, uid: 0, gid: 0, nlink: 1 };
 
 /// As much as the kernel puts into one request.
 const LARGEST_REQUEST: u32 = 1 << 20;

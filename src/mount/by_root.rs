@@ -51,7 +51,8 @@ fn attach(device: &File, target: &CString, config: &config::Mount) -> io::Result
 
 fn flags(config: &config::Mount) -> libc::c_ulong {
     let unless = |allowed: bool, flag| if allowed { 0 } else { flag };
-    libc::MS_RDONLY
+    let read_only = if config.read_only { libc::MS_RDONLY } else { 0 };
+    read_only
         | libc::MS_NOATIME
         | unless(config.suid, libc::MS_NOSUID)
         | unless(config.dev, libc::MS_NODEV)

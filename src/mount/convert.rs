@@ -17,8 +17,8 @@ pub(super) fn file_attr(attr: &Attr) -> FileAttr {
         crtime: attr.mtime,
         kind: file_type(&attr.kind),
         perm: attr.mode,
-        // Not known; for directories 1 tells find(1) that it cannot count subdirectories by it.
-        nlink: 1,
+        // For directories 1 tells find(1) that it cannot count subdirectories by it.
+        nlink: attr.nlink,
         uid: attr.uid,
         gid: attr.gid,
         rdev: 0,

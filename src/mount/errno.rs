@@ -14,6 +14,8 @@ pub(super) fn errno(error: &Error) -> Errno {
         Fault::BadHandle => Errno::EBADF,
         Fault::NotLink => Errno::EINVAL,
         Fault::Outside => Errno::EACCES,
+        Fault::SpoolFull => Errno::ENOSPC,
+        Fault::Spool => Errno::EIO,
     }
 }
 

@@ -55,7 +55,7 @@ impl Ended {
 /// What the kernel or `fusermount3` says.
 pub fn mount(vfs: &Arc<Vfs>, config: &config::Mount) -> io::Result<Mounted> {
     let ended = Arc::new(Ended::default());
-    let adapter = Adapter { vfs: Arc::clone(vfs), ended: Arc::clone(&ended) };
+    let adapter = Adapter { vfs: Arc::clone(vfs), ended: Arc::clone(&ended), read_only: config.read_only };
     let session = by_root::session(adapter, config)?.spawn()?;
     let ours = table::find(&config.mountpoint);
     if let Some(ours) = &ours {
@@ -73,7 +73,7 @@ fn options(config: &config::Mount) -> Config {
         // A comma would end the option on fusermount3's command line.
         MountOption::FSName(config.source.replace(',', "%2C")),
         MountOption::Subtype("ftpfs".into()),
-        MountOption::RO,
+        flag(config.read_only, MountOption::RO, MountOption::RW),
         MountOption::NoAtime,
         flag(config.suid, MountOption::Suid, MountOption::NoSuid),
         flag(config.dev, MountOption::Dev, MountOption::NoDev),

@@ -23,6 +23,8 @@ pub struct Attr {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+    /// Names: 1, as FTP knows no other number, or 0 for a file that was removed and is still open.
+    pub nlink: u32,
 }
 
 /// How files are to look.
@@ -58,7 +60,7 @@ impl Look {
             (_, size) => size.unwrap_or(0),
         };
         let mtime = meta.mtime.map_or(SystemTime::UNIX_EPOCH, system_time);
-        Attr { ino, kind: meta.kind.clone(), size, mtime, mode, uid: self.uid, gid: self.gid }
+        Attr { ino, kind: meta.kind.clone(), size, mtime, mode, uid: self.uid, gid: self.gid, nlink: 1 }
     }
 }
 

@@ -22,6 +22,10 @@ pub enum Fault {
     NotLink,
     /// A symlink that leads out of the mounted directory.
     Outside,
+    /// The spool or its disk is full.
+    SpoolFull,
+    /// The spool's disk fails.
+    Spool,
 }
 
 /// A failed operation.
@@ -68,6 +72,8 @@ impl fmt::Display for Error {
             (None, Fault::BadHandle) => f.write_str("the file is not open"),
             (None, Fault::NotLink) => f.write_str("not a symbolic link"),
             (None, Fault::Outside) => f.write_str("the link leads out of the mounted directory"),
+            (None, Fault::SpoolFull) => f.write_str("the spool is full"),
+            (None, Fault::Spool) => f.write_str("the spool's disk fails"),
         }
     }
 }

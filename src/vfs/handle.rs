@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::dir::Listing;
 use super::error::{Fault, Result};
 use super::node::Ino;
-use super::read::FileReader;
+use super::read::{FileReader, Reading};
+use super::write::FileWriter;
 use crate::base::sync::Ranked;
 
 /// A file handle.
@@ -19,10 +20,67 @@ pub(crate) struct OpenDir {
     pub(crate) listing: Arc<Listing>,
 }
 
+/// An open file.
+pub(crate) struct OpenFile {
+    pub(crate) ino: Ino,
+    reads: bool,
+    /// Every write goes to the end.
+    pub(crate) appends: bool,
+    /// Set where it may be written to.
+    pub(crate) writer: Option<Arc<FileWriter>>,
+    /// Reads what the server has, as of an epoch of the inode; made when somebody reads.
+    reader: Ranked<Option<(u64, Arc<FileReader>)>, 42>,
+}
+
+impl OpenFile {
+    /// A file that is only read; the reader is made later where there is none.
+    pub(crate) fn reading(ino: Ino, reader: Option<(u64, Arc<FileReader>)>) -> Self {
+        Self { ino, reads: true, appends: false, writer: None, reader: Ranked::new(reader) }
+    }
+
+    /// A file that is written, and perhaps read.
+    pub(crate) fn writing(ino: Ino, reads: bool, appends: bool, writer: Arc<FileWriter>) -> Self {
+        Self { ino, reads, appends, writer: Some(writer), reader: Ranked::new(None) }
+    }
+
+    /// Who reads what the server has of the file now.
+    ///
+    /// # Errors
+    /// The handle is not open for reading, or the file is not known any more.
+    pub(crate) fn reader(&self, shared: &Arc<Reading>) -> Result<Arc<FileReader>> {
+        if !self.reads {
+            return Err(Fault::BadHandle.into());
+        }
+        let epoch = shared.nodes.epoch(self.ino);
+        if let Some((of, reader)) = &*self.reader.lock()
+            && *of == epoch
+        {
+            return Ok(Arc::clone(reader));
+        }
+        let content = shared.nodes.content(self.ino).ok_or(Fault::NoInode)?;
+        let (reader, _) = shared.open(self.ino, &content.version).ok_or(Fault::NoInode)?;
+        let old = self.reader.lock().replace((epoch, Arc::clone(&reader)));
+        if let Some((_, old)) = old {
+            old.close();
+        }
+        Ok(reader)
+    }
+
+    fn close(&self) {
+        let reader = self.reader.lock().take();
+        if let Some((_, reader)) = reader {
+            reader.close();
+        }
+        if let Some(writer) = &self.writer {
+            writer.release();
+        }
+    }
+}
+
 /// What a handle stands for.
 #[derive(Clone)]
 enum Open {
-    File(Arc<FileReader>),
+    File(Arc<OpenFile>),
     Dir(Arc<OpenDir>),
 }
 
@@ -39,8 +97,8 @@ struct Handles {
 }
 
 impl HandleTable {
-    pub(crate) fn add_file(&self, reader: Arc<FileReader>) -> Fh {
-        self.add(Open::File(reader))
+    pub(crate) fn add_file(&self, file: OpenFile) -> Fh {
+        self.add(Open::File(Arc::new(file)))
     }
 
     pub(crate) fn add_dir(&self, dir: OpenDir) -> Fh {
@@ -55,9 +113,9 @@ impl HandleTable {
         fh
     }
 
-    pub(crate) fn file(&self, fh: Fh) -> Result<Arc<FileReader>> {
+    pub(crate) fn file(&self, fh: Fh) -> Result<Arc<OpenFile>> {
         match self.open.lock().map.get(&fh) {
-            Some(Open::File(reader)) => Ok(Arc::clone(reader)),
+            Some(Open::File(file)) => Ok(Arc::clone(file)),
             _ => Err(Fault::BadHandle.into()),
         }
     }
@@ -69,11 +127,11 @@ impl HandleTable {
         }
     }
 
-    /// Closes `fh`.
-    pub(crate) fn release(&self, fh: Fh) {
+    /// Closes `fh`; returns the file that it was.
+    pub(crate) fn release(&self, fh: Fh) -> Option<Ino> {
         let open = self.open.lock().map.remove(&fh);
-        if let Some(Open::File(reader)) = open {
-            reader.close();
-        }
+        let Some(Open::File(file)) = open else { return None };
+        file.close();
+        Some(file.ino)
     }
 }

@@ -8,6 +8,7 @@
 mod attr;
 mod dir;
 mod error;
+mod files;
 mod handle;
 mod keeper;
 mod kernel;
@@ -20,8 +21,10 @@ mod write;
 
 pub use attr::{Attr, Look, Space};
 pub use error::{Error, Fault, Result};
+pub use files::{Created, How, Opened};
 pub use handle::Fh;
 pub use kernel::KernelCache;
 pub use node::Ino;
-pub use ops::{DirItem, Entered, Opened, Vfs};
+pub use ops::{DirItem, Entered, Vfs};
 pub use read::{Data, ReadReply};
+pub use write::WriteReply;

@@ -13,28 +13,32 @@ use super::keeper::Keeper;
 use super::kernel::{Kernel, KernelCache};
 use super::link;
 use super::node::{Ino, Known, NodeTable};
-use super::read::{FileReader, ReadReply, Reading};
+use super::read::Reading;
 use super::workers::Workers;
+use super::write::Writing;
 use crate::base::{Clock, Deadline};
-use crate::config::Files;
-use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Precision, Remote, RemotePath, Stamp, Version};
+use crate::config::{Files, Write};
+use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Remote, RemotePath, Stamp};
 use crate::store::Blocks;
 
 /// A mounted directory of a server.
 pub struct Vfs {
-    remote: Arc<dyn Remote>,
-    clock: Arc<dyn Clock>,
-    nodes: Arc<NodeTable>,
-    dirs: Arc<DirCache>,
-    handles: HandleTable,
-    reading: Arc<Reading>,
-    kernel: Arc<Kernel>,
-    workers: Workers,
-    look: Look,
-    attr_ttl: Duration,
-    dir_ttl: Duration,
-    negative_ttl: Duration,
-    timeout: Duration,
+    pub(super) remote: Arc<dyn Remote>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) nodes: Arc<NodeTable>,
+    pub(super) dirs: Arc<DirCache>,
+    pub(super) handles: HandleTable,
+    pub(super) reading: Arc<Reading>,
+    pub(super) writing: Arc<Writing>,
+    pub(super) kernel: Arc<Kernel>,
+    pub(super) workers: Workers,
+    /// For those who wait until something is stored: they must not keep others from asking.
+    pub(super) closers: Workers,
+    pub(super) look: Look,
+    pub(super) attr_ttl: Duration,
+    pub(super) dir_ttl: Duration,
+    pub(super) negative_ttl: Duration,
+    pub(super) timeout: Duration,
 }
 
 /// The answer to a lookup.
@@ -51,17 +55,6 @@ pub enum Entered {
     Absent(Duration),
 }
 
-/// The answer to an open.
-#[derive(Clone, Copy, Debug)]
-pub struct Opened {
-    /// The handle.
-    pub fh: Fh,
-    /// Whether what the kernel remembers of the content is still true.
-    pub keep_cache: bool,
-    /// Whether the kernel must not go by the size that it knows: it has been told none.
-    pub direct_io: bool,
-}
-
 /// One entry of a directory, as it goes to the kernel.
 #[derive(Debug)]
 pub struct DirItem<'a> {
@@ -76,14 +69,15 @@ pub struct DirItem<'a> {
 }
 
 impl Vfs {
-    /// The directory `root` of `remote`, ready to be mounted.
+    /// The directory `root` of `remote`, ready to be mounted; without `write`, nothing can be changed.
     ///
     /// # Errors
-    /// If no thread can be started.
+    /// If no thread can be started, or the spool cannot be used.
     pub fn new(
         remote: Arc<dyn Remote>,
         root: RemotePath,
         files: &Files,
+        write: Option<&Write>,
         timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Arc<Self>> {
@@ -104,15 +98,19 @@ impl Vfs {
             keeper,
             timeout,
         );
+        let reading = Arc::new(reading);
+        let writing = Writing::new(Arc::clone(&reading), Arc::clone(&clock), write, files.file_mask.is_none())?;
         Ok(Arc::new(Self {
             remote,
             clock,
             nodes,
             dirs,
             handles: HandleTable::default(),
-            reading: Arc::new(reading),
+            reading,
+            writing: Arc::new(writing),
             kernel,
             workers: Workers::new("ops", MOST_OPS),
+            closers: Workers::new("close", MOST_CLOSERS),
             look: Look::from(files),
             attr_ttl: files.attr_ttl,
             dir_ttl: files.dir_ttl,
@@ -126,15 +124,27 @@ impl Vfs {
         self.kernel.attach(cache);
     }
 
-    /// The mount has ended: whatever still waits fails.
+    /// Stores what an earlier mount has left over; what takes longer than `patience` goes on behind this one.
+    pub fn recover(&self, patience: Duration) {
+        self.writing.recover(patience);
+    }
+
+    /// The mount has ended: brings everything to the server that is not there yet. Tells what is left at the deadline.
+    pub fn finish(&self, deadline: Deadline) -> Vec<String> {
+        self.kernel.detach();
+        self.writing.finish(deadline)
+    }
+
+    /// Whatever still waits fails.
     pub fn shut_down(&self) {
         self.kernel.detach();
         self.workers.shut_down();
+        self.closers.shut_down();
         self.remote.shut_down();
     }
 
     /// `reply` gets what `fast` finds in memory, now, or what `slow` brings, later and on another thread.
-    fn answer<T: 'static>(
+    pub(super) fn answer<T: 'static>(
         self: &Arc<Self>,
         fast: Option<Result<T>>,
         slow: impl FnOnce(&Self, Deadline) -> Result<T> + Send + 'static,
@@ -162,11 +172,10 @@ impl Vfs {
         self.answer(fast, move |vfs, deadline| vfs.lookup_asking(parent, &name, deadline), reply);
     }
 
-    fn lookup_cached(&self, parent: Ino, name: &Name) -> Option<Result<Entered>> {
+    pub(super) fn lookup_cached(&self, parent: Ino, name: &Name) -> Option<Result<Entered>> {
         let listing = self.dirs.get(parent, self.attr_ttl.max(self.negative_ttl))?;
-        match listing.find(name.as_bytes()) {
-            Some(at) => {
-                let (meta, exact) = listing.meta(at);
+        match listing.meta(name.as_bytes()) {
+            Some((meta, exact)) => {
                 let fresh = !self.dirs.left(listing.since, self.attr_ttl).is_zero();
                 (exact && fresh).then(|| self.enter(parent, name, meta, &listing))
             }
@@ -177,7 +186,7 @@ impl Vfs {
         }
     }
 
-    fn lookup_asking(&self, parent: Ino, name: &Name, deadline: Deadline) -> Result<Entered> {
+    pub(super) fn lookup_asking(&self, parent: Ino, name: &Name, deadline: Deadline) -> Result<Entered> {
         let (path, begun) = (self.path(parent)?, self.clock.now());
         let mut listing = self.listing(parent, &path, self.attr_ttl, deadline)?;
         let outlived = listing.since < begun && self.dirs.left(listing.since, self.negative_ttl).is_zero();
@@ -186,7 +195,9 @@ impl Vfs {
         }
         if let Some(at) = listing.find(name.as_bytes()) {
             listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
-            return self.enter(parent, name, listing.meta(at).0, &listing);
+            if let Some((meta, _)) = listing.meta(name.as_bytes()) {
+                return self.enter(parent, name, meta, &listing);
+            }
         }
         if listing.complete {
             return Ok(Entered::Absent(self.dirs.left(listing.since, self.negative_ttl)));
@@ -197,18 +208,18 @@ impl Vfs {
             Ok(meta) => {
                 let known = Known { meta, since, exact: true };
                 let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
-                Ok(Entered::Found { attr: self.look.attr(ino, &known.meta), ttl: self.attr_ttl })
+                Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl: self.attr_ttl })
             }
             Err(Error { kind: ErrorKind::NotFound, .. }) => Ok(Entered::Absent(self.negative_ttl)),
             Err(e) => Err(e.into()),
         }
     }
 
-    fn enter(&self, parent: Ino, name: &Name, meta: Meta, listing: &Listing) -> Result<Entered> {
+    pub(super) fn enter(&self, parent: Ino, name: &Name, meta: Meta, listing: &Listing) -> Result<Entered> {
         let known = Known { meta, since: listing.since, exact: true };
         let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
         let ttl = self.dirs.left(listing.since, self.attr_ttl);
-        Ok(Entered::Found { attr: self.look.attr(ino, &known.meta), ttl })
+        Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl })
     }
 
     /// The kernel forgets `count` lookups of `ino`.
@@ -224,19 +235,31 @@ impl Vfs {
     }
 
     fn shown(&self, ino: Ino, known: &Known) -> (Attr, Duration) {
-        let ttl = if ino == Ino::ROOT { self.attr_ttl } else { self.dirs.left(known.since, self.attr_ttl) };
-        (self.look.attr(ino, &known.meta), ttl)
+        let own = ino == Ino::ROOT || self.writing.writer(ino).is_some();
+        let ttl = if own { self.attr_ttl } else { self.dirs.left(known.since, self.attr_ttl) };
+        (self.attr(ino, known.meta.clone()), ttl)
+    }
+
+    /// The attributes of `ino`, of which the server says `meta`: what has been written here counts for more.
+    pub(super) fn attr(&self, ino: Ino, mut meta: Meta) -> Attr {
+        if let Some(writer) = self.writing.writer(ino) {
+            writer.overlay(&mut meta);
+        }
+        self.look.attr(ino, &meta)
     }
 
     /// What is known of `ino` and still believed.
-    fn known_now(&self, ino: Ino) -> Option<Result<Known>> {
+    pub(super) fn known_now(&self, ino: Ino) -> Option<Result<Known>> {
         let Some(known) = self.nodes.known(ino) else { return Some(Err(Fault::NoInode.into())) };
-        let fresh = ino == Ino::ROOT || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
+        // What is being written here is what we say it is.
+        let fresh = ino == Ino::ROOT
+            || self.writing.writer(ino).is_some()
+            || (known.exact && !self.dirs.left(known.since, self.attr_ttl).is_zero());
         fresh.then_some(Ok(known))
     }
 
     /// Asks the server about `ino`, by its parent's listing.
-    fn refresh(&self, ino: Ino, deadline: Deadline) -> Result<Known> {
+    pub(super) fn refresh(&self, ino: Ino, deadline: Deadline) -> Result<Known> {
         if let Some(known) = self.known_now(ino) {
             return known;
         }
@@ -246,7 +269,8 @@ impl Vfs {
         let known = match listing.find(name.as_bytes()) {
             Some(at) => {
                 listing.ask_times(&*self.remote, &path, at, SAME_FLIGHT, deadline)?;
-                Known { meta: listing.meta(at).0, since: listing.since, exact: true }
+                let (meta, _) = listing.meta(name.as_bytes()).ok_or(ErrorKind::NotFound)?;
+                Known { meta, since: listing.since, exact: true }
             }
             None if listing.complete => return Err(ErrorKind::NotFound.into()),
             None => {
@@ -271,8 +295,7 @@ impl Vfs {
                 Some(target) => target,
                 None => {
                     let listing = vfs.listing(parent, &dir, vfs.dir_ttl.max(vfs.attr_ttl), deadline)?;
-                    let at = listing.find(name.as_bytes()).ok_or(ErrorKind::NotFound)?;
-                    listing.link(&*vfs.remote, &dir, at, deadline)?.ok_or(ErrorKind::Unsupported)?
+                    listing.link(&*vfs.remote, &dir, &name, deadline)?.ok_or(ErrorKind::Unsupported)?
                 }
             };
             link::contain(vfs.nodes.root(), &dir, &target).ok_or_else(|| {
@@ -334,11 +357,10 @@ impl Vfs {
         let left = self.dirs.left(dir.listing.since, self.attr_ttl);
         let first = usize::try_from(offset.max(2) - 2).unwrap_or(usize::MAX);
         for at in first..dir.listing.len() {
-            let name = dir.listing.name(at);
-            let (meta, exact) = dir.listing.meta(at);
+            let Some((name, meta, exact)) = dir.listing.entry(at) else { continue };
             let known = Known { meta, since: dir.listing.since, exact };
-            let Some(ino) = self.nodes.enter(dir.ino, name, known.clone()) else { return Err(Fault::NoInode.into()) };
-            let attr = self.look.attr(ino, &known.meta);
+            let Some(ino) = self.nodes.enter(dir.ino, &name, known.clone()) else { return Err(Fault::NoInode.into()) };
+            let attr = self.attr(ino, known.meta);
             let ttl = if exact { left } else { Duration::ZERO };
             let taken = emit(&DirItem { next: at as u64 + 3, name: name.as_bytes(), attr: &attr, ttl });
             if !(taken && count) {
@@ -364,67 +386,6 @@ impl Vfs {
         Ok(emit(&DirItem { next: at + 1, name, attr: &attr, ttl: Duration::ZERO }))
     }
 
-    /// Opens the file `ino` for reading.
-    pub fn open(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<Opened>) + Send + 'static) {
-        let fast = match self.known_now(ino) {
-            Some(Ok(known)) if known.meta.kind == Kind::File && known.meta.size.is_none() => None,
-            Some(known) => Some(known.and_then(|known| self.open_as(ino, &known.meta))),
-            None => None,
-        };
-        let slow = move |vfs: &Self, deadline| {
-            let mut known = vfs.refresh(ino, deadline)?;
-            if known.meta.kind == Kind::File && known.meta.size.is_none() {
-                known.meta.size = vfs.remote.stat(&vfs.path(ino)?, deadline)?.size;
-            }
-            let unsized_before = vfs.nodes.known(ino).is_some_and(|known| known.meta.size.is_none());
-            vfs.open_as(ino, &known.meta).map(|opened| Opened { direct_io: unsized_before, ..opened })
-        };
-        self.answer(fast, slow, reply);
-    }
-
-    fn open_as(&self, ino: Ino, meta: &Meta) -> Result<Opened> {
-        match meta.kind {
-            Kind::File => {}
-            Kind::Dir => return Err(ErrorKind::IsDir.into()),
-            Kind::Symlink { .. } | Kind::Other => return Err(ErrorKind::Unsupported.into()),
-        }
-        // Without a size nobody could tell the end of the file from the end of a connection.
-        let size = meta.size.ok_or(ErrorKind::Unsupported)?;
-        let version = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
-        let old = self.nodes.content(ino);
-        let bound = self.nodes.bind(ino, &version, || self.reading.blocks.new_file());
-        let (file, keep_cache) = bound.ok_or(Fault::NoInode)?;
-        if let Some(old) = old.filter(|old| old.file != file) {
-            self.reading.blocks.forget(old.file, old.version.size.div_ceil(crate::store::BLOCK));
-        }
-        self.nodes.opened(ino);
-        let reader = FileReader::new(ino, file, version, Arc::clone(&self.reading));
-        let keep_cache = keep_cache && self.tells_changes(meta);
-        Ok(Opened { fh: self.handles.add_file(reader), keep_cache, direct_io: false })
-    }
-
-    /// Whether a later change would show in the time of modification: it is exact, and so long ago that a second change
-    /// within the same second is none of now.
-    fn tells_changes(&self, meta: &Meta) -> bool {
-        let now = self.clock.wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        meta.mtime.is_some_and(|t| {
-            t.precision == Precision::Second && i64::try_from(now).is_ok_and(|now| now.abs_diff(t.secs) > JUST_NOW)
-        })
-    }
-
-    /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.
-    pub fn read(&self, fh: Fh, at: u64, len: u32, reply: ReadReply) {
-        match self.handles.file(fh) {
-            Ok(reader) => reader.read(at, len, reply),
-            Err(e) => reply(Err(e)),
-        }
-    }
-
-    /// Closes a file or a directory.
-    pub fn release(&self, fh: Fh) {
-        self.handles.release(fh);
-    }
-
     /// Room on the server, as far as FTP can tell: not at all.
     pub fn statfs(&self) -> Space {
         Space::UNKNOWN
@@ -435,17 +396,20 @@ impl Vfs {
         self.nodes.path(ino).map_or_else(|| format!("inode {}", ino.0), |path| path.to_string())
     }
 
-    fn path(&self, ino: Ino) -> Result<RemotePath> {
+    pub(super) fn path(&self, ino: Ino) -> Result<RemotePath> {
         Ok(self.nodes.path(ino).ok_or(Fault::NoInode)?)
     }
 
-    fn listing(&self, dir: Ino, path: &RemotePath, ttl: Duration, deadline: Deadline) -> Result<Arc<Listing>> {
+    pub(super) fn listing(
+        &self,
+        dir: Ino,
+        path: &RemotePath,
+        ttl: Duration,
+        deadline: Deadline,
+    ) -> Result<Arc<Listing>> {
         self.dirs.load(dir, path, ttl, &*self.remote, deadline)
     }
 }
-
-/// Seconds within which a file may be written twice without showing it.
-const JUST_NOW: u64 = 2;
 
 /// Exact times asked for beside the one that is needed: together they fill one flight.
 const SAME_FLIGHT: usize = 31;
@@ -455,3 +419,6 @@ const ONE_REPLY: usize = 862;
 
 /// Requests that may wait for the server at once; the others wait for them, each until its own deadline.
 const MOST_OPS: usize = 32;
+
+/// Files that may be closed or synced at once.
+const MOST_CLOSERS: usize = 64;

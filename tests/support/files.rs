@@ -4,9 +4,9 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use ftpfs::base::{Clock, SystemClock};
-use ftpfs::config::{Files, Server};
+use ftpfs::config::{Files, Server, Write};
 use ftpfs::remote::Remote;
-use ftpfs::vfs::{Attr, Entered, Fault, Fh, Ino, Result, Vfs};
+use ftpfs::vfs::{Attr, Entered, Fault, Fh, How, Ino, Result, Vfs};
 
 use super::client::{AMPLE, client_with, config, soon};
 use super::server::FakeServer;
@@ -14,6 +14,7 @@ use super::server::FakeServer;
 /// A filesystem and the patience of its callers.
 pub struct Fs {
     pub vfs: Arc<Vfs>,
+    _spool: tempfile::TempDir,
 }
 
 /// Settings as a user has them who gives no options, but with a long memory: tests move on without waiting.
@@ -47,8 +48,10 @@ impl Fs {
         let client = client_with(server);
         let root = client.enter(b"", soon()).expect("the login works");
         let remote: Arc<dyn Remote> = Arc::new(client);
-        let vfs = Vfs::new(remote, root, files, server.timeout, clock).expect("threads can be started");
-        Self { vfs }
+        let spool = tempfile::tempdir().expect("a directory for the spool");
+        let write = Write::new(spool.path().join("spool"));
+        let vfs = Vfs::new(remote, root, files, Some(&write), server.timeout, clock).expect("threads can be started");
+        Self { vfs, _spool: spool }
     }
 
     /// Looks a path up, name by name.
@@ -70,7 +73,7 @@ impl Fs {
 
     pub fn open(&self, path: &str) -> Result<Fh> {
         let ino = self.ino(path);
-        answer(|tell| self.vfs.open(ino, tell)).map(|opened| opened.fh)
+        answer(|tell| self.vfs.open(ino, How::READ, tell)).map(|opened| opened.fh)
     }
 
     /// Reads as the kernel does, in one request.

@@ -37,7 +37,7 @@ def tls_handler():
 
 
 users = DummyAuthorizer()
-users.add_user(conf["user"], conf["password"], conf["served"], perm="elradfmwMT")
+users.add_user(conf["user"], conf["password"], conf["served"], perm=conf.get("may", "elradfmwMT"))
 handler = tls_handler() if "tls" in conf else FTPHandler
 handler.authorizer = users
 if "low" in conf:  # else the kernel chooses

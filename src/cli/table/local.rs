@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use log::{Level, LevelFilter};
+use log::LevelFilter;
 
 use super::Group::{Files, List, Mount, Process};
 use super::{Setting, path, row};
@@ -41,7 +41,7 @@ const TTL: RangeInclusive<Duration> = Duration::ZERO..=DAY;
 /// Less holds not even one transfer's blocks; more is a slip of the finger.
 const MEMORY: RangeInclusive<u64> = 4 << 20..=64 << 30;
 
-pub(super) static ROWS: &[Setting] = &[
+pub(super) static FILES: &[Setting] = &[
     Setting {
         value: Some("ID"),
         ..row(Files, "uid", "Owner of all files; you unless given", read!(uid by |v| id(v).map(Some)))
@@ -113,10 +113,13 @@ pub(super) static ROWS: &[Setting] = &[
         default: Some("48M"),
         ..row(Files, "memory", "Memory for file content on its way, 4M to 64G", read!(memory by |v| size(v, &MEMORY)))
     },
+];
+
+pub(super) static ROWS: &[Setting] = &[
     Setting {
         aliases: &["read_only"],
         short: Some('r'),
-        ..row(Mount, "ro", "Mount read-only, which every mount is for now", |_, _| Ok(()))
+        ..row(Mount, "ro", "Mount read-only: nothing on the server can be changed", on!(read_only = true))
     },
     row(Mount, "allow_other", "Let other users in", on!(allow_other = true)),
     row(Mount, "allow_root", "Let root in", on!(allow_root = true)),
@@ -161,11 +164,8 @@ pub(super) static ROWS: &[Setting] = &[
         ..row(Process, "log_file", "Append the log to this file", read!(log_file by path))
     },
     row(Process, "syslog", "Send the log to syslog, the default in the background", on!(syslog = true)),
-    row(List, "rw", "Accepted, but the mount is read-only for now", |draft, _| {
-        // Info, because mount(8) passes rw with every mount that does not ask for ro.
-        draft.notes.push((Level::Info, "option 'rw': the mount is read-only for now".into()));
-        Ok(())
-    }),
+    // mount(8) passes it with every mount that does not ask for ro.
+    row(List, "rw", "Mount for reading and writing, the default", on!(read_only = false)),
     row(List, "suid", "Accepted: files never have set-user-id bits", on!(suid = true)),
     row(List, "nosuid", "The same", on!(suid = false)),
     row(List, "dev", "Devices may be opened", on!(dev = true)),

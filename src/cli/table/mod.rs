@@ -1,8 +1,8 @@
 //! The one table of settings. `--help`, the long options, the words of `-o`, their defaults and what they do all come
 //! from here, and tests/cli.rs holds man/ftpfs.1 against it.
 //!
-//! The rows stand in `server` (who and how long), `wire` (encryption, data connections, names and listings) and
-//! `local` (files, mount, process).
+//! The rows stand in `server` (who and how long), `wire` (encryption, data connections, names and listings), `writing`
+//! (how files are written) and `local` (files, mount, process).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +13,7 @@ use log::{Level, LevelFilter};
 
 use super::credentials::Login;
 use crate::base::Secret;
-use crate::config::{Data, Family, Listing, Tls, TlsMode};
+use crate::config::{Data, Family, Listing, Perms, Tls, TlsMode, UploadWay};
 
 /// One setting.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub enum Group {
     Names,
     /// What files look like.
     Files,
+    /// How files are written.
+    Writing,
     /// The mount.
     Mount,
     /// The process and its log.
@@ -65,6 +67,7 @@ impl Group {
             Self::Data => "Data connections",
             Self::Names => "Names and listings",
             Self::Files => "Files",
+            Self::Writing => "Writing",
             Self::Mount => "Mount",
             Self::Process => "Process",
             Self::List => "Only in -o",
@@ -95,7 +98,7 @@ impl Setting {
 
 /// All settings, in the order of `--help`.
 pub fn all() -> impl Iterator<Item = &'static Setting> {
-    [server::ROWS, wire::ROWS, local::ROWS].into_iter().flatten()
+    [server::ROWS, wire::ROWS, local::FILES, writing::ROWS, local::ROWS].into_iter().flatten()
 }
 
 /// The setting of this name or alias.
@@ -131,6 +134,15 @@ pub(super) struct Draft {
     pub(super) dir_ttl: Duration,
     pub(super) negative_ttl: Duration,
     pub(super) memory: usize,
+    pub(super) upload: UploadWay,
+    /// None where the environment decides.
+    pub(super) spool: Option<PathBuf>,
+    pub(super) spool_limit: Option<u64>,
+    pub(super) writeback: bool,
+    pub(super) drain_timeout: Duration,
+    pub(super) mfsymlinks: bool,
+    pub(super) perms: Perms,
+    pub(super) read_only: bool,
     pub(super) allow_other: bool,
     pub(super) allow_root: bool,
     pub(super) default_permissions: bool,
@@ -186,6 +198,14 @@ impl Draft {
             dir_ttl: Duration::ZERO,
             negative_ttl: Duration::ZERO,
             memory: 0,
+            upload: UploadWay::Auto,
+            spool: None,
+            spool_limit: None,
+            writeback: false,
+            drain_timeout: Duration::ZERO,
+            mfsymlinks: false,
+            perms: Perms::Ignore,
+            read_only: false,
             allow_other: false,
             allow_root: false,
             default_permissions: false,
@@ -215,6 +235,12 @@ fn path(value: &[u8]) -> Result<Option<PathBuf>, String> {
     if value.is_empty() { Err("the file name is empty".into()) } else { Ok(Some(OsStr::from_bytes(value).into())) }
 }
 
+/// A file that is used after this process has left its directory.
+fn absolute(value: &[u8]) -> Result<Option<PathBuf>, String> {
+    let relative = path(value)?;
+    relative.map(|path| std::path::absolute(&path).map_err(|e| format!("{}: {e}", path.display()))).transpose()
+}
+
 /// Keeps a flag to one line in the table.
 macro_rules! on {
     ($($($field:ident).+ = $value:expr),+) => {
@@ -240,6 +266,7 @@ macro_rules! read {
 mod local;
 mod server;
 mod wire;
+mod writing;
 
 #[cfg(test)]
 mod tests {
@@ -256,6 +283,9 @@ mod tests {
         assert_eq!((draft.max_connections, draft.idle_timeout, draft.threads), (8, 60 * SECOND, 4));
         assert_eq!((draft.attr_ttl, draft.dir_ttl, draft.negative_ttl), (10 * SECOND, 10 * SECOND, 5 * SECOND));
         assert_eq!(draft.memory, 48 << 20);
+        // Two places say so.
+        let write = crate::config::Write::new(PathBuf::new());
+        assert_eq!((draft.upload, draft.perms, draft.drain_timeout), (write.upload, write.perms, write.drain_timeout));
         let names: Vec<_> = all().flat_map(|s| s.aliases.iter().chain([&s.name])).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     }

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
 use encoding_rs::Encoding;
 use jiff::tz::{Offset, TimeZone};
 
 use super::Group::{Data, Encryption, Names};
-use super::{Setting, path, row};
+use super::{Setting, absolute, row};
 use crate::cli::values::text;
 use crate::config::{Advertise, DataMode, TlsMode, TlsVersions};
 
@@ -28,12 +27,6 @@ fn tls_versions(value: &[u8]) -> Result<TlsVersions, String> {
         "1.3" => Ok(TlsVersions::Only13),
         other => Err(format!("'{other}' is not one of any, 1.2, 1.3")),
     }
-}
-
-/// A file that is read after this process has left its directory.
-fn file(value: &[u8]) -> Result<Option<PathBuf>, String> {
-    let relative = path(value)?;
-    relative.map(|path| std::path::absolute(&path).map_err(|e| format!("{}: {e}", path.display()))).transpose()
 }
 
 /// A SHA-256 fingerprint as `openssl x509 -fingerprint -sha256` prints it: 64 hexadecimal digits, colons as one likes.
@@ -177,7 +170,7 @@ pub(super) static ROWS: &[Setting] = &[
             Encryption,
             "cacert",
             "Believe the authorities in this PEM file, not the system's",
-            read!(tls.cacert by file),
+            read!(tls.cacert by absolute),
         )
     },
     Setting {
@@ -186,16 +179,16 @@ pub(super) static ROWS: &[Setting] = &[
             Encryption,
             "capath",
             "Believe the authorities in the PEM files of this directory, not the system's",
-            read!(tls.capath by file),
+            read!(tls.capath by absolute),
         )
     },
     Setting {
         value: Some("FILE"),
-        ..row(Encryption, "cert", "Show the server the certificate in this PEM file", read!(tls.cert by file))
+        ..row(Encryption, "cert", "Show the server the certificate in this PEM file", read!(tls.cert by absolute))
     },
     Setting {
         value: Some("FILE"),
-        ..row(Encryption, "key", "Its key, where the file of cert does not hold it", read!(tls.key by file))
+        ..row(Encryption, "key", "Its key, where the file of cert does not hold it", read!(tls.key by absolute))
     },
     Setting {
         value: Some("SHA256"),

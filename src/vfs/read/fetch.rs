@@ -185,7 +185,7 @@ impl<'a> Attempt<'a> {
     fn run(&mut self) -> Result<()> {
         let path = self.shared.nodes.path(self.reader.ino).ok_or_else(changed)?;
         let mut download = self.shared.remote.download(&path, self.from, &self.recall, self.deadline())?;
-        if let Some(found) = download.version().filter(|v| !v.agrees(&self.version)).cloned() {
+        if let Some(found) = download.version().filter(|v| !self.is_same(v)).cloned() {
             self.finish(download);
             return self.other_version(&found);
         }
@@ -322,7 +322,7 @@ impl<'a> Attempt<'a> {
         }
         let path = self.shared.nodes.path(self.reader.ino).ok_or_else(changed)?;
         match self.shared.remote.version(&path, self.deadline())? {
-            Some(now) if !now.agrees(&self.version) => self.other_version(&now),
+            Some(now) if !self.is_same(&now) => self.other_version(&now),
             None if grown => Err(changed()),
             _ => {
                 self.keep_block();
@@ -336,11 +336,16 @@ impl<'a> Attempt<'a> {
         download.finish(self.deadline())?;
         let path = self.shared.nodes.path(self.reader.ino).ok_or_else(changed)?;
         match self.shared.remote.version(&path, self.deadline())? {
-            Some(now) if !now.agrees(&self.version) => self.other_version(&now),
+            Some(now) if !self.is_same(&now) => self.other_version(&now),
             _ => Err(Error::new(ErrorKind::Unreachable, "RETR")
                 .with_reply(format!("{} bytes of {} came", self.reached(), self.version.size))
                 .with_retry(Retry::Safe)),
         }
+    }
+
+    /// Whether `found` is what is being read; a time of modification that we have set ourselves makes no other version.
+    fn is_same(&self, found: &Version) -> bool {
+        found.agrees(&self.version) || self.shared.nodes.is_version(self.reader.ino, self.file, found)
     }
 
     fn other_version(&self, found: &Version) -> Result<()> {

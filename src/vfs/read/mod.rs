@@ -26,7 +26,7 @@ use super::dir::DirCache;
 use super::error::{Error, Fault, Result};
 use super::keeper::Keeper;
 use super::kernel::Kernel;
-use super::node::{Ino, Known, NodeTable};
+use super::node::{Content, Ino, Known, NodeTable};
 use super::workers::Workers;
 use crate::base::Recall;
 use crate::base::sync::{Ranked, RankedGuard};
@@ -64,6 +64,30 @@ impl Reading {
         Self { remote, nodes, dirs, kernel, blocks, fetchers, repliers, keeper, timeout, streams, ids }
     }
 
+    /// A reader of `version`, which is what `ino` is for now; None where the inode is not known any more.
+    pub(crate) fn open(self: &Arc<Self>, ino: Ino, version: &Version) -> Option<(Arc<FileReader>, bool)> {
+        let old = self.nodes.content(ino);
+        let (file, same) = self.nodes.bind(ino, version, || self.blocks.new_file())?;
+        self.forget_blocks(old.filter(|old| old.file != file));
+        self.nodes.opened(ino);
+        Some((FileReader::new(ino, file, version.clone(), Arc::clone(self)), same))
+    }
+
+    /// A reader of `version`, which this mount has just made of `ino`; other readers of it are to go on with that.
+    pub(crate) fn reopen(self: &Arc<Self>, ino: Ino, version: &Version) -> Arc<FileReader> {
+        let (old, file) = (self.nodes.content(ino), self.blocks.new_file());
+        self.nodes.replace(ino, version, file);
+        self.forget_blocks(old);
+        self.nodes.opened(ino);
+        FileReader::new(ino, file, version.clone(), Arc::clone(self))
+    }
+
+    fn forget_blocks(&self, old: Option<Content>) {
+        if let Some(old) = old {
+            self.blocks.forget(old.file, old.version.size.div_ceil(BLOCK));
+        }
+    }
+
     /// How far one stream may run ahead, so that all together stay within half of the memory.
     fn window(&self) -> u64 {
         let share = self.blocks.limit() / 2 / self.streams.load(Ordering::Relaxed).max(1);
@@ -80,7 +104,7 @@ pub enum Data {
 }
 
 impl Data {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Blocks(pieces) => pieces.iter().map(|(_, range)| range.len()).sum(),

@@ -1,49 +1,570 @@
 //! Writing: the spool file is the truth, a live `STOR` fed from it is a shortcut.
+//!
+//! A [`FileWriter`] stands for one file from the moment it is opened for writing until the server has it. What programs
+//! write goes to its spool at once, in any order; what they read of it comes from there, or from the server's old
+//! content where nothing was written (`state` keeps the books, `fill` fetches). While a new file is written in one
+//! piece, a transfer runs along with it; any other pattern is uploaded as a whole, or as a tail, when it is closed
+//! (`job` decides, `put` carries out). An error is told at write, fsync and close until it has been heard.
+//!
+//! No request waits for the network in here: a write is answered when the spool has it, and a flush waits on a thread of
+//! its own.
 
+mod back;
+mod fill;
+mod job;
+mod pipe;
+mod put;
+mod state;
+mod temporary;
+
+use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use super::error::Result;
+use log::{debug, warn};
+
+use self::back::{Back, Entry};
+use self::job::Transfer;
+use self::state::Shape;
+use super::error::{Error, Fault, Result};
 use super::node::Ino;
-use crate::base::Deadline;
-use crate::remote::{Meta, RemotePath};
+use super::read::{Data, FileReader, ReadReply, Reading};
+use super::workers::Workers;
+use crate::base::sync::{Ranked, RankedGuard};
+use crate::base::{Clock, Deadline, Gate};
+use crate::config::{UploadWay, Write};
+use crate::remote::{ErrorKind, Meta, Remote, RemotePath, Settings, Stamp, Version};
+use crate::store::{Spool, SpoolDir};
 
 /// What all writers share.
-#[derive(Default)]
-pub(crate) struct Writing;
+pub(crate) struct Writing {
+    remote: Arc<dyn Remote>,
+    reading: Arc<Reading>,
+    clock: Arc<dyn Clock>,
+    spool: Option<Arc<SpoolDir>>,
+    way: UploadWay,
+    /// Modes of new files are set as programs ask for them.
+    sets_modes: bool,
+    timeout: Duration,
+    live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
+    jobs: Workers,
+    /// Copies sealed content for those who write on; one after the other keeps writes in their order.
+    copier: Workers,
+    /// close(2) does not wait for the server.
+    late: bool,
+    /// Where closed files wait for the server; also where only an earlier mount has left some.
+    back: Option<Back>,
+}
+
+/// What a file was before somebody opened it for writing.
+pub(crate) enum Before {
+    /// It has been made just now; its mode as the program wants it.
+    New(u16),
+    /// A file on the server.
+    Old(Version),
+}
 
 /// A file that is open for writing, or whose content is not on the server yet.
 pub(crate) struct FileWriter {
     ino: Ino,
+    shared: Arc<Writing>,
+    state: Ranked<State, 10>,
+    /// Opened at each change that somebody may wait for.
+    gate: Gate,
+}
+
+struct State {
+    shape: Shape,
+    spool: Arc<Spool>,
+    /// The spool's content is in the journal: it must not change any more.
+    sealed: bool,
+    /// The sealed content, as long as it is not stored.
+    queued: Option<Arc<Entry>>,
+    /// The server's file that `shape.old` is about.
+    base: Option<Base>,
+    /// When it was last written, or what a program has set since; seconds since the epoch.
+    mtime: i64,
+    /// Not on the server yet.
+    mode: Option<u16>,
+    transfer: Option<Transfer>,
+    /// Nothing is to be sent for now: its name is about to change.
+    frozen: usize,
+    /// It is not written in one piece: nothing is sent before it is complete.
+    erratic: bool,
+    /// It has no name any more: nothing of it is to be sent ever again.
+    orphan: bool,
+    /// Handles that may write.
+    handles: usize,
+    /// What went wrong and has not been told yet.
+    failed: Option<Fault>,
+    /// Writes that wait: for the transfer to catch up, or for room.
+    parked: Vec<Parked>,
+}
+
+struct Base {
+    version: Version,
+    reader: Arc<FileReader>,
+}
+
+/// What is done with the outcome of a write.
+pub type WriteReply = Box<dyn FnOnce(Result<u32>) + Send>;
+
+/// A write that is answered later.
+struct Parked {
+    at: u64,
+    len: u32,
+    /// Bytes that found no room yet; None where they are in the spool.
+    data: Option<Vec<u8>>,
+    reply: WriteReply,
 }
 
 impl Writing {
+    /// Without `write`, nothing can be written.
+    ///
+    /// # Errors
+    /// The spool or the journal cannot be used.
+    pub(crate) fn new(
+        reading: Arc<Reading>,
+        clock: Arc<dyn Clock>,
+        write: Option<&Write>,
+        sets_modes: bool,
+    ) -> io::Result<Self> {
+        let spool = write.map(|write| SpoolDir::open(&write.spool, write.spool_limit)).transpose()?;
+        let late = write.is_some_and(|write| write.writeback);
+        let back = match (write, &spool) {
+            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => {
+                Back::open(spool, write).map(Some).or_else(|e| if late { Err(e) } else { Ok(None) })?
+            }
+            _ => None,
+        };
+        Ok(Self {
+            remote: Arc::clone(&reading.remote),
+            timeout: reading.timeout,
+            reading,
+            clock,
+            spool,
+            way: write.map_or(UploadWay::Auto, |write| write.upload),
+            sets_modes,
+            live: Ranked::default(),
+            jobs: Workers::new("upload", MOST_UPLOADS),
+            copier: Workers::new("copy", 1),
+            late,
+            back,
+        })
+    }
+
+    fn new_spool(&self) -> Result<Spool> {
+        let spool = self.spool.as_ref().ok_or(ErrorKind::ReadOnly)?;
+        spool.create().map_err(|e| disk(&e).into())
+    }
+
     /// The writer of `ino`, as long as there is one.
-    pub(crate) fn writer(&self, _ino: Ino) -> Option<Arc<FileWriter>> {
-        None
+    pub(crate) fn writer(&self, ino: Ino) -> Option<Arc<FileWriter>> {
+        self.live.lock().get(&ino).cloned()
     }
 
     /// All writers of files below the directory `dir`.
-    pub(crate) fn below(&self, _dir: &RemotePath) -> Vec<Arc<FileWriter>> {
-        Vec::new()
+    pub(crate) fn below(&self, dir: &RemotePath) -> Vec<Arc<FileWriter>> {
+        let all: Vec<_> = self.live.lock().values().cloned().collect();
+        all.into_iter().filter(|writer| writer.path().is_some_and(|path| path.is_below(dir))).collect()
+    }
+
+    /// All writers.
+    pub(crate) fn all(&self) -> Vec<Arc<FileWriter>> {
+        self.live.lock().values().cloned().collect()
+    }
+
+    /// One handle more writes `ino`, which is `before` unless somebody writes it already.
+    ///
+    /// # Errors
+    /// No spool can be made.
+    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: Before) -> Result<Arc<FileWriter>> {
+        loop {
+            let known = self.writer(ino);
+            let writer = match known {
+                Some(writer) => writer,
+                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before)?),
+            };
+            let mut live = self.live.lock();
+            let kept = live.entry(ino).or_insert_with(|| Arc::clone(&writer));
+            // Somebody else may have been faster, or the last handle of the one found may be gone.
+            if Arc::ptr_eq(kept, &writer) {
+                writer.state.lock().handles += 1;
+                self.reading.nodes.set_written(ino, true);
+                return Ok(writer);
+            }
+        }
+    }
+
+    /// Lets go of a writer that nobody needs any more.
+    fn let_go(&self, writer: &FileWriter) {
+        let mut live = self.live.lock();
+        let idle = {
+            let state = writer.state.lock();
+            state.handles == 0
+                && state.transfer.is_none()
+                && state.queued.is_none()
+                && (state.shape.dirty.is_none() || state.orphan)
+        };
+        let gone = if idle { live.remove(&writer.ino) } else { None };
+        if gone.is_some() {
+            self.reading.nodes.set_written(writer.ino, false);
+        }
+        drop(live);
+        // Its base closes without a lock.
+        if let Some(base) = gone.and_then(|gone| gone.state.lock().base.take()) {
+            base.reader.close();
+        }
+    }
+
+    fn now(&self) -> i64 {
+        let wall = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(wall.as_secs()).unwrap_or(i64::MAX)
     }
 }
 
 impl FileWriter {
+    fn new(ino: Ino, shared: Arc<Writing>, before: &Before) -> Result<Self> {
+        let spool = shared.new_spool()?;
+        let (shape, base, mode) = match before {
+            Before::New(mode) => (Shape::default(), None, shared.sets_modes.then_some(*mode)),
+            Before::Old(version) => {
+                let (reader, _) = shared.reading.open(ino, version).ok_or(Fault::NoInode)?;
+                let base = Base { version: version.clone(), reader };
+                (Shape::of_old(version.size), Some(base), None)
+            }
+        };
+        let mtime = match before {
+            Before::Old(Version { mtime: Some(mtime), .. }) => mtime.secs,
+            Before::Old(_) | Before::New(_) => shared.now(),
+        };
+        let state = State {
+            shape,
+            spool: Arc::new(spool),
+            sealed: false,
+            queued: None,
+            base,
+            mtime,
+            mode,
+            transfer: None,
+            frozen: 0,
+            erratic: false,
+            orphan: false,
+            handles: 0,
+            failed: None,
+            parked: Vec::new(),
+        };
+        Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
+    }
+
     /// Which file.
     pub(crate) fn ino(&self) -> Ino {
         self.ino
     }
 
-    /// What size and time are while it is being written; other facts stay as they are.
-    pub(crate) fn overlay(&self, _meta: &mut Meta) {}
+    fn path(&self) -> Option<RemotePath> {
+        self.shared.reading.nodes.path(self.ino)
+    }
 
-    /// Brings everything written so far to the server and ends the transfer: nothing of ours speaks to the path then.
-    pub(crate) fn settle(&self, _deadline: Deadline) -> Result<()> {
+    /// The file's name for the log.
+    fn shown(&self) -> String {
+        self.path().map_or_else(|| format!("inode {}", self.ino.0), |path| path.to_string())
+    }
+
+    /// What size and time are while it is being written; other facts stay as they are.
+    pub(crate) fn overlay(&self, meta: &mut Meta) {
+        let state = self.state.lock();
+        meta.size = Some(state.shape.len);
+        if state.is_changed() {
+            meta.mtime = Some(Stamp::exact(state.mtime));
+        }
+        meta.mode = state.mode.or(meta.mode);
+    }
+
+    /// Bytes of the file now.
+    pub(crate) fn len(&self) -> u64 {
+        self.state.lock().shape.len
+    }
+
+    /// Takes `settings` along with the content that is still to be stored; false where there is none.
+    pub(crate) fn set(&self, settings: &Settings) -> bool {
+        let mut state = self.state.lock();
+        if !state.is_changed() || state.orphan {
+            return false;
+        }
+        state.mtime = settings.mtime.unwrap_or(state.mtime);
+        state.mode = settings.mode.or(state.mode);
+        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none());
+        let all = Settings { mtime: Some(state.mtime), mode: state.mode };
+        drop(state);
+        if let (Some(entry), Some(back)) = (entry, &self.shared.back) {
+            entry.set(back, all);
+        }
+        true
+    }
+
+    /// close(2): everything is on the server, or safe here where that is enough.
+    ///
+    /// # Errors
+    /// What keeps it from being stored; told once, and tried again at the next call.
+    pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
+        if self.shared.late { self.park() } else { self.flush() }
+    }
+
+    /// Writes `data` at `at`; at the end of the file where None. `reply` is called once, now or later.
+    pub(crate) fn write(self: &Arc<Self>, at: Option<u64>, data: &[u8], reply: WriteReply) {
+        let mut state = self.state.lock();
+        if let Some(fault) = state.failed {
+            drop(state);
+            return reply(Err(fault.into()));
+        }
+        if state.sealed {
+            drop(state);
+            let (writer, data) = (Arc::clone(self), data.to_vec());
+            return self.shared.copier.run(move || match writer.unseal() {
+                Ok(()) => writer.write(at, &data, reply),
+                Err(e) => reply(Err(e)),
+            });
+        }
+        let at = at.unwrap_or(state.shape.len);
+        let len = data.len() as u32;
+        // In order: those who wait for room are first.
+        let queue = state.parked.iter().any(|parked| parked.data.is_some());
+        let done = if queue { Err(Fault::SpoolFull) } else { self.take(&mut state, at, data) };
+        match done {
+            Ok(()) => {
+                if self.is_far_ahead(&state) {
+                    state.parked.push(Parked { at, len, data: None, reply });
+                    drop(state);
+                } else {
+                    drop(state);
+                    reply(Ok(len));
+                }
+                self.advance();
+            }
+            Err(Fault::SpoolFull) if state.makes_room(at) && state.parked.len() < MOST_PARKED => {
+                state.parked.push(Parked { at, len, data: Some(data.to_vec()), reply });
+                drop(state);
+                self.advance();
+            }
+            Err(fault) => {
+                drop(state);
+                reply(Err(fault.into()));
+            }
+        }
+    }
+
+    /// Puts `data` into the spool.
+    fn take(&self, state: &mut State, at: u64, data: &[u8]) -> std::result::Result<(), Fault> {
+        let range = at..at.checked_add(data.len() as u64).ok_or(Fault::Remote(ErrorKind::TooLarge))?;
+        if range.end > i64::MAX as u64 {
+            return Err(Fault::Remote(ErrorKind::TooLarge));
+        }
+        if range.start < state.shape.punched {
+            // Its surroundings are no longer here.
+            return Err(Fault::SpoolFull);
+        }
+        state.spool.write_at(at, data).map_err(|e| disk(&e))?;
+        state.shape.wrote(&range);
+        state.changed(range.start, self.shared.now());
         Ok(())
+    }
+
+    /// Makes the file `len` bytes long.
+    ///
+    /// # Errors
+    /// The spool's disk, or what went wrong before.
+    pub(crate) fn resize(self: &Arc<Self>, len: u64) -> Result<()> {
+        let mut state = self.state.lock();
+        if let Some(fault) = state.failed {
+            return Err(fault.into());
+        }
+        if len > i64::MAX as u64 {
+            return Err(ErrorKind::TooLarge.into());
+        }
+        if len < state.shape.punched && len > 0 {
+            return Err(Fault::SpoolFull.into());
+        }
+        let from = len.min(state.shape.len);
+        if len == state.shape.len {
+            return Ok(());
+        }
+        if state.sealed {
+            // Nothing of it is needed any more, or all of it in a copy.
+            if len == 0 {
+                state.spool = Arc::new(self.shared.new_spool()?);
+                state.sealed = false;
+            } else {
+                drop(state);
+                self.unseal()?;
+                return self.resize(len);
+            }
+        }
+        state.spool.truncate(len).map_err(|e| disk(&e))?;
+        state.shape.resize(len);
+        state.changed(from, self.shared.now());
+        drop(state);
+        self.advance();
+        Ok(())
+    }
+
+    /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
+    pub(crate) fn read(self: &Arc<Self>, at: u64, len: u32, reply: ReadReply) {
+        let state = self.state.lock();
+        let range = at..at.saturating_add(u64::from(len)).min(state.shape.len);
+        if range.start >= range.end {
+            drop(state);
+            return reply(Ok(Data::Bytes(Vec::new())));
+        }
+        if range.start < state.shape.punched {
+            drop(state);
+            return reply(Err(ErrorKind::Busy.into()));
+        }
+        let missing = state.shape.missing(&range);
+        let base = state.base.as_ref().map(|base| Arc::clone(&base.reader));
+        let spool = Arc::clone(&state.spool);
+        drop(state);
+        match (missing.first(), missing.last(), base) {
+            (Some(first), Some(last), Some(base)) => {
+                let (begin, wanted) = (first.start, (last.end - first.start) as u32);
+                let writer = Arc::clone(self);
+                base.read(
+                    begin,
+                    wanted,
+                    Box::new(move |data| reply(data.and_then(|data| writer.mix(&range, begin, &data)))),
+                );
+            }
+            _ => {
+                let mut bytes = vec![0; (range.end - range.start) as usize];
+                let read = spool.read_at(range.start, &mut bytes);
+                reply(read.map(|()| Data::Bytes(bytes)).map_err(|e| disk(&e).into()));
+            }
+        }
+    }
+
+    /// Puts old bytes, which begin at `begin`, under what has been written since.
+    fn mix(&self, range: &std::ops::Range<u64>, begin: u64, old: &Data) -> Result<Data> {
+        let mut bytes = vec![0; (range.end - range.start) as usize];
+        let state = self.state.lock();
+        let known = (state.shape.old.min(range.end).saturating_sub(begin)) as usize;
+        old.with(|old| {
+            let offset = (begin - range.start) as usize;
+            let count = old.len().min(known).min(bytes.len() - offset);
+            bytes[offset..offset + count].copy_from_slice(&old[..count]);
+        });
+        for part in state.shape.present.overlaps(range) {
+            let into = (part.start - range.start) as usize..(part.end - range.start) as usize;
+            state.spool.read_at(part.start, &mut bytes[into]).map_err(|e| disk(&e))?;
+        }
+        // A truncation may have come in between.
+        bytes.truncate(state.shape.len.saturating_sub(range.start).min(range.end - range.start) as usize);
+        Ok(Data::Bytes(bytes))
+    }
+
+    /// One handle less writes the file. What has not been stored yet is stored now, by a thread that nobody waits for.
+    pub(crate) fn release(self: &Arc<Self>) {
+        let last = {
+            let mut state = self.state.lock();
+            state.handles = state.handles.saturating_sub(1);
+            state.handles == 0
+        };
+        if !last {
+            return;
+        }
+        let writer = Arc::clone(self);
+        let clean = {
+            let state = self.state.lock();
+            state.transfer.is_none() && state.shape.dirty.is_none()
+        };
+        if clean {
+            return self.shared.let_go(self);
+        }
+        self.shared.jobs.run(move || {
+            writer.state.lock().failed = None;
+            if let Err(e) = writer.close() {
+                writer.keep(&e);
+            }
+            writer.shared.let_go(&writer);
+        });
+    }
+
+    /// The content could not be stored and nobody is left to try again: it stays here, for the user.
+    fn keep(&self, error: &Error) {
+        if self.state.lock().orphan {
+            return;
+        }
+        let name = self.shown();
+        let spool = Arc::clone(&self.state.lock().spool);
+        match spool.keep(&name) {
+            Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
+            Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
+        }
+        let mut state = self.state.lock();
+        state.shape.dirty = None;
+        state.failed = None;
+    }
+
+    /// Whether the server has everything, and nothing that went wrong is still to be told.
+    pub(crate) fn is_clean(&self) -> bool {
+        let state = self.state.lock();
+        !state.is_changed() && state.failed.is_none()
+    }
+
+    /// Nothing of it is to be stored: it has no name any more, or never had one.
+    pub(crate) fn orphaned(&self) {
+        self.state.lock().orphan = true;
     }
 
     /// The name is gone, the file goes on living for those who have it open: nothing of it reaches the server any more.
-    pub(crate) fn orphan(&self, _deadline: Deadline) -> Result<()> {
-        Ok(())
+    ///
+    /// # Errors
+    /// The transfer under way does not end in time.
+    pub(crate) fn orphan(&self, deadline: Deadline) -> Result<()> {
+        self.state.lock().orphan = true;
+        self.drop_sealed();
+        self.stop(deadline)
     }
 }
+
+impl State {
+    /// Whether the server has another content than this.
+    fn is_changed(&self) -> bool {
+        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some()
+    }
+
+    /// Bytes from `at` on are others since `now`.
+    fn changed(&mut self, at: u64, now: i64) {
+        self.mtime = now;
+        if let Some(transfer) = &mut self.transfer {
+            transfer.overwrite(at);
+        }
+    }
+
+    /// Whether a write at `at` may find room later: a transfer is on its way through what comes before it.
+    fn makes_room(&self, at: u64) -> bool {
+        let ends = self.parked.last().map_or(self.shape.len, |parked| parked.at + u64::from(parked.len));
+        at == ends && self.transfer.as_ref().is_some_and(|transfer| transfer.frees(&self.shape))
+    }
+}
+
+/// A file's state, locked.
+type Locked<'a> = RankedGuard<'a, State>;
+
+/// What a failure of the spool is for programs.
+fn disk(error: &io::Error) -> Fault {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => Fault::SpoolFull,
+        _ => {
+            debug!("the spool fails: {error}");
+            Fault::Spool
+        }
+    }
+}
+
+/// Uploads under way or waiting for a connection at once.
+const MOST_UPLOADS: usize = 64;
+
+/// Writes of one file that may wait for room; the kernel has few under way at once.
+const MOST_PARKED: usize = 64;

@@ -7,6 +7,7 @@
 //! [`Options`] says in general words how a server is to behave. `plan` has what all servers need for that, and each
 //! server's module puts it into that server's words.
 
+pub mod disk;
 mod plan;
 mod proftpd;
 mod pure_ftpd;
@@ -26,6 +27,7 @@ use tempfile::TempDir;
 
 use super::process::{self, PROGRAM_LIMIT, end_tree, stdout_of, wait_until};
 use super::tls::{Certificate, Versions, authority};
+use disk::SmallDisk;
 use plan::{LabUser, Plan, Ports, USER};
 
 /// The servers that `scripts/setup` provides.
@@ -71,10 +73,33 @@ pub struct Options {
     pub passive: bool,
     /// The address in the answer to PASV, as behind a router; EPSV has none.
     pub masquerade: Option<Ipv4Addr>,
-    /// Files are replaced by RNTO and by STOR (ProFTPD; the others always do).
-    pub overwrite: bool,
-    /// Files are continued by APPE and by REST with STOR (ProFTPD; the others always are).
-    pub store_restart: bool,
+    /// The served folder is a disk of its own with room for so many bytes.
+    pub disk: Option<u64>,
+    /// What clients may do to what is there.
+    pub allows: Allows,
+}
+
+/// What a server lets a client do that has logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allows {
+    /// Any change at all (vsftpd, ProFTPD and pyftpdlib can forbid it).
+    pub writing: bool,
+    /// STOR and RNTO onto a file that is there (ProFTPD).
+    pub overwriting: bool,
+    /// APPE, and STOR after REST (ProFTPD; pyftpdlib forbids APPE alone).
+    pub appending: bool,
+    /// MFMT, or MDTM with a time (not Pure-FTPd).
+    pub times: bool,
+    /// SITE CHMOD.
+    pub modes: bool,
+    /// ProFTPD's modules for SITE SYMLINK, SITE UTIME, SITE MKDIR and SITE CPFR.
+    pub site_commands: bool,
+}
+
+impl Default for Allows {
+    fn default() -> Self {
+        Self { writing: true, overwriting: true, appending: true, times: true, modes: true, site_commands: false }
+    }
 }
 
 /// Encryption.
@@ -105,8 +130,8 @@ impl Default for Options {
             zone: None,
             passive: true,
             masquerade: None,
-            overwrite: true,
-            store_restart: true,
+            disk: None,
+            allows: Allows::default(),
         }
     }
 }
@@ -118,6 +143,8 @@ pub struct Lab {
     server: Child,
     address: SocketAddr,
     password: String,
+    // Goes before the folder does that it is mounted in.
+    disk: Option<SmallDisk>,
     folder: TempDir,
     _ports: Ports,
 }
@@ -135,6 +162,7 @@ impl Lab {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("the folder is ours");
         fs::create_dir(folder.path().join("served")).expect("the folder is empty");
         let plan = Plan { user: &user, options, ports: &ports, folder: folder.path() };
+        let disk = options.disk.map(|bytes| SmallDisk::mount(&plan.served(), bytes));
         plan.hand_over(&plan.served());
         // For clients, whether this server needs it or not.
         authority().save(folder.path());
@@ -145,10 +173,10 @@ impl Lab {
             Software::Pyftpdlib => pyftpdlib::command(&plan),
         };
         let address = SocketAddr::new(options.addr, ports.control());
-        let server = spawn(&command, &plan.environment(), folder.path());
+        let server = spawn(&command, &plan.environment(), folder.path(), disk.as_ref());
         process::kill_on_overrun(server.id());
         let tls = options.tls;
-        let mut lab = Self { software, tls, server, address, password: user.password, folder, _ports: ports };
+        let mut lab = Self { software, tls, server, address, password: user.password, disk, folder, _ports: ports };
         lab.wait_for_greeting();
         lab
     }
@@ -240,18 +268,25 @@ impl Drop for Lab {
         end_tree(self.server.id());
         // A killed child is waited for at once; the error could only be that it has been already.
         self.server.wait().ok();
+        drop(self.disk.take());
     }
 }
 
 /// Starts `command` in a process group of its own that ends with the server, with the [`Lab`] or with this process.
-fn spawn(command: &[String], environment: &[(&str, String)], folder: &Path) -> Child {
+fn spawn(command: &[String], environment: &[(&str, String)], folder: &Path, disk: Option<&SmallDisk>) -> Child {
     // The shell leads the group and waits on a pipe that we hold and never write to: however this process ends, the
-    // pipe closes and the group goes.
-    const LEADER: &str = r#"exec 3<&0 </dev/null; ("$@" 3<&-; kill -KILL 0) & read -r _ <&3; kill -KILL 0"#;
+    // pipe closes and the group goes, and with it the disk that would stay mounted.
+    const LEADER: &str = r#"exec 3<&0 </dev/null; disk=$1; shift; ("$@" 3<&-; kill -KILL 0) & read -r _ <&3;
+        [ -z "$disk" ] || umount --lazy "$disk"; kill -KILL 0"#;
     let log = fs::File::create(folder.join(LOG)).expect("the folder is ours");
     let again = log.try_clone().expect("a second descriptor");
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", LEADER, "sh"]).args(command).current_dir("/").process_group(0);
+    shell
+        .args(["-c", LEADER, "sh"])
+        .arg(disk.map_or(Path::new(""), SmallDisk::path))
+        .args(command)
+        .current_dir("/")
+        .process_group(0);
     shell.envs(environment.iter().map(|(name, value)| (name, value)));
     shell.stdin(Stdio::piped()).stdout(log).stderr(again).spawn().expect("/bin/sh runs")
 }

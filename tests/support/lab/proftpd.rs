@@ -17,8 +17,8 @@ pub(super) fn command(plan: &Plan<'_>) -> Vec<String> {
          User {USER}\nGroup {USER}\nPidFile {folder}/proftpd.pid\nScoreboardFile {folder}/scoreboard\n\
          SystemLog {folder}/proftpd.log\nTransferLog none\nWtmpLog off\nDelayEngine off\n\
          AuthOrder mod_auth_file.c\nAuthUserFile {users}\nAuthGroupFile {groups}\nAuthPAM off\n\
-         RequireValidShell off\nDefaultRoot {served}\nUmask 0{umask:o} 0{umask:o}\nAllowOverwrite {overwrite}\n\
-         AllowStoreRestart {restart}\nAllowRetrieveRestart on\nPassivePorts {low} {high}\nMaxInstances none\n\
+         RequireValidShell off\nDefaultRoot {served}\nUmask 0{umask:o} 0{umask:o}\nAllowOverwrite {overwriting}\n\
+         AllowStoreRestart {appending}\nAllowRetrieveRestart on\nPassivePorts {low} {high}\nMaxInstances none\n\
          TimesGMT {gmt}\nTimeoutIdle {idle}\nTimeoutNoTransfer {idle}\nTimeoutStalled 0\nTimeoutLogin 300\n",
         modules = in_text(&home.join("usr/lib/proftpd")),
         v6 = on(plan.options.addr.is_ipv6()),
@@ -27,8 +27,8 @@ pub(super) fn command(plan: &Plan<'_>) -> Vec<String> {
         umask = plan.options.umask,
         gmt = on(plan.options.zone.is_none()),
         idle = plan.idle(),
-        overwrite = on(plan.options.overwrite),
-        restart = on(plan.options.store_restart),
+        overwriting = on(plan.options.allows.overwriting),
+        appending = on(plan.options.allows.appending),
     );
     let conf = plan.write("proftpd.conf", &(text + &more(plan) + &tls(plan)));
     vec![plan.program("usr/sbin/proftpd"), "-n".into(), "-q".into(), "-c".into(), conf]
@@ -42,8 +42,18 @@ fn more(plan: &Plan<'_>) -> String {
     if let Some(address) = plan.options.masquerade {
         text += &format!("MasqueradeAddress {address}\n");
     }
-    if !plan.options.passive {
-        text += "<Limit PASV EPSV>\nDenyAll\n</Limit>\n";
+    let allows = plan.options.allows;
+    let limits = [
+        (plan.options.passive, "PASV EPSV"),
+        (allows.writing, "WRITE"),
+        (allows.times, "MFMT MFF SITE_UTIME"),
+        (allows.modes, "SITE_CHMOD"),
+    ];
+    for (_, verbs) in limits.iter().filter(|(allowed, _)| !allowed) {
+        text += &format!("<Limit {verbs}>\nDenyAll\n</Limit>\n");
+    }
+    if allows.site_commands {
+        text = format!("LoadModule mod_site_misc.c\nLoadModule mod_copy.c\n{text}");
     }
     text
 }

@@ -32,9 +32,15 @@ fn more(plan: &Plan<'_>) -> String {
     let options = plan.options;
     assert!(!options.client_certificate, "Pure-FTPd asks no client for a certificate");
     assert!(!options.session_reuse, "Pure-FTPd asks for no session to be resumed");
+    let allows = options.allows;
+    assert!(allows.writing && allows.overwriting && allows.appending && allows.times, "Pure-FTPd cannot forbid that");
+    assert!(!allows.site_commands, "Pure-FTPd has no more SITE commands");
     let mut text = options.masquerade.map(|address| format!(" -P {address}")).unwrap_or_default();
     if !options.passive {
         text += " -N";
+    }
+    if !allows.modes {
+        text += " -R";
     }
     if let Some(files) = plan.certificate() {
         // 3 asks for encrypted data connections, too.

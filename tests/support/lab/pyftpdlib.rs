@@ -27,7 +27,14 @@ fn more(plan: &Plan<'_>) -> String {
     let options = plan.options;
     assert!(!options.session_reuse, "pyftpdlib asks for no session to be resumed");
     assert!(options.tls != Tls::Implicit, "pyftpdlib has no implicit TLS");
-    let mut text = String::new();
+    let allows = options.allows;
+    assert!(allows.overwriting && !allows.site_commands, "pyftpdlib has no settings for that");
+    // e: CWD, l: LIST, r: RETR, a: APPE, d: DELE and RMD, f: RNFR, m: MKD, w: STOR, M: SITE CHMOD, T: MFMT.
+    let mut may = String::from("elr");
+    for (letters, allowed) in [("dfmw", true), ("a", allows.appending), ("M", allows.modes), ("T", allows.times)] {
+        may += if allowed && allows.writing { letters } else { "" };
+    }
+    let mut text = format!("may={may}\n");
     if options.zone.is_some() {
         text += "times=local\n";
     }

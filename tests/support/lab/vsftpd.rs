@@ -15,14 +15,17 @@ pub(super) fn command(plan: &Plan<'_>) -> Vec<String> {
         IpAddr::V6(_) => ("NO", "YES", "listen_address6"),
     };
     let (low, high) = plan.ports.passive();
+    let allows = plan.options.allows;
+    assert!(allows.overwriting && allows.appending, "vsftpd has no settings for that");
+    assert!(!allows.site_commands, "vsftpd has SITE CHMOD and no more");
     // isolate and seccomp_sandbox cost a namespace per session and fail in containers; use_localtime=NO is vsftpd's own
     // default (MDTM in UTC), which Debian's file turns round.
     let text = format!(
         "listen={v4}\nlisten_ipv6={v6}\n{listen}={addr}\nlisten_port={port}\nbackground=NO\n\
-         anonymous_enable=NO\nlocal_enable=YES\nwrite_enable=YES\nlocal_umask=0{umask:o}\nfile_open_mode=0666\n\
+         anonymous_enable=NO\nlocal_enable=YES\nwrite_enable={writing}\nlocal_umask=0{umask:o}\nfile_open_mode=0666\n\
          local_root={served}\nchroot_local_user=YES\nallow_writeable_chroot=YES\ncheck_shell=NO\n\
          pam_service_name={PAM_SERVICE}\nsecure_chroot_dir={empty}\nnopriv_user=nobody\n\
-         seccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\nmdtm_write=YES\nuse_localtime={local}\n\
+         seccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\nmdtm_write={times}\nchmod_enable={modes}\nuse_localtime={local}\n\
          dirmessage_enable=NO\nport_enable=YES\nconnect_from_port_20=NO\nxferlog_enable=NO\ntcp_wrappers=NO\n\
          pasv_enable={passive}\npasv_min_port={low}\npasv_max_port={high}\nmax_clients={clients}\nmax_per_ip={clients}\n\
          idle_session_timeout={idle}\ndata_connection_timeout={idle}\n",
@@ -32,6 +35,9 @@ pub(super) fn command(plan: &Plan<'_>) -> Vec<String> {
         empty = in_text(&empty),
         local = yes(plan.options.zone.is_some()),
         passive = yes(plan.options.passive),
+        writing = yes(allows.writing),
+        times = yes(allows.times),
+        modes = yes(allows.modes),
     );
     let address = plan.options.masquerade.map(|address| format!("pasv_address={address}\n")).unwrap_or_default();
     vec![plan.program("usr/sbin/vsftpd"), plan.write("vsftpd.conf", &(text + &address + &tls(plan)))]

@@ -1,0 +1,274 @@
+//! Files: opened, made, read, written, cut, closed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attr::Attr;
+use super::error::{Fault, Result};
+use super::handle::{Fh, OpenFile};
+use super::node::{Ino, Known};
+use super::ops::{Entered, Vfs};
+use super::read::ReadReply;
+use super::write::{Before, FileWriter, WriteReply};
+use crate::base::Deadline;
+use crate::remote::{ErrorKind, Kind, Meta, Name, Precision, Stamp, Version};
+
+/// What a file is opened for (open(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
+    /// `O_RDONLY` or `O_RDWR`.
+    pub read: bool,
+    /// `O_WRONLY` or `O_RDWR`.
+    pub write: bool,
+    /// `O_APPEND`.
+    pub append: bool,
+    /// `O_TRUNC`.
+    pub truncate: bool,
+}
+
+impl How {
+    /// `O_RDONLY`.
+    pub const READ: Self = Self { read: true, write: false, append: false, truncate: false };
+}
+
+/// The answer to an open.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// The handle.
+    pub fh: Fh,
+    /// Whether what the kernel remembers of the content is still true.
+    pub keep_cache: bool,
+    /// Whether the kernel must not go by the size that it knows: it has been told none.
+    pub direct_io: bool,
+    /// Whether there may be something to store when it is closed.
+    pub writes: bool,
+}
+
+/// The answer to a create: the kernel holds one lookup more.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// The file's attributes.
+    pub attr: Attr,
+    /// How long they may be believed.
+    pub ttl: Duration,
+    /// Its handle.
+    pub opened: Opened,
+}
+
+impl Vfs {
+    /// Opens the file `ino`.
+    pub fn open(self: &Arc<Self>, ino: Ino, how: How, reply: impl FnOnce(Result<Opened>) + Send + 'static) {
+        let fast = match self.known_now(ino) {
+            Some(Ok(known)) if known.meta.kind == Kind::File && self.size(ino, &known.meta).is_none() => None,
+            Some(known) => Some(known.and_then(|known| self.open_as(ino, &known.meta, how))),
+            None => None,
+        };
+        let slow = move |vfs: &Self, deadline| {
+            let mut known = vfs.refresh(ino, deadline)?;
+            let unsized_before = vfs.size(ino, &known.meta).is_none();
+            if known.meta.kind == Kind::File && unsized_before {
+                known.meta.size = vfs.remote.stat(&vfs.path(ino)?, deadline)?.size;
+            }
+            vfs.open_as(ino, &known.meta, how).map(|opened| Opened { direct_io: unsized_before, ..opened })
+        };
+        self.answer(fast, slow, reply);
+    }
+
+    /// The size, from whoever knows it best.
+    fn size(&self, ino: Ino, meta: &Meta) -> Option<u64> {
+        self.writing.writer(ino).map(|writer| writer.len()).or(meta.size)
+    }
+
+    fn open_as(&self, ino: Ino, meta: &Meta, how: How) -> Result<Opened> {
+        match meta.kind {
+            Kind::File => {}
+            Kind::Dir => return Err(ErrorKind::IsDir.into()),
+            Kind::Symlink { .. } | Kind::Other => return Err(ErrorKind::Unsupported.into()),
+        }
+        // Without a size nobody could tell the end of the file from the end of a connection.
+        let size = self.size(ino, meta).ok_or(ErrorKind::Unsupported)?;
+        let version = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
+        if how.write || how.truncate {
+            let writer = self.writing.attach(ino, Before::Old(version))?;
+            let file = OpenFile::writing(ino, how.read, how.append, Arc::clone(&writer));
+            let opened = self.opened(file);
+            if how.truncate
+                && let Err(e) = writer.resize(0)
+            {
+                self.release(opened.fh);
+                return Err(e);
+            }
+            return Ok(opened);
+        }
+        if self.writing.writer(ino).is_some() {
+            return Ok(self.opened(OpenFile::reading(ino, None)));
+        }
+        let epoch = self.nodes.epoch(ino);
+        let (reader, same) = self.reading.open(ino, &version).ok_or(Fault::NoInode)?;
+        let keep_cache = same && self.tells_changes(meta);
+        Ok(Opened { keep_cache, ..self.opened(OpenFile::reading(ino, Some((epoch, reader)))) })
+    }
+
+    fn opened(&self, file: OpenFile) -> Opened {
+        self.nodes.opened(file.ino);
+        let writes = file.writer.is_some();
+        Opened { fh: self.handles.add_file(file), keep_cache: false, direct_io: false, writes }
+    }
+
+    /// Whether a later change would show in the time of modification: it is exact, and so long ago that a second change
+    /// within the same second is none of now.
+    fn tells_changes(&self, meta: &Meta) -> bool {
+        let now = self.clock.wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        meta.mtime.is_some_and(|t| {
+            t.precision == Precision::Second && i64::try_from(now).is_ok_and(|now| now.abs_diff(t.secs) > JUST_NOW)
+        })
+    }
+
+    /// Makes the file `name` in `parent` and opens it; opens the one that is there, unless `exclusive`.
+    pub fn create(
+        self: &Arc<Self>,
+        parent: Ino,
+        name: &[u8],
+        mode: u32,
+        how: How,
+        exclusive: bool,
+        reply: impl FnOnce(Result<Created>) + Send + 'static,
+    ) {
+        let Some(name) = Name::new(name) else { return reply(Err(ErrorKind::NameInvalid.into())) };
+        let mode = (mode & 0o7777) as u16;
+        let slow = move |vfs: &Self, deadline| {
+            let found = match vfs.lookup_cached(parent, &name) {
+                Some(found) => found?,
+                None => vfs.lookup_asking(parent, &name, deadline)?,
+            };
+            match found {
+                Entered::Found { attr, .. } if exclusive => {
+                    vfs.nodes.forget(attr.ino, 1);
+                    Err(ErrorKind::Exists.into())
+                }
+                Entered::Found { attr, ttl } => {
+                    let known = vfs.nodes.known(attr.ino).ok_or(Fault::NoInode)?;
+                    let opened = vfs.open_as(attr.ino, &known.meta, How { write: true, ..how });
+                    if opened.is_err() {
+                        vfs.nodes.forget(attr.ino, 1);
+                    }
+                    Ok(Created { attr: vfs.attr(attr.ino, known.meta), ttl, opened: opened? })
+                }
+                Entered::Absent(_) => vfs.make(parent, &name, mode, how, deadline),
+            }
+        };
+        self.answer(None, slow, reply);
+    }
+
+    fn make(&self, parent: Ino, name: &Name, mode: u16, how: How, _deadline: Deadline) -> Result<Created> {
+        let path = self.path(parent)?.join(name);
+        let since = self.clock.now();
+        let wall = self.clock.wall().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mtime = Some(Stamp::exact(i64::try_from(wall.as_secs()).unwrap_or(0)));
+        let meta = Meta { kind: Kind::File, size: Some(0), mtime, mode: Some(mode), unique: None };
+        let known = Known { meta: meta.clone(), since, exact: true };
+        let ino = self.nodes.enter(parent, name, known).ok_or(Fault::NoInode)?;
+        let made = self.writing.attach(ino, Before::New(mode)).and_then(|writer| match writer.create(&path) {
+            Ok(()) => Ok(writer),
+            Err(e) => {
+                writer.orphaned();
+                writer.release();
+                Err(e)
+            }
+        });
+        let writer = match made {
+            Ok(writer) => writer,
+            Err(e) => {
+                self.nodes.forget(ino, 1);
+                return Err(e);
+            }
+        };
+        self.dirs.put(parent, name, &meta);
+        let opened = self.opened(OpenFile::writing(ino, how.read, how.append, writer));
+        Ok(Created { attr: self.attr(ino, meta), ttl: self.attr_ttl, opened })
+    }
+
+    /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.
+    pub fn read(&self, fh: Fh, at: u64, len: u32, reply: ReadReply) {
+        let file = match self.handles.file(fh) {
+            Ok(file) => file,
+            Err(e) => return reply(Err(e)),
+        };
+        if let Some(writer) = self.writing.writer(file.ino) {
+            return writer.read(at, len, reply);
+        }
+        match file.reader(&self.reading) {
+            Ok(reader) => reader.read(at, len, reply),
+            Err(e) => reply(Err(e)),
+        }
+    }
+
+    /// Writes `data` at `at`, or at the end through a handle that appends; `whole_page` says that the kernel writes back
+    /// what has been mapped, which has its place.
+    pub fn write(&self, fh: Fh, at: u64, data: &[u8], whole_page: bool, reply: WriteReply) {
+        let file = match self.handles.file(fh) {
+            Ok(file) => file,
+            Err(e) => return reply(Err(e)),
+        };
+        let Some(writer) = &file.writer else { return reply(Err(Fault::BadHandle.into())) };
+        let at = if file.appends && !whole_page { None } else { Some(at) };
+        writer.write(at, data, reply);
+    }
+
+    /// Makes the file `size` bytes long, and has stored it so unless somebody has it open for writing.
+    ///
+    /// # Errors
+    /// What a write and a close may fail with.
+    pub(super) fn resize(&self, ino: Ino, fh: Option<Fh>, size: u64, deadline: Deadline) -> Result<()> {
+        if let Some(fh) = fh
+            && let Some(writer) = &self.handles.file(fh)?.writer
+        {
+            return writer.resize(size);
+        }
+        let known = self.refresh(ino, deadline)?;
+        let how = How { read: false, write: true, append: false, truncate: size == 0 };
+        let opened = self.open_as(ino, &known.meta, how)?;
+        let done = self.handles.file(opened.fh).and_then(|file| match &file.writer {
+            Some(writer) => writer.resize(size).and_then(|()| writer.close()),
+            None => Err(Fault::BadHandle.into()),
+        });
+        self.release(opened.fh);
+        done
+    }
+
+    /// close(2): `reply` is called when everything written to the file is on the server, or safe here with write-back.
+    pub fn flush(self: &Arc<Self>, fh: Fh, reply: impl FnOnce(Result<()>) + Send + 'static) {
+        self.store(fh, FileWriter::close, reply);
+    }
+
+    /// fsync(2): `reply` is called when everything written to the file is on the server.
+    pub fn fsync(self: &Arc<Self>, fh: Fh, reply: impl FnOnce(Result<()>) + Send + 'static) {
+        self.store(fh, FileWriter::flush, reply);
+    }
+
+    fn store(
+        self: &Arc<Self>,
+        fh: Fh,
+        how: impl FnOnce(&Arc<FileWriter>) -> Result<()> + Send + 'static,
+        reply: impl FnOnce(Result<()>) + Send + 'static,
+    ) {
+        let writer = match self.handles.file(fh) {
+            Ok(file) => file.writer.clone(),
+            Err(e) => return reply(Err(e)),
+        };
+        match writer {
+            Some(writer) if !writer.is_clean() => self.closers.run(move || reply(how(&writer))),
+            _ => reply(Ok(())),
+        }
+    }
+
+    /// Closes a file or a directory.
+    pub fn release(&self, fh: Fh) {
+        if let Some(ino) = self.handles.release(fh) {
+            self.nodes.closed(ino);
+        }
+    }
+}
+
+/// Seconds within which a file may be written twice without showing it.
+const JUST_NOW: u64 = 2;

@@ -1,0 +1,383 @@
+//! One upload: bytes of a [`Feed`] to a path, taken up again where it broke or had to give way, checked at the end.
+//!
+//! A new file goes to its own name. One that replaces a file with content goes to a temporary name beside it first, so
+//! that a failed upload never costs the old content.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{debug, info, warn};
+
+use super::temporary::Temporary;
+use crate::base::{Deadline, Recall};
+use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
+use crate::vfs::dir::DirCache;
+use crate::vfs::error::{Fault, Result};
+use crate::vfs::node::Ino;
+
+/// Where the bytes of an upload come from.
+pub(super) trait Feed {
+    /// A connection is there, or is about to be: `recall` is how it is asked back, and its gate is to be opened when there is
+    /// more to send.
+    fn begin(&mut self, recall: &Arc<Recall>);
+
+    /// Whether all bytes are here, so that nobody waits for the server's first reply before they are sent.
+    fn is_complete(&self) -> bool {
+        false
+    }
+
+    /// The server takes the file.
+    fn accepted(&mut self) {}
+
+    /// What is to be done now that `sent` bytes are on their way, of which this connection has carried `carried`; waits
+    /// until there is something to do. `resumes` tells whether an upload that gives way could go on later.
+    fn next(&mut self, sent: u64, carried: u64, resumes: bool) -> Next;
+
+    /// Fills `buf` with the bytes at `at`.
+    fn read(&mut self, at: u64, buf: &mut [u8]) -> io::Result<()>;
+
+    /// Bytes below this are no longer here.
+    fn kept_from(&self) -> u64;
+
+    /// What is to be set once all bytes are there.
+    fn settings(&mut self) -> Settings;
+
+    /// The temporary name `part` is about to be used.
+    fn part(&mut self, _part: &RemotePath) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// All bytes are stored under the temporary name, which is about to replace the file.
+    fn stored(&mut self, _stored: &Stored) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What an upload does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Send what lies before this byte.
+    Send(u64),
+    /// That was all.
+    Finish,
+    /// Let go of the connection. In place, what has been sent is the file for now; under a temporary name the upload goes
+    /// on as soon as a connection is free.
+    Yield,
+    /// Give it up: what has been sent is no longer what the file is.
+    Stop,
+}
+
+/// Where bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Landing {
+    /// To the file itself.
+    InPlace(Store),
+    /// To a temporary name that replaces the file; in place where the server does not allow it, if `else_in_place`.
+    Beside {
+        /// There is another way.
+        else_in_place: bool,
+    },
+}
+
+/// An upload that is done.
+pub(super) struct Landed {
+    /// Bytes of the file.
+    pub(super) sent: u64,
+    pub(super) stored: Stored,
+}
+
+/// How to upload.
+pub(super) struct Put<'a> {
+    pub(super) remote: &'a dyn Remote,
+    pub(super) dirs: &'a DirCache,
+    /// The directory that `path` is in.
+    pub(super) dir: Ino,
+    pub(super) path: &'a RemotePath,
+    /// How long the line may be silent.
+    pub(super) timeout: Duration,
+}
+
+/// What ended an upload that was not completed.
+enum Broke {
+    Stopped,
+    /// The server, or the way to it.
+    Failed(Error),
+    /// This machine's disk.
+    Local(io::Error),
+}
+
+impl From<Error> for Broke {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<io::Error> for Broke {
+    fn from(error: io::Error) -> Self {
+        Self::Local(error)
+    }
+}
+
+type Attempt<T> = std::result::Result<T, Broke>;
+
+impl Put<'_> {
+    /// Uploads all of `feed`; None where the feed gave it up.
+    ///
+    /// # Errors
+    /// The server's refusal, or what broke the last of several attempts.
+    pub(super) fn run(&self, feed: &mut dyn Feed, landing: Landing) -> Result<Option<Landed>> {
+        let done = match landing {
+            Landing::InPlace(store) => self.transfer(self.path, feed, store),
+            Landing::Beside { else_in_place } => match self.beside(feed) {
+                Err(Broke::Failed(e)) if else_in_place && is_no_way(&e) && feed.kept_from() == 0 => {
+                    info!("{}: no temporary file can take its place ({e}): written in place", self.path);
+                    self.transfer(self.path, feed, Store::Whole)
+                }
+                done => done,
+            },
+        };
+        match done {
+            Ok(landed) => Ok(Some(landed)),
+            Err(Broke::Stopped) => Ok(None),
+            Err(Broke::Failed(e)) => Err(e.into()),
+            Err(Broke::Local(e)) => {
+                warn!("{}: the spool fails: {e}", self.path);
+                Err(Fault::Spool.into())
+            }
+        }
+    }
+
+    /// Stores under a temporary name, then renames.
+    fn beside(&self, feed: &mut dyn Feed) -> Attempt<Landed> {
+        let Some(part) = Temporary::beside(self.dirs, self.dir, self.path, "part") else {
+            return Err(Error::new(ErrorKind::NameInvalid, "STOR").into());
+        };
+        feed.part(part.path())?;
+        let landed = match self.transfer(part.path(), feed, Store::Whole) {
+            Ok(landed) => landed,
+            Err(broke) => {
+                self.clean_up(part.path(), &broke);
+                return Err(broke);
+            }
+        };
+        feed.stored(&landed.stored)?;
+        let mut failures = 0;
+        loop {
+            let deadline = Deadline::after(self.timeout);
+            match self.remote.rename(part.path(), self.path, &Settings::default(), deadline) {
+                Ok(_) => return Ok(landed),
+                Err(e) if is_broken(&e) && failures < MOST_FAILURES => {
+                    debug!("{}: {e}: once more", self.path);
+                    pause(failures);
+                    failures += 1;
+                }
+                Err(e) => {
+                    let broke = Broke::Failed(e);
+                    self.clean_up(part.path(), &broke);
+                    return Err(broke);
+                }
+            }
+        }
+    }
+
+    /// Removes a temporary file that nobody needs any more.
+    fn clean_up(&self, part: &RemotePath, broke: &Broke) {
+        // Nothing was made, or nobody is there to remove it.
+        if let Broke::Failed(e) = broke
+            && matches!(e.kind, ErrorKind::Cancelled | ErrorKind::NameInvalid | ErrorKind::NameTooLong)
+        {
+            return;
+        }
+        match self.remote.remove_file(part, Deadline::after(self.timeout)) {
+            Err(e) if !matches!(e.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
+                warn!("{part} stays on the server: {e}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Brings all bytes to `target`, over as many connections as it takes.
+    fn transfer(&self, target: &RemotePath, feed: &mut dyn Feed, store: Store) -> Attempt<Landed> {
+        let mut way = Way { put: self, target, store, reached: start(store), resumed: false };
+        let mut failures = 0;
+        loop {
+            let before = way.reached;
+            match way.attempt(feed) {
+                Ok(Some(landed)) => return Ok(landed),
+                Ok(None) => failures = 0,
+                Err(broke @ (Broke::Stopped | Broke::Local(_))) => return Err(broke),
+                Err(Broke::Failed(e)) => {
+                    if way.reached > before {
+                        failures = 0;
+                    }
+                    let tail_refused = way.resumed && matches!(e.kind, ErrorKind::Unsupported | ErrorKind::Changed);
+                    if tail_refused {
+                        debug!("{target}: the upload cannot be taken up again ({e}): from the beginning");
+                        way.start_over(feed, &e)?;
+                        continue;
+                    }
+                    if !is_broken(&e) || failures == MOST_FAILURES {
+                        return Err(e.into());
+                    }
+                    info!("{target}: the upload broke off ({e}): going on");
+                    pause(failures);
+                    failures += 1;
+                    way.look(feed, &e)?;
+                }
+            }
+        }
+    }
+}
+
+/// An upload to one target.
+struct Way<'a> {
+    put: &'a Put<'a>,
+    target: &'a RemotePath,
+    /// How the next attempt begins.
+    store: Store,
+    /// Bytes that have been sent, as far as they may have arrived.
+    reached: u64,
+    /// `store` is a tail that goes on with what an earlier attempt has brought.
+    resumed: bool,
+}
+
+impl Way<'_> {
+    /// Sends until all is stored, or until the connection is needed elsewhere and there is more to come (None).
+    fn attempt(&mut self, feed: &mut dyn Feed) -> Attempt<Option<Landed>> {
+        let recall = Arc::new(Recall::default());
+        feed.begin(&recall);
+        let begin = start(self.store);
+        let mut upload = self.put.remote.upload(self.target, self.store, &recall, self.deadline())?;
+        if !feed.is_complete() {
+            upload.accepted(self.deadline())?;
+        }
+        feed.accepted();
+        let mut sent = begin;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            match feed.next(sent, sent - begin, self.resumes()) {
+                Next::Send(until) => {
+                    let len = (until - sent).min(CHUNK as u64) as usize;
+                    feed.read(sent, &mut buffer[..len])?;
+                    upload.write(&buffer[..len], self.deadline())?;
+                    sent += len as u64;
+                    self.reached = self.reached.max(sent);
+                }
+                Next::Finish => {
+                    let stored = upload.finish(&feed.settings(), self.deadline())?;
+                    return Ok(Some(Landed { sent, stored }));
+                }
+                Next::Yield if !self.resumes() => {
+                    upload.abandon(self.deadline());
+                    return Err(Broke::Stopped);
+                }
+                Next::Yield if self.in_place() => {
+                    debug!("{}: the upload gives way at byte {sent}", self.target);
+                    let stored = upload.finish(&feed.settings(), self.deadline())?;
+                    return Ok(Some(Landed { sent, stored }));
+                }
+                Next::Yield => {
+                    debug!("{}: the upload gives way at byte {sent}", self.target);
+                    upload.finish(&Settings::default(), self.deadline())?;
+                    if sent > 0 {
+                        (self.store, self.resumed) = (Store::Tail { at: sent }, true);
+                    }
+                    return Ok(None);
+                }
+                Next::Stop => {
+                    upload.abandon(self.deadline());
+                    return Err(Broke::Stopped);
+                }
+            }
+        }
+    }
+
+    fn in_place(&self) -> bool {
+        self.target == self.put.path
+    }
+
+    /// Whether the server takes a tail, as far as is known.
+    fn resumes(&self) -> bool {
+        self.put.remote.abilities().tail != Some(false)
+    }
+
+    /// Finds out how much of what was sent has arrived, and goes on behind it where that is worth it.
+    fn look(&mut self, feed: &dyn Feed, error: &Error) -> Attempt<()> {
+        let begin = start(self.store);
+        let must = feed.kept_from() > 0 || matches!(self.store, Store::Tail { .. });
+        if !must && (self.reached < WORTH_RESUMING || !self.resumes()) {
+            return Ok(());
+        }
+        let found = match self.put.remote.version(self.target, self.deadline()) {
+            Ok(version) => version.map(|v| v.size),
+            Err(e) if e.kind == ErrorKind::NotFound => None,
+            // The next attempt will find out.
+            Err(e) if is_broken(&e) => return Ok(()),
+            Err(e) => return Err(e.into()),
+        };
+        match found {
+            Some(size) if size > 0 && size <= self.reached && size >= feed.kept_from() && self.resumes() => {
+                debug!("{}: {size} of {} bytes have arrived", self.target, self.reached);
+                (self.store, self.resumed, self.reached) = (Store::Tail { at: size }, true, size.max(begin));
+                Ok(())
+            }
+            _ => self.start_over(feed, error),
+        }
+    }
+
+    /// Begins again with the first byte, where it is still here and may be sent.
+    fn start_over(&mut self, feed: &dyn Feed, error: &Error) -> Attempt<()> {
+        let appends = matches!(self.store, Store::Tail { .. }) && !self.resumed;
+        if feed.kept_from() > 0 || appends {
+            return Err(error.clone().into());
+        }
+        (self.store, self.resumed, self.reached) = (Store::Whole, false, 0);
+        Ok(())
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.put.timeout)
+    }
+}
+
+fn start(store: Store) -> u64 {
+    match store {
+        Store::Whole => 0,
+        Store::Tail { at } => at,
+    }
+}
+
+/// Whether another attempt may succeed: a connection failed, nobody has refused anything.
+pub(super) fn is_broken(error: &Error) -> bool {
+    error.retry == Retry::Safe || matches!(error.kind, ErrorKind::Unreachable | ErrorKind::TimedOut)
+}
+
+/// Whether the server does not let a temporary file be made or take the file's place.
+fn is_no_way(error: &Error) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Denied
+            | ErrorKind::NotPermitted
+            | ErrorKind::NameInvalid
+            | ErrorKind::NameTooLong
+            | ErrorKind::Unsupported
+            | ErrorKind::Exists
+    )
+}
+
+fn pause(failures: u32) {
+    std::thread::sleep(FIRST_PAUSE * 2u32.pow(failures));
+}
+
+/// Bytes sent at once.
+pub(super) const CHUNK: usize = 256 * 1024;
+
+/// Fewer bytes are sent again rather than asked for.
+const WORTH_RESUMING: u64 = 4 << 20;
+
+/// Attempts in a row that may fail without bringing anything.
+const MOST_FAILURES: u32 = 3;
+
+/// Before the second attempt; doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);

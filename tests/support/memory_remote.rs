@@ -1,0 +1,715 @@
+//! A server in memory: what the filesystem above the contract does, without a wire.
+//!
+//! It knows files, directories and links with content, times and modes, writes down every call, and fails, waits or lacks
+//! abilities as a test wants it. Its clock stands still until a test moves it.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftpfs::base::{Deadline, Gate, Recall};
+use ftpfs::remote::{
+    Abilities, Applied, Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Outcome, Precision, Remote,
+    RemotePath, Result, Settings, Stamp, Store, Stored, Upload, Version,
+};
+use parking_lot::Mutex;
+
+/// The server; clones are the same one.
+#[derive(Clone)]
+pub struct MemoryRemote {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: Mutex<State>,
+    gate: Gate,
+}
+
+/// What this server can do.
+#[derive(Clone, Copy, Debug)]
+pub struct Can {
+    /// Set times of modification.
+    pub mtime: bool,
+    /// Set modes.
+    pub mode: bool,
+    /// Make symlinks.
+    pub links: bool,
+    /// Store the end of a file.
+    pub tail: bool,
+    /// Tell exact times in listings; otherwise only by [`Remote::times`].
+    pub exact: bool,
+    /// Keep a link's target as it was said; otherwise it becomes absolute (ProFTPD).
+    pub relative_links: bool,
+    /// Bytes of all files together.
+    pub room: Option<u64>,
+}
+
+struct State {
+    tree: BTreeMap<Vec<u8>, Node>,
+    can: Can,
+    now: i64,
+    serial: u64,
+    log: Vec<String>,
+    failures: VecDeque<Failure>,
+    held: HashSet<&'static str>,
+    waiting: usize,
+    shut: bool,
+}
+
+struct Failure {
+    verb: &'static str,
+    path: Option<String>,
+    kind: ErrorKind,
+    times: usize,
+}
+
+#[derive(Clone)]
+struct Node {
+    what: What,
+    mtime: i64,
+    mode: u16,
+    unique: u64,
+}
+
+#[derive(Clone)]
+enum What {
+    File(Arc<Mutex<Vec<u8>>>),
+    Dir,
+    Link(Vec<u8>),
+}
+
+impl Default for Can {
+    fn default() -> Self {
+        Self { mtime: true, mode: true, links: true, tail: true, exact: true, relative_links: true, room: None }
+    }
+}
+
+impl Default for MemoryRemote {
+    fn default() -> Self {
+        Self::new(Can::default())
+    }
+}
+
+impl MemoryRemote {
+    /// A server with an empty root directory.
+    pub fn new(can: Can) -> Self {
+        let root = Node { what: What::Dir, mtime: START, mode: 0o755, unique: 0 };
+        let state = State {
+            tree: BTreeMap::from([(Vec::new(), root)]),
+            can,
+            now: START,
+            serial: 0,
+            log: Vec::new(),
+            failures: VecDeque::new(),
+            held: HashSet::new(),
+            waiting: 0,
+            shut: false,
+        };
+        Self { inner: Arc::new(Inner { state: Mutex::new(state), gate: Gate::default() }) }
+    }
+
+    /// Somebody else puts a directory there.
+    pub fn dir(self, path: &str) -> Self {
+        self.inner.state.lock().put(path, What::Dir, 0o755);
+        self
+    }
+
+    /// Somebody else puts a file there.
+    pub fn file(self, path: &str, content: &[u8]) -> Self {
+        self.store(path, content);
+        self
+    }
+
+    /// Somebody else puts a file there, later.
+    pub fn store(&self, path: &str, content: &[u8]) {
+        let content = What::File(Arc::new(Mutex::new(content.to_vec())));
+        self.inner.state.lock().put(path, content, 0o644);
+    }
+
+    /// Somebody else removes it, with all that is below.
+    pub fn take_away(&self, path: &str) {
+        let path = key(path);
+        self.inner.state.lock().tree.retain(|p, _| *p != path && !is_below(p, &path));
+    }
+
+    /// The content of a file; None where there is none.
+    pub fn content(&self, path: &str) -> Option<Vec<u8>> {
+        match &self.inner.state.lock().tree.get(&key(path))?.what {
+            What::File(content) => Some(content.lock().clone()),
+            What::Dir | What::Link(_) => None,
+        }
+    }
+
+    /// Where a link leads.
+    pub fn target(&self, path: &str) -> Option<String> {
+        match &self.inner.state.lock().tree.get(&key(path))?.what {
+            What::Link(target) => Some(String::from_utf8_lossy(target).into_owned()),
+            What::File(_) | What::Dir => None,
+        }
+    }
+
+    /// Time and mode of what is there.
+    pub fn facts(&self, path: &str) -> Option<(i64, u16)> {
+        self.inner.state.lock().tree.get(&key(path)).map(|node| (node.mtime, node.mode))
+    }
+
+    /// All paths that exist but the root, in order; directories end in `/`.
+    pub fn paths(&self) -> Vec<String> {
+        let state = self.inner.state.lock();
+        let shown = |(path, node): (&Vec<u8>, &Node)| {
+            let end = if matches!(node.what, What::Dir) { "/" } else { "" };
+            format!("{}{end}", String::from_utf8_lossy(&path[1..]))
+        };
+        state.tree.iter().skip(1).map(shown).collect()
+    }
+
+    /// Sets the server's clock, from which new files have their time.
+    pub fn set_clock(&self, secs: i64) {
+        self.inner.state.lock().now = secs;
+    }
+
+    /// Changes what it can do.
+    pub fn change(&self, f: impl FnOnce(&mut Can)) {
+        f(&mut self.inner.state.lock().can);
+    }
+
+    /// The next `times` calls of `verb` fail; only those for `path` if one is given. Verbs are as in the log; `data` is a
+    /// write within an upload, `226` its end.
+    pub fn fail(&self, verb: &'static str, path: Option<&str>, kind: ErrorKind, times: usize) {
+        let path = path.map(|path| String::from_utf8_lossy(&key(path)).into_owned());
+        self.inner.state.lock().failures.push_back(Failure { verb, path, kind, times });
+    }
+
+    /// Calls of `verb` wait from now on: a listing with what it has seen, an upload before it ends, all others before they
+    /// do anything.
+    pub fn hold(&self, verb: &'static str) {
+        self.inner.state.lock().held.insert(verb);
+    }
+
+    /// Nobody has to wait any more.
+    pub fn release(&self) {
+        self.inner.state.lock().held.clear();
+        self.inner.gate.open();
+    }
+
+    /// Waits until `count` calls are held.
+    pub fn wait_held(&self, count: usize) {
+        self.wait(|state| state.waiting >= count);
+    }
+
+    /// Waits until as many calls of `verb` have been made.
+    pub fn wait_for(&self, verb: &str, count: usize) {
+        self.wait(|state| calls(&state.log, verb) >= count);
+    }
+
+    fn wait(&self, done: impl Fn(&State) -> bool) {
+        let deadline = Deadline::after(Duration::from_secs(30));
+        loop {
+            let seen = self.inner.gate.ticket();
+            {
+                let state = self.inner.state.lock();
+                if done(&state) {
+                    return;
+                }
+                assert!(!deadline.passed(), "it never came: {:#?}", state.log);
+            }
+            self.inner.gate.wait(seen, deadline);
+        }
+    }
+
+    /// Every call so far: its verb, and what it was about.
+    pub fn log(&self) -> Vec<String> {
+        self.inner.state.lock().log.clone()
+    }
+
+    /// Begins the log anew.
+    pub fn clear_log(&self) {
+        self.inner.state.lock().log.clear();
+    }
+
+    /// How many calls of `verb` there were.
+    pub fn count(&self, verb: &str) -> usize {
+        calls(&self.inner.state.lock().log, verb)
+    }
+}
+
+fn calls(log: &[String], verb: &str) -> usize {
+    log.iter().filter(|call| call.strip_prefix(verb).is_some_and(|rest| rest.starts_with(' '))).count()
+}
+
+impl Inner {
+    /// A call begins: it is written down, held if there is a reason, and may fail.
+    fn call(&self, verb: &'static str, path: &RemotePath, more: &str, deadline: Deadline) -> Result<()> {
+        {
+            let mut state = self.state.lock();
+            state.log.push(format!("{verb} {path}{more}"));
+            self.gate.open();
+        }
+        if verb != "MLSD" {
+            self.pause(verb, deadline)?;
+        }
+        self.state.lock().check(verb, path)
+    }
+
+    fn pause(&self, verb: &'static str, deadline: Deadline) -> Result<()> {
+        let is_held = |state: &State| state.held.contains(verb);
+        {
+            let mut state = self.state.lock();
+            if !is_held(&state) {
+                return Ok(());
+            }
+            state.waiting += 1;
+        }
+        self.gate.open();
+        let mut opened = true;
+        while opened {
+            let seen = self.gate.ticket();
+            if !is_held(&self.state.lock()) {
+                break;
+            }
+            opened = self.gate.wait(seen, deadline);
+        }
+        self.state.lock().waiting -= 1;
+        if opened { Ok(()) } else { Err(Error::new(ErrorKind::TimedOut, verb)) }
+    }
+}
+
+impl State {
+    fn check(&mut self, verb: &'static str, path: &RemotePath) -> Result<()> {
+        if self.shut {
+            return Err(Error::new(ErrorKind::Cancelled, verb));
+        }
+        let path = path.to_string();
+        let meets = |f: &Failure| f.verb == verb && f.path.as_ref().is_none_or(|p| *p == path);
+        let Some(at) = self.failures.iter().position(meets) else { return Ok(()) };
+        let failure = &mut self.failures[at];
+        let kind = failure.kind;
+        failure.times -= 1;
+        if failure.times == 0 {
+            self.failures.remove(at);
+        }
+        Err(Error::new(kind, verb))
+    }
+
+    fn put(&mut self, path: &str, what: What, mode: u16) {
+        self.insert(key(path), what, mode);
+    }
+
+    fn insert(&mut self, path: Vec<u8>, what: What, mode: u16) {
+        self.serial += 1;
+        self.tree.insert(path, Node { what, mtime: self.now, mode, unique: self.serial });
+    }
+
+    fn find(&self, verb: &'static str, path: &RemotePath) -> Result<&Node> {
+        self.tree.get(trimmed(path)).ok_or_else(|| Error::new(ErrorKind::NotFound, verb))
+    }
+
+    /// The directory of `path` has to be there.
+    fn check_parent(&self, verb: &'static str, path: &RemotePath) -> Result<()> {
+        let (parent, _) = path.split().ok_or_else(|| Error::new(ErrorKind::Invalid, verb))?;
+        match self.find(verb, &parent)?.what {
+            What::Dir => Ok(()),
+            What::File(_) | What::Link(_) => Err(Error::new(ErrorKind::NotDir, verb)),
+        }
+    }
+
+    fn is_empty(&self, dir: &[u8]) -> bool {
+        !self.tree.keys().any(|path| is_below(path, dir))
+    }
+
+    fn used(&self) -> u64 {
+        let size = |node: &Node| if let What::File(content) = &node.what { content.lock().len() } else { 0 };
+        self.tree.values().map(size).sum::<usize>() as u64
+    }
+
+    fn apply(&mut self, path: &[u8], settings: &Settings, verb: &'static str) -> Outcome {
+        let can = self.can;
+        let missing = || Applied::Refused(Error::new(ErrorKind::NotFound, verb));
+        let node = self.tree.get_mut(path);
+        let mut outcome = Outcome::default();
+        if settings.mtime.is_some() {
+            outcome.mtime = if !can.mtime {
+                Applied::Cannot
+            } else if node.is_none() {
+                missing()
+            } else {
+                Applied::Done
+            };
+        }
+        if settings.mode.is_some() {
+            outcome.mode = if !can.mode {
+                Applied::Cannot
+            } else if node.is_none() {
+                missing()
+            } else {
+                Applied::Done
+            };
+        }
+        if let Some(node) = node {
+            node.mtime = settings.mtime.filter(|_| can.mtime).unwrap_or(node.mtime);
+            node.mode = settings.mode.filter(|_| can.mode).unwrap_or(node.mode);
+        }
+        outcome
+    }
+}
+
+impl Node {
+    /// As a listing shows it.
+    fn meta(&self, can: &Can) -> Meta {
+        let kind = match &self.what {
+            What::File(_) => Kind::File,
+            What::Dir => Kind::Dir,
+            What::Link(target) => Kind::Symlink { target: Some(target[..].into()) },
+        };
+        let size = if let What::File(content) = &self.what { Some(content.lock().len() as u64) } else { None };
+        let vague = Stamp { secs: self.mtime.div_euclid(60) * 60, nanos: 0, precision: Precision::Minute };
+        let mtime = if can.exact { Stamp::exact(self.mtime) } else { vague };
+        let unique = can.exact.then(|| self.unique.to_string().into());
+        Meta { kind, size, mtime: Some(mtime), mode: Some(self.mode), unique }
+    }
+
+    fn version(&self) -> Option<Version> {
+        let What::File(content) = &self.what else { return None };
+        let size = content.lock().len() as u64;
+        Some(Version { size, mtime: Some(Stamp::exact(self.mtime)), unique: None })
+    }
+}
+
+impl Remote for MemoryRemote {
+    fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
+        self.inner.call("MLST", path, "", deadline)?;
+        let state = self.inner.state.lock();
+        Ok(state.find("MLST", path)?.meta(&Can { exact: true, ..state.can }))
+    }
+
+    fn version(&self, path: &RemotePath, deadline: Deadline) -> Result<Option<Version>> {
+        self.inner.call("SIZE", path, "", deadline)?;
+        Ok(self.inner.state.lock().find("SIZE", path)?.version())
+    }
+
+    fn list(
+        &self,
+        path: &RemotePath,
+        deadline: Deadline,
+        each: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<Listed> {
+        self.inner.call("MLSD", path, "", deadline)?;
+        let entries: Vec<Entry> = {
+            let state = self.inner.state.lock();
+            let What::Dir = state.find("MLSD", path)?.what else { return Err(Error::new(ErrorKind::NotDir, "MLSD")) };
+            let dir = trimmed(path);
+            let inside = state.tree.iter().filter(|(p, _)| is_below(p, dir) && !p[dir.len() + 1..].contains(&b'/'));
+            let entry = |(p, node): (&Vec<u8>, &Node)| {
+                let name = Name::new(&p[dir.len() + 1..]).expect("the path is valid");
+                Entry { name, meta: node.meta(&state.can) }
+            };
+            inside.map(entry).collect()
+        };
+        self.inner.pause("MLSD", deadline)?;
+        let _ = entries.into_iter().try_for_each(each);
+        Ok(Listed { complete: true })
+    }
+
+    fn times(&self, dir: &RemotePath, names: &[Name], deadline: Deadline) -> Result<Vec<Option<Stamp>>> {
+        self.inner.call("MDTM", dir, &format!(" {}", names.len()), deadline)?;
+        let state = self.inner.state.lock();
+        let time = |name: &Name| state.tree.get(trimmed(&dir.join(name))).map(|node| Stamp::exact(node.mtime));
+        Ok(names.iter().map(time).collect())
+    }
+
+    fn links(&self, dir: &RemotePath, deadline: Deadline, _: &mut dyn FnMut(Name, &[u8])) -> Result<()> {
+        self.inner.call("LIST", dir, "", deadline)
+    }
+
+    fn download(&self, path: &RemotePath, from: u64, _: &Arc<Recall>, deadline: Deadline) -> Result<Box<dyn Download>> {
+        self.inner.call("RETR", path, &format!(" from {from}"), deadline)?;
+        let state = self.inner.state.lock();
+        let node = state.find("RETR", path)?;
+        let What::File(content) = &node.what else { return Err(Error::new(ErrorKind::IsDir, "RETR")) };
+        let content = Arc::clone(content);
+        let version = node.version();
+        let at = usize::try_from(from).map_err(|_| Error::new(ErrorKind::Changed, "RETR"))?;
+        if at > content.lock().len() {
+            return Err(Error::new(ErrorKind::Changed, "RETR"));
+        }
+        Ok(Box::new(MemoryDownload { content, at, version }))
+    }
+
+    fn abilities(&self) -> Abilities {
+        let can = self.inner.state.lock().can;
+        Abilities { tail: Some(can.tail), mtime: Some(can.mtime), mode: Some(can.mode), links: Some(can.links) }
+    }
+
+    fn upload(&self, path: &RemotePath, how: Store, _: &Arc<Recall>, deadline: Deadline) -> Result<Box<dyn Upload>> {
+        let (verb, more) = match how {
+            Store::Whole => ("STOR", String::new()),
+            Store::Tail { at } => ("APPE", format!(" at {at}")),
+        };
+        let mut upload =
+            MemoryUpload { remote: self.clone(), path: path.clone(), base: 0, sent: 0, content: None, refused: None };
+        let begun = self.inner.call(verb, path, &more, deadline).and_then(|()| upload.begin(verb, how));
+        // As a server that is spoken to ahead: what it refuses is heard later.
+        upload.refused = begun.err();
+        Ok(Box::new(upload))
+    }
+
+    fn remove_file(&self, path: &RemotePath, deadline: Deadline) -> Result<()> {
+        self.inner.call("DELE", path, "", deadline)?;
+        let mut state = self.inner.state.lock();
+        if let What::Dir = state.find("DELE", path)?.what {
+            return Err(Error::new(ErrorKind::IsDir, "DELE"));
+        }
+        state.tree.remove(trimmed(path));
+        Ok(())
+    }
+
+    fn remove_dir(&self, path: &RemotePath, deadline: Deadline) -> Result<()> {
+        self.inner.call("RMD", path, "", deadline)?;
+        let mut state = self.inner.state.lock();
+        let What::Dir = state.find("RMD", path)?.what else { return Err(Error::new(ErrorKind::NotDir, "RMD")) };
+        if !state.is_empty(trimmed(path)) {
+            return Err(Error::new(ErrorKind::NotEmpty, "RMD"));
+        }
+        state.tree.remove(trimmed(path));
+        Ok(())
+    }
+
+    fn make_dir(&self, path: &RemotePath, mode: Option<u16>, deadline: Deadline) -> Result<Outcome> {
+        self.inner.call("MKD", path, &told(&Settings { mtime: None, mode }), deadline)?;
+        let mut state = self.inner.state.lock();
+        state.check_parent("MKD", path)?;
+        if state.tree.contains_key(trimmed(path)) {
+            return Err(Error::new(ErrorKind::Exists, "MKD"));
+        }
+        state.insert(trimmed(path).to_vec(), What::Dir, 0o755);
+        Ok(state.apply(trimmed(path), &Settings { mtime: None, mode }, "SITE CHMOD"))
+    }
+
+    fn make_link(&self, path: &RemotePath, target: &[u8], deadline: Deadline) -> Result<()> {
+        let verb = "SITE SYMLINK";
+        self.inner.call(verb, path, &format!(" -> {}", String::from_utf8_lossy(target)), deadline)?;
+        let mut state = self.inner.state.lock();
+        if !state.can.links {
+            return Err(Error::new(ErrorKind::Unsupported, verb));
+        }
+        state.check_parent(verb, path)?;
+        if state.tree.contains_key(trimmed(path)) {
+            return Err(Error::new(ErrorKind::Exists, verb));
+        }
+        let (dir, _) = path.split().ok_or_else(|| Error::new(ErrorKind::Invalid, verb))?;
+        let absolute = RemotePath::new(&[dir.as_bytes(), b"/", target].concat());
+        let target = match absolute {
+            Some(absolute) if !state.can.relative_links && target.first() != Some(&b'/') => {
+                absolute.as_bytes().to_vec()
+            }
+            _ => target.to_vec(),
+        };
+        state.insert(trimmed(path).to_vec(), What::Link(target), 0o777);
+        Ok(())
+    }
+
+    fn rename(&self, from: &RemotePath, to: &RemotePath, settings: &Settings, deadline: Deadline) -> Result<Outcome> {
+        self.inner.call("RNTO", from, &format!(" {to}{}", told(settings)), deadline)?;
+        let mut state = self.inner.state.lock();
+        let (old, new) = (trimmed(from), trimmed(to));
+        let is_dir = matches!(state.find("RNTO", from)?.what, What::Dir);
+        state.check_parent("RNTO", to)?;
+        if is_below(new, old) {
+            return Err(Error::new(ErrorKind::Invalid, "RNTO"));
+        }
+        match state.tree.get(new).map(|node| matches!(node.what, What::Dir)) {
+            Some(true) if !is_dir => return Err(Error::new(ErrorKind::IsDir, "RNTO")),
+            Some(false) if is_dir => return Err(Error::new(ErrorKind::NotDir, "RNTO")),
+            Some(true) if !state.is_empty(new) => return Err(Error::new(ErrorKind::NotEmpty, "RNTO")),
+            _ => {}
+        }
+        let outcome = state.apply(old, settings, "MFMT");
+        let moving: Vec<Vec<u8>> = state.tree.keys().filter(|p| *p == old || is_below(p, old)).cloned().collect();
+        for path in moving {
+            if let Some(node) = state.tree.remove(&path) {
+                state.tree.insert([new, &path[old.len()..]].concat(), node);
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn set(&self, files: &[(RemotePath, Settings)], deadline: Deadline) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for (path, settings) in files {
+            let refused = match self.inner.call("MFMT", path, &told(settings), deadline) {
+                Err(e) if matches!(e.kind, ErrorKind::Unreachable | ErrorKind::TimedOut | ErrorKind::Cancelled) => {
+                    return Err(e);
+                }
+                other => other.err(),
+            };
+            outcomes.push(match refused {
+                None => self.inner.state.lock().apply(trimmed(path), settings, "MFMT"),
+                Some(e) => {
+                    let refuse = |asked| if asked { Applied::Refused(e.clone()) } else { Applied::Nothing };
+                    Outcome { mtime: refuse(settings.mtime.is_some()), mode: refuse(settings.mode.is_some()) }
+                }
+            });
+        }
+        Ok(outcomes)
+    }
+
+    fn upkeep(&self) {}
+
+    fn shut_down(&self) {
+        let mut state = self.inner.state.lock();
+        state.shut = true;
+        state.held.clear();
+        drop(state);
+        self.inner.gate.open();
+    }
+}
+
+struct MemoryDownload {
+    content: Arc<Mutex<Vec<u8>>>,
+    at: usize,
+    version: Option<Version>,
+}
+
+impl Download for MemoryDownload {
+    fn version(&self) -> Option<&Version> {
+        self.version.as_ref()
+    }
+
+    fn read(&mut self, buf: &mut [u8], _: Deadline) -> Result<usize> {
+        let content = self.content.lock();
+        let rest = content.get(self.at..).unwrap_or_default();
+        let len = rest.len().min(buf.len());
+        buf[..len].copy_from_slice(&rest[..len]);
+        self.at += len;
+        Ok(len)
+    }
+
+    fn finish(self: Box<Self>, _: Deadline) -> Result<()> {
+        Ok(())
+    }
+}
+
+struct MemoryUpload {
+    remote: MemoryRemote,
+    path: RemotePath,
+    base: u64,
+    sent: u64,
+    content: Option<Arc<Mutex<Vec<u8>>>>,
+    refused: Option<Error>,
+}
+
+impl MemoryUpload {
+    fn begin(&mut self, verb: &'static str, how: Store) -> Result<()> {
+        let mut state = self.remote.inner.state.lock();
+        state.check_parent(verb, &self.path)?;
+        let key = trimmed(&self.path);
+        let now = state.now;
+        if let Some(node) = state.tree.get_mut(key) {
+            let What::File(content) = &node.what else { return Err(Error::new(ErrorKind::IsDir, verb)) };
+            self.content = Some(Arc::clone(content));
+            node.mtime = now;
+        }
+        match how {
+            Store::Tail { .. } if !state.can.tail => return Err(Error::new(ErrorKind::Unsupported, verb)),
+            Store::Tail { at } => {
+                let size = self.content.as_ref().map_or(0, |content| content.lock().len() as u64);
+                if size != at {
+                    return Err(Error::new(ErrorKind::Changed, verb));
+                }
+                self.base = at;
+            }
+            Store::Whole => {
+                if let Some(content) = &self.content {
+                    content.lock().clear();
+                }
+            }
+        }
+        if self.content.is_none() {
+            let content = Arc::new(Mutex::new(Vec::new()));
+            state.insert(key.to_vec(), What::File(Arc::clone(&content)), 0o644);
+            self.content = Some(content);
+        }
+        Ok(())
+    }
+
+    fn refusal(&self) -> Result<()> {
+        self.refused.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Upload for MemoryUpload {
+    fn accepted(&mut self, _: Deadline) -> Result<()> {
+        self.refusal()
+    }
+
+    fn write(&mut self, bytes: &[u8], _: Deadline) -> Result<()> {
+        self.refusal()?;
+        let mut state = self.remote.inner.state.lock();
+        state.check("data", &self.path)?;
+        if state.can.room.is_some_and(|room| state.used() + bytes.len() as u64 > room) {
+            return Err(Error::new(ErrorKind::NoSpace, "STOR"));
+        }
+        if let Some(content) = &self.content {
+            content.lock().extend_from_slice(bytes);
+        }
+        self.sent += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, settings: &Settings, deadline: Deadline) -> Result<Stored> {
+        self.refusal()?;
+        self.remote.inner.call("226", &self.path, &told(settings), deadline)?;
+        let mut state = self.remote.inner.state.lock();
+        let key = trimmed(&self.path);
+        let now = state.now;
+        let size = self.content.as_ref().map_or(0, |content| content.lock().len() as u64);
+        if size != self.base + self.sent {
+            return Err(Error::new(ErrorKind::Changed, "STOR"));
+        }
+        if let Some(node) = state.tree.get_mut(key) {
+            node.mtime = now;
+        }
+        let outcome = state.apply(key, settings, "MFMT");
+        let node = state.tree.get(key);
+        let (version, mode) = (node.and_then(Node::version), node.map(|node| node.mode));
+        Ok(Stored { version, mode, outcome })
+    }
+
+    fn abandon(self: Box<Self>, _: Deadline) {
+        let mut state = self.remote.inner.state.lock();
+        state.log.push(format!("ABOR {}", self.path));
+        drop(state);
+        self.remote.inner.gate.open();
+    }
+}
+
+/// Settings for the log.
+fn told(settings: &Settings) -> String {
+    let mut text = String::new();
+    if let Some(mtime) = settings.mtime {
+        let _ = write!(text, " mtime={mtime}");
+    }
+    if let Some(mode) = settings.mode {
+        let _ = write!(text, " mode={mode:o}");
+    }
+    text
+}
+
+/// As the tree's keys are: `/a/b`; the root is empty.
+fn key(path: &str) -> Vec<u8> {
+    let path = RemotePath::new(format!("/{path}").as_bytes()).expect("a test's path is valid");
+    trimmed(&path).to_vec()
+}
+
+fn trimmed(path: &RemotePath) -> &[u8] {
+    if path.is_root() { b"" } else { path.as_bytes() }
+}
+
+fn is_below(path: &[u8], dir: &[u8]) -> bool {
+    path.strip_prefix(dir).is_some_and(|rest| rest.first() == Some(&b'/'))
+}
+
+/// What its clock says at first: 2023-11-14 22:13:20 UTC.
+pub const START: i64 = 1_700_000_000;
