@@ -7,7 +7,7 @@ use ftpfs::remote::{Abilities, Applied, ErrorKind, Remote as _, Result, Retry, S
 use support::client::{client, client_with, config, path, soon};
 use support::server::{
     Append, Cut, DEFAULT_MTIME, Disk, End, Event, FakeServer, Fault, Personality, Renames, Restart, SetMdtm, Stage,
-    Tree,
+    Symlink, Tree,
 };
 
 const NONE: Settings = Settings { mtime: None, mode: None };
@@ -245,13 +245,10 @@ fn files_are_replaced_where_rnto_refuses_to() {
         }
         // Whatever goes wrong, the target is what it was.
         whole(&client, "/new", b"x").expect("it is stored");
-        for refused in ["/old"] {
-            server.fault(Fault::reply("RNTO", "550 no").path(refused).times(1));
-            server.clear_log();
-            client.rename(&path("/new"), &path("/old"), &NONE, soon()).expect_err("it is refused");
-            assert_eq!(content(&server, "old"), b"new content", "{}", server.log());
-            assert!(exists(&server, "new"));
-        }
+        server.fault(Fault::reply("RNTO", "550 no").path("/old").times(1));
+        client.rename(&path("/new"), &path("/old"), &NONE, soon()).expect_err("it is refused");
+        assert_eq!(content(&server, "old"), b"new content", "{}", server.log());
+        assert!(exists(&server, "new"));
         client.rename(&path("/new"), &path("/elsewhere"), &NONE, soon()).expect("nothing is there");
     }
 }
@@ -371,4 +368,54 @@ fn names_without_bytes_in_the_code_page_cannot_be_made() {
     assert_eq!(kind(client.rename(&path("/old"), &path("/中"), &NONE, soon())), ErrorKind::NameUnencodable);
     let missing = client.remove_file(&path("/中"), soon());
     assert_eq!(kind(missing), ErrorKind::NotFound);
+}
+
+#[test]
+fn links_are_made_where_the_server_can_make_what_was_asked_for() {
+    for (symlink, relative, absolute) in
+        [(Symlink::AsGiven, true, true), (Symlink::Absolute, false, true), (Symlink::Unknown, false, false)]
+    {
+        let (server, client) = start(Personality::proftpd().writing(|it| (it.site, it.symlink) = (true, symlink)));
+        for (target, able) in [("old", relative), ("../old", relative), ("/dir/old", absolute), ("a blank", false)] {
+            let made = client.make_link(&path("/dir/link"), target.as_bytes(), soon());
+            assert_eq!(made.is_ok(), able, "{symlink:?} {target}: {made:?}");
+            if let Err(error) = made {
+                assert_eq!(error.kind, ErrorKind::Unsupported);
+            } else {
+                let mut seen = Vec::new();
+                client.links(&path("/dir"), soon(), &mut |_, to| seen.push(to.to_vec())).expect("links");
+                assert_eq!(seen, [target.as_bytes()]);
+                client.remove_file(&path("/dir/link"), soon()).expect("it is removed");
+            }
+            assert!(!exists(&server, "dir/link"), "{symlink:?} {target}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_removed_that_is_a_directory() {
+    for personality in all() {
+        let (server, client) = start(personality);
+        assert_eq!(kind(client.remove_file(&path("/dir"), soon())), ErrorKind::IsDir);
+        assert!(exists(&server, "dir"));
+        client.remove_file(&path("/old"), soon()).expect("it is removed");
+        assert_eq!(kind(client.remove_dir(&path("/old"), soon())), ErrorKind::NotFound);
+        client.remove_dir(&path("/dir"), soon()).expect("it is removed");
+        assert!(server.tree().lock().paths().is_empty());
+    }
+}
+
+#[test]
+fn small_uploads_through_one_connection() {
+    for personality in all() {
+        let server = FakeServer::start(personality, Tree::new());
+        let client = client_with(&ftpfs::config::Server { max_connections: 1, ..config(&server) });
+        client.enter(b"", soon()).expect("the login works");
+        server.fault(Fault::reply("STOR", "550 no").path("refused"));
+        assert_eq!(kind(whole(&client, "/refused", b"x")), ErrorKind::Denied);
+        store(&client, "/f", b"x", Store::Whole, &BOTH).expect("it is stored");
+        client.rename(&path("/f"), &path("/g"), &BOTH, soon()).expect("it is renamed");
+        assert_eq!(content(&server, "g"), b"x");
+        assert_eq!(server.max_seen_connections(), 1);
+    }
 }

@@ -274,3 +274,32 @@ fn times_and_modes(software: Software) {
     let able = client.abilities();
     assert_eq!((able.mtime, able.mode), (Some(true), Some(true)));
 }
+
+#[test]
+fn vsftpd_sets_times_by_its_own_clock() {
+    for zone in ["Asia/Tokyo", "America/St_Johns"] {
+        for in_upload in [true, false] {
+            let lab = Lab::start(Software::Vsftpd, &Options { zone: Some(zone), ..Options::default() });
+            let mut config = lab_config(&lab);
+            config.listing.timezone = Some(jiff::tz::TimeZone::get(zone).expect("known"));
+            let client = client_with(&config);
+            client.enter(b"", soon()).expect("the login works");
+            // In summer and in winter.
+            for mtime in [1_782_907_200, 1_768_478_400] {
+                let settings = Settings { mtime: Some(mtime), mode: None };
+                let mut upload = client.upload(&path("/f"), Store::Whole, &Default::default(), soon()).expect("begins");
+                upload.write(b"x", soon()).expect("there is room");
+                let with = if in_upload { settings } else { Settings::default() };
+                let stored = upload.finish(&with, soon()).expect("it is stored");
+                let applied = if in_upload {
+                    assert_eq!(stored.version.and_then(|v| v.mtime).map(|t| t.secs), Some(mtime), "{zone}");
+                    stored.outcome.mtime
+                } else {
+                    client.set(&[(path("/f"), settings)], soon()).expect("it is set")[0].mtime.clone()
+                };
+                assert!(done(&applied), "{applied:?}");
+                assert_eq!(fs::metadata(lab.dir().join("f")).expect("it is there").mtime(), mtime, "{zone}");
+            }
+        }
+    }
+}

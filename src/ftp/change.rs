@@ -31,6 +31,8 @@ pub(super) enum Changed {
 /// How far one attempt came.
 pub(super) enum Attempt<T> {
     Answered(T),
+    /// There is no connection to be had.
+    NoConnection(Error),
     /// Nothing that changes anything was sent.
     NotSent(Error),
     /// Sent, and perhaps done.
@@ -45,18 +47,18 @@ impl Client {
             return Err(Error::new(ErrorKind::IsDir, "DELE"));
         }
         let way = self.way(path)?;
-        self.remove(path, &way, Command::Dele(way.arg().clone()), deadline)
+        self.remove(path, &way, &Command::Dele(way.arg().clone()), deadline)
     }
 
     /// Removes an empty directory.
     pub(super) fn delete_dir(&self, path: &RemotePath, deadline: Deadline) -> Result<()> {
         let way = self.way(path)?;
-        self.remove(path, &way, Command::Rmd(way.arg().clone()), deadline)
+        self.remove(path, &way, &Command::Rmd(way.arg().clone()), deadline)
     }
 
-    fn remove(&self, path: &RemotePath, way: &Way, command: Command<'_>, deadline: Deadline) -> Result<()> {
+    fn remove(&self, path: &RemotePath, way: &Way, command: &Command<'_>, deadline: Deadline) -> Result<()> {
         let gone = |client: &Self| Ok(matches!(client.find(path, deadline)?, Found::Absent | Found::ParentAbsent));
-        let (changed, repeated) = self.change(way, &command, gone, deadline)?;
+        let (changed, repeated) = self.change(way, command, gone, deadline)?;
         match changed {
             Changed::Seen => Ok(()),
             Changed::Said(reply) if reply.class() == Class::Completion => Ok(()),
@@ -163,7 +165,7 @@ impl Client {
         let found = self.change_by(done, deadline, || {
             let mut lease = match self.pool.acquire(&Claim::Metadata, deadline) {
                 Ok(lease) => lease,
-                Err(e) => return (Attempt::NotSent(e.with_retry(Retry::Never)), false),
+                Err(e) => return (Attempt::NoConnection(e), false),
             };
             let reused = lease.reused;
             let control = lease.control_mut();
@@ -199,6 +201,7 @@ impl Client {
             let (came, reused) = attempt();
             let error = match came {
                 Attempt::Answered(answer) => return Ok((Some(answer), repeated)),
+                Attempt::NoConnection(e) => return Err(e),
                 Attempt::NotSent(e) => e,
                 Attempt::Lost(e) => {
                     repeated = true;

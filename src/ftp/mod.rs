@@ -5,8 +5,10 @@
 //! means. Whatever a server sends, they neither panic nor do more work than a fixed multiple of its length.
 //!
 //! The other half does it: [`socket`] puts a deadline on every wait, `control` keeps commands and replies in step,
-//! `connect` dials, `login` logs in, `pool` hands connections out, `data` opens data channels, `list` fetches directories, `transfer` and
-//! `upload` are a `RETR` and a `STOR` under way, `dialect` remembers what this server does, and [`Client`] answers
+//! `connect` dials, `login` logs in, `pool` hands connections out, `data` opens data channels and `ready` keeps those that
+//! were opened ahead, `list` fetches directories, `transfer` is a `RETR` under way. `store` begins a `STOR`, `upload` is one
+//! under way, `stored` is what follows it, and `tail` makes sure of appends. `change`, `rename` and `settings` change names,
+//! times and modes. `dialect` remembers what this server does, and [`Client`] answers
 //! [`Remote`](crate::remote::Remote) with short recipes of all of these.
 
 pub mod address;
@@ -32,6 +34,7 @@ mod rename;
 pub mod reply;
 mod settings;
 pub mod socket;
+mod store;
 mod stored;
 mod tail;
 mod text;

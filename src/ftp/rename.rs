@@ -13,7 +13,7 @@ use super::reply::{Class, Reply};
 use super::settings::Setting;
 use super::way::Both;
 use crate::base::Deadline;
-use crate::remote::{Error, ErrorKind, Outcome, RemotePath, Result, Retry, Settings, temporary_name};
+use crate::remote::{Error, ErrorKind, Outcome, RemotePath, Result, Settings, temporary_name};
 
 /// What the server has answered to one rename.
 enum Said<'a> {
@@ -83,12 +83,15 @@ impl Client {
         if let (Verdict::Sure(_), Some(kind)) = (verdict, in_the_way) {
             return Err(refusal("RNTO", &reply, kind));
         }
-        if is_leaf(target) && is_leaf(source) {
-            if let Ok(outcome) = self.rename_aside(from, to, settings, deadline) {
-                info!("the server does not replace files by RNTO ({}): they are renamed aside", reply.text());
-                self.dialect.learn(Skill::Replace, Can::No);
-                return Ok(outcome);
-            }
+        let replaced = if is_leaf(target) && is_leaf(source) {
+            self.rename_aside(from, to, settings, deadline).ok()
+        } else {
+            None
+        };
+        if let Some(outcome) = replaced {
+            info!("the server does not replace files by RNTO ({}): they are renamed aside", reply.text());
+            self.dialect.learn(Skill::Replace, Can::No);
+            return Ok(outcome);
         }
         Err(refusal("RNTO", &reply, self.settled(verdict, from, to, deadline)))
     }
@@ -144,7 +147,7 @@ impl Client {
     fn try_rename<'a>(&self, both: &'a Both, settings: &Settings, deadline: Deadline) -> (Attempt<Said<'a>>, bool) {
         let mut lease = match self.pool.acquire(&Claim::Metadata, deadline) {
             Ok(lease) => lease,
-            Err(e) => return (Attempt::NotSent(e.with_retry(Retry::Never)), false),
+            Err(e) => return (Attempt::NoConnection(e), false),
         };
         let reused = lease.reused;
         let control = lease.control_mut();

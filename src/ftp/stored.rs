@@ -7,14 +7,16 @@ use super::client::Client;
 use super::command::Command;
 use super::control::Control;
 use super::dialect::Skill;
+use super::features::Software;
 use super::listing::mlsd::parse_mlst;
-use super::listing::time::parse_size;
+use super::listing::time::{parse_mdtm, parse_size};
 use super::pool::{Claim, Lease};
 use super::reply::{Class, Reply};
 use super::settings::Setting;
 use super::transfer::{known, read_version, version_commands};
 use super::upload::WRONG_SIZE;
 use super::way::Way;
+use super::zone::{Given, Zone, is_mdtm_of_now_local, offset};
 use crate::base::Deadline;
 use crate::remote::{Error, ErrorKind, Meta, Remote, RemotePath, Result, Retry, Settings, Stored, Version};
 
@@ -80,6 +82,14 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Checked<'a>> {
         let arg = way.arg();
+        let by_clock = ahead && self.mdtm_clock_is_open();
+        if by_clock && settings.mtime.is_some() {
+            // Before it is set, the time of a new file tells by which clock that must be done.
+            let command = Command::Mdtm(arg.clone());
+            if known(control, Skill::Mdtm, &command, deadline)? {
+                self.learn_mdtm_clock(&control.transact(&command, deadline)?);
+            }
+        }
         let mut setting = self.prepare(control, arg, settings, true, deadline)?;
         let mut asks = version_commands(control, arg, deadline)?;
         // ProFTPD's MLST gives the size of a link, where STOR has followed it.
@@ -97,8 +107,32 @@ impl Client {
         if let (Some(_), Some(reply)) = (&ahead, rest.last()) {
             self.opener().open_ahead(control, reply);
         }
+        if by_clock && settings.mtime.is_none() {
+            let told = asks.iter().zip(rest).find(|(ask, _)| matches!(ask, Command::Mdtm(_)));
+            told.into_iter().for_each(|(_, reply)| self.learn_mdtm_clock(reply));
+        }
         let (version, mode) = self.read_check(&asks, rest);
         Ok(Checked { setting, version, mode })
+    }
+
+    /// Whether the user has named the server's zone, and it is not known whether `MDTM` is in it.
+    fn mdtm_clock_is_open(&self) -> bool {
+        matches!(self.dialect.zone(), Zone::Given(Given { mdtm_local: None, .. }))
+    }
+
+    /// Learns from the time of a file that has just been stored.
+    fn learn_mdtm_clock(&self, reply: &Reply) {
+        let (Some(told), now) = (parse_mdtm(reply), self.now()) else { return };
+        // vsftpd looks at its clock's offset once and takes it for all dates.
+        let one_for_all = self.dialect.software() == Software::Vsftpd;
+        self.dialect.learn_zone(|known| {
+            if let Zone::Given(known) = known {
+                known.mdtm_local = known.mdtm_local.or_else(|| is_mdtm_of_now_local(told.secs, &known.zone, now));
+                if one_for_all && known.one_for_all.is_none() {
+                    known.today = Some(offset(&known.zone, now));
+                }
+            }
+        });
     }
 
     /// The version that `replies` to `asks` tell, and the mode.

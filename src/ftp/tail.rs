@@ -29,7 +29,7 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Unsupported`] where the tail was not written where it belongs, or where that cannot be tried.
     pub(super) fn prove_tails(&self, path: &RemotePath, recall: &Arc<Recall>, deadline: Deadline) -> Result<()> {
-        while self.dialect.software() == Software::Unknown && self.best(&TAIL_SKILLS) == None {
+        while self.dialect.software() == Software::Unknown && self.best(&TAIL_SKILLS).is_none() {
             let Some((parent, _)) = path.split() else { return Err(Error::new(ErrorKind::IsDir, "APPE")) };
             let probe = parent.join(&temporary_name("probe"));
             let proof = self.prove_tail(&probe, recall, deadline);

@@ -10,18 +10,14 @@ use std::sync::Arc;
 
 use log::{debug, info};
 
-use super::channel::Begun;
 use super::classify::refusal;
-use super::client::{Client, again};
-use super::command::Command;
+use super::client::Client;
 use super::dialect::{Can, Skill};
-use super::listing::mlsd::parse_mlst;
-use super::listing::time::parse_size;
-use super::pool::{Claim, Lease};
+use super::pool::Lease;
 use super::reply::{Class, Reply};
 use super::socket::Socket;
 use super::tls::Session;
-use super::transfer::{ABORT_PATIENCE, final_reply, known, unresumable, wants_resumption};
+use super::transfer::{ABORT_PATIENCE, final_reply, unresumable, wants_resumption};
 use super::way::Way;
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, RemotePath, Result, Retry, Settings, Store, Stored, Upload};
@@ -46,200 +42,23 @@ pub(super) struct Stor {
 
 /// The connections of a transfer.
 pub(super) struct Wire {
-    lease: Lease,
+    pub(super) lease: Lease,
     /// None where the server has closed it, or everything is sent.
-    data: Option<Socket>,
-    verb: &'static str,
+    pub(super) data: Option<Socket>,
+    pub(super) verb: &'static str,
     /// Which way of writing tails this is.
-    skill: Option<Skill>,
+    pub(super) skill: Option<Skill>,
     /// The first reply has been read.
-    heard: bool,
+    pub(super) heard: bool,
     /// How many tickets had come before, where TLS 1.3 brings them.
-    tickets: Option<usize>,
+    pub(super) tickets: Option<usize>,
     /// The data channel was encrypted, but not in the control connection's session.
-    unresumed: bool,
-}
-
-/// What came of an attempt to begin.
-enum Began {
-    Wire(Box<Wire>),
-    /// The server said no; the connection is back in the pool.
-    Refused(&'static str, Reply, Option<Skill>),
-}
-
-impl Client {
-    /// Begins to store `path`.
-    pub(super) fn store(
-        &self,
-        path: &RemotePath,
-        how: Store,
-        recall: &Arc<Recall>,
-        deadline: Deadline,
-    ) -> Result<Stor> {
-        self.meet(deadline)?;
-        if matches!(how, Store::Tail { .. }) {
-            self.prove_tails(path, recall, deadline)?;
-        }
-        self.store_as_is(path, how, recall, deadline)
-    }
-
-    /// As [`store`](Self::store), without a proof that the server can write tails.
-    pub(super) fn store_as_is(
-        &self,
-        path: &RemotePath,
-        how: Store,
-        recall: &Arc<Recall>,
-        deadline: Deadline,
-    ) -> Result<Stor> {
-        let way = match how {
-            Store::Whole => self.way_to_new(path)?,
-            Store::Tail { .. } => self.way(path)?,
-        };
-        let wire = self.begin_store(path, &way, how, recall, deadline)?;
-        Ok(Stor {
-            client: self.clone(),
-            path: path.clone(),
-            way,
-            how,
-            recall: Arc::clone(recall),
-            wire: Some(wire),
-            unheard: Vec::new(),
-            sent: 0,
-            renewals: 0,
-            failure: None,
-        })
-    }
-
-    /// Begins, on as many connections as it takes.
-    fn begin_store(
-        &self,
-        path: &RemotePath,
-        way: &Way,
-        how: Store,
-        recall: &Arc<Recall>,
-        deadline: Deadline,
-    ) -> Result<Wire> {
-        let claim = Claim::Data(Arc::clone(recall));
-        let mut fresh_failures = 0;
-        loop {
-            let skill = self.tail_skill(how)?;
-            let mut lease = self.pool.acquire(&claim, deadline)?;
-            let reused = lease.reused;
-            let begun = match way.walk(lease.control_mut(), deadline) {
-                Ok(None) => self.begin_on(lease, way, how, skill, deadline),
-                Ok(Some(reply)) => {
-                    lease.put_back();
-                    Ok(Began::Refused("CWD", reply, None))
-                }
-                Err(e) => Err(e),
-            };
-            match begun {
-                Ok(Began::Wire(wire)) => return Ok(*wire),
-                Ok(Began::Refused(verb, reply, skill)) => match self.not_stored(verb, &reply, path, skill, deadline) {
-                    // The other way of writing a tail may be the one.
-                    error if error.kind == ErrorKind::Unsupported && skill.is_some() => {}
-                    error => return Err(error),
-                },
-                Err(e) => {
-                    fresh_failures += u32::from(!reused);
-                    if reused && e.kind == ErrorKind::Unreachable {
-                        self.pool.distrust();
-                    }
-                    if !again(&e, fresh_failures, deadline) {
-                        return Err(e);
-                    }
-                    debug!("{e}: once more on another connection");
-                }
-            }
-        }
-    }
-
-    fn begin_on(
-        &self,
-        mut lease: Lease,
-        way: &Way,
-        how: Store,
-        skill: Option<Skill>,
-        deadline: Deadline,
-    ) -> Result<Began> {
-        let control = lease.control_mut();
-        let arg = way.arg();
-        let asks = match how {
-            Store::Whole => Vec::new(),
-            Store::Tail { .. } => {
-                let size = Command::Size(arg.clone());
-                let sized = known(control, Skill::Size, &size, deadline)?;
-                vec![if sized { size } else { Command::Mlst(arg.clone()) }]
-            }
-        };
-        let opened = self.opener().open(control, &asks, deadline)?;
-        if let (Store::Tail { at }, Some(reply)) = (how, opened.replies.first()) {
-            let size = parse_size(reply).or_else(|| parse_mlst(reply).and_then(|meta| meta.size));
-            if size.is_none() && reply.class() != Class::Completion {
-                let (verb, reply) = (asks[0].verb(), reply.clone());
-                lease.put_back();
-                return Ok(Began::Refused(verb, reply, None));
-            }
-            if size != Some(at) {
-                lease.put_back();
-                return Err(Error::new(ErrorKind::Changed, "SIZE"));
-            }
-            if skill == Some(Skill::RestStor) {
-                // Alone: behind a REST that was refused, STOR would destroy the file.
-                let reply = control.transact(&Command::Rest(at), deadline)?;
-                if reply.class() != Class::Intermediate {
-                    lease.put_back();
-                    return Ok(Began::Refused("REST", reply, skill));
-                }
-            }
-        }
-        let command =
-            if skill == Some(Skill::Append) { Command::Appe(arg.clone()) } else { Command::Stor(arg.clone()) };
-        let verb = command.verb();
-        control.send(&[command], deadline)?;
-        let tickets = lease.control_mut().data_session().filter(|session| session.had_tickets()).map(Session::tickets);
-        let mut wire = Wire { lease, data: None, verb, skill, heard: false, tickets, unresumed: false };
-        match opened.channel.at_once() {
-            Ok(socket) => wire.data = Some(socket),
-            Err(channel) => {
-                let Begun { reply, data, .. } = channel.begin(wire.lease.control_mut(), &[verb], deadline)?;
-                if reply.class() != Class::Preliminary {
-                    return wire.refused(&reply).map(|()| Began::Refused(verb, reply, skill));
-                }
-                wire.heard = true;
-                wire.unresumed = data.as_ref().is_some_and(|data| data.is_encrypted() && !data.is_resumed());
-                wire.data = data;
-            }
-        }
-        Ok(Began::Wire(Box::new(wire)))
-    }
-
-    /// The error for a transfer that the server refused; learns where it cannot write tails.
-    fn not_stored(
-        &self,
-        verb: &'static str,
-        reply: &Reply,
-        path: &RemotePath,
-        skill: Option<Skill>,
-        deadline: Deadline,
-    ) -> Error {
-        let mut error = self.refusal(verb, reply, path, deadline);
-        if let Some(skill) = skill {
-            // ProFTPD without AllowStoreRestart: `451 f: Append/Restart not permitted, try again`.
-            let never = matches!(error.kind, ErrorKind::Unsupported) || verb == "REST";
-            if never {
-                info!("the server does not write tails by {verb}: {}", reply.text());
-                self.dialect.learn(skill, Can::No);
-                error.kind = ErrorKind::Unsupported;
-            }
-        }
-        error
-    }
+    pub(super) unresumed: bool,
 }
 
 impl Wire {
     /// After a refusal: gives the connection back, or says that another one is to be tried.
-    fn refused(self, reply: &Reply) -> Result<()> {
+    pub(super) fn refused(self, reply: &Reply) -> Result<()> {
         match reply.code.get() {
             // The server let go of its data channel, and perhaps of the next one.
             425 => Err(refusal(self.verb, reply, ErrorKind::Unreachable).with_retry(Retry::Safe)),
@@ -252,6 +71,19 @@ impl Wire {
 }
 
 impl Stor {
+    pub(super) fn new(
+        client: &Client,
+        path: &RemotePath,
+        way: Way,
+        how: Store,
+        recall: &Arc<Recall>,
+        wire: Wire,
+    ) -> Self {
+        let (client, path, recall) = (client.clone(), path.clone(), Arc::clone(recall));
+        let (unheard, sent, renewals, failure) = (Vec::new(), 0, 0, None);
+        Self { client, path, way, how, recall, wire: Some(wire), unheard, sent, renewals, failure }
+    }
+
     fn wire(&mut self) -> Result<&mut Wire> {
         let failure = &self.failure;
         self.wire.as_mut().ok_or_else(|| failure.clone().unwrap_or_else(|| Error::new(ErrorKind::Protocol, "STOR")))

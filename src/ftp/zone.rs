@@ -139,6 +139,17 @@ pub fn is_mdtm_local(samples: &[Sample], zone: &TimeZone, now: i64) -> Option<bo
     (balance != 0).then_some(balance > 0)
 }
 
+/// Whether the server tells its wall clock by `MDTM`, if it is in `zone` and `told` is the time of a file that was made
+/// at `now`; None where both are the same, or neither fits.
+pub fn is_mdtm_of_now_local(told: i64, zone: &TimeZone, now: i64) -> Option<bool> {
+    let ahead = offset(zone, now);
+    let near = |when: i64| told.abs_diff(when) < QUARTER.unsigned_abs();
+    match (near(now), near(now.saturating_add(ahead))) {
+        (utc, local) if utc == local => None,
+        (_, local) => Some(local),
+    }
+}
+
 /// Whether the server, if it is in `zone`, lists all dates with the offset of `now`; None where the samples do not show it.
 pub fn is_one_for_all(samples: &[Sample], zone: &TimeZone, now: i64) -> Option<bool> {
     let today = offset(zone, now);
@@ -293,6 +304,15 @@ mod tests {
         for local in [None, Some(false), Some(true)] {
             assert_eq!(given(local).mdtm(Stamp::exact(given(local).to_mdtm(NOW))), Stamp::exact(NOW), "{local:?}");
         }
+    }
+
+    #[test]
+    fn a_new_file_shows_the_clock_of_an_mdtm() {
+        let tokyo = TimeZone::get("Asia/Tokyo").expect("known");
+        for (told, want) in [(NOW + 3, Some(false)), (NOW - 60 + 9 * HOUR, Some(true)), (NOW + HOUR, None), (0, None)] {
+            assert_eq!(is_mdtm_of_now_local(told, &tokyo, NOW), want, "{told}");
+        }
+        assert_eq!(is_mdtm_of_now_local(NOW, &TimeZone::UTC, NOW), None);
     }
 
     #[test]

@@ -108,7 +108,8 @@ pub trait Upload: Send {
     /// As open(2) for writing, in our words. The upload has ended then, and the connection is put in order.
     fn accepted(&mut self, deadline: Deadline) -> Result<()>;
 
-    /// Sends all of `bytes`. May be called before [`accepted`](Upload::accepted).
+    /// Sends all of `bytes`. May be called before [`accepted`](Upload::accepted): the first 256 KiB do not wait for it, so
+    /// that a small file costs one flight. A refusal may be told here, then.
     ///
     /// # Errors
     /// `TimedOut` where `deadline` passes without room for a byte; what the server says where it ends the transfer.
