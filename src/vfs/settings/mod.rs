@@ -180,6 +180,8 @@ impl Vfs {
         {
             match applied {
                 Applied::Nothing | Applied::Done => {}
+                // vsftpd sets the times of files only.
+                Applied::Cannot if self.is_dir(ino) => debug!("{path}: {what} of a directory cannot be set"),
                 Applied::Cannot if self.perms == Perms::Ignore => Deferred::tell_once(told, what),
                 Applied::Cannot => {}
                 // The file has gone meanwhile, or it is a directory, of which many servers set no times.
