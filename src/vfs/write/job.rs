@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
@@ -15,7 +15,7 @@ use crate::base::{Deadline, Recall};
 use crate::config::UploadWay;
 use crate::remote::{Applied, ErrorKind, Meta, RemotePath, Settings, Stamp, Store, Stored, Version};
 use crate::vfs::error::{Error, Fault, Result};
-use crate::vfs::node::Known;
+use crate::vfs::node::{Ino, Known};
 
 /// An upload under way.
 pub(super) struct Transfer {
@@ -32,12 +32,14 @@ pub(super) struct Transfer {
     pub(super) set: Option<Settings>,
     /// The server has agreed to take the file.
     pub(super) accepted: bool,
+    /// It is taken for granted that it will.
+    pub(super) trusting: bool,
 }
 
 impl Transfer {
     fn new(landing: Landing, closing: Option<u64>) -> Self {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
-        Self { landing, recall: None, sent, closing, overwritten: None, set: None, accepted: false }
+        Self { landing, recall: None, sent, closing, overwritten: None, set: None, accepted: false, trusting: false }
     }
 
     /// Bytes from `at` on have changed.
@@ -58,6 +60,20 @@ impl Transfer {
 }
 
 impl Writing {
+    /// Whether a file was made in `dir` a moment ago, so that another one is likely to be welcome.
+    fn trusts(&self, dir: Ino) -> bool {
+        self.trusted.lock().get(&dir).is_some_and(|at| at.elapsed() < TRUSTED)
+    }
+
+    fn learn_trust(&self, dir: Ino, outcome: &Result<Option<Landed>>) {
+        let mut trusted = self.trusted.lock();
+        match outcome {
+            Ok(Some(_)) => drop(trusted.put(dir, Instant::now())),
+            Ok(None) => {}
+            Err(_) => drop(trusted.pop(&dir)),
+        }
+    }
+
     /// How `state` is to be uploaded as it is; None where that is nothing.
     fn landing(&self, state: &State) -> Option<Landing> {
         state.shape.dirty?;
@@ -88,9 +104,13 @@ impl Writing {
 impl FileWriter {
     /// Makes the file on the server: its first byte may follow much later.
     ///
+    /// Where another file has just been stored in the same directory, and the name is an ordinary one, nobody waits for the
+    /// server's word: it comes with the next write, or at the latest when the file is closed.
+    ///
     /// # Errors
     /// As open(2) with `O_CREAT`.
-    pub(crate) fn create(self: &Arc<Self>, path: &RemotePath) -> Result<()> {
+    pub(crate) fn create(self: &Arc<Self>, dir: Ino, path: &RemotePath) -> Result<()> {
+        let trusting = self.shared.trusts(dir) && is_ordinary(path);
         {
             let mut state = self.state.lock();
             state.shape.dirty = Some(0);
@@ -99,8 +119,11 @@ impl FileWriter {
             }
             let landing = self.shared.landing(&state).unwrap_or(Landing::InPlace(Store::Whole));
             self.start(&mut state, landing, None, Some(path.clone()));
+            if let Some(transfer) = &mut state.transfer {
+                transfer.trusting = trusting;
+            }
         }
-        loop {
+        while !trusting {
             let seen = self.gate.ticket();
             {
                 let mut state = self.state.lock();
@@ -108,11 +131,12 @@ impl FileWriter {
                     return Err(fault.into());
                 }
                 if state.transfer.as_ref().is_none_or(|transfer| transfer.accepted) {
-                    return Ok(());
+                    break;
                 }
             }
             self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
         }
+        Ok(())
     }
 
     /// Starts or wakes the transfer that runs along.
@@ -233,6 +257,7 @@ impl FileWriter {
         if let Some(base) = old_base {
             base.reader.close();
         }
+        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), &outcome);
         if let Err(e) = &outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
         }
@@ -347,6 +372,15 @@ impl FileWriter {
     }
 }
 
+/// Whether a name is one that no server minds: letters, digits and a few signs, and no dot in front.
+fn is_ordinary(path: &RemotePath) -> bool {
+    path.split().is_some_and(|(_, name)| {
+        let name = name.as_bytes();
+        let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        !matches!(name[0], b'.' | b'-') && name.len() < 128 && name.iter().all(fine)
+    })
+}
+
 /// A panic in a transfer: whoever waits for it is told.
 struct End<'a> {
     writer: &'a Arc<FileWriter>,
@@ -388,6 +422,9 @@ const KEPT: u64 = 32 << 20;
 const WORTH_A_TAIL: u64 = 1 << 20;
 
 const PAGE: u64 = 4096;
+
+/// How long a directory that has taken a file is expected to take another one.
+const TRUSTED: Duration = Duration::from_secs(2);
 
 /// Waits without a deadline of their own look again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);

@@ -20,10 +20,12 @@ mod temporary;
 
 use std::collections::HashMap;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
+use lru::LruCache;
 
 use self::back::{Back, Entry};
 pub(crate) use self::hold::{Frozen, Held};
@@ -50,6 +52,8 @@ pub(crate) struct Writing {
     sets_modes: bool,
     timeout: Duration,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
+    /// Directories that have taken a file, and when.
+    trusted: Ranked<LruCache<Ino, Instant>, 9>,
     jobs: Workers,
     /// Copies sealed content for those who write on; one after the other keeps writes in their order.
     copier: Workers,
@@ -152,6 +156,7 @@ impl Writing {
             way: write.map_or(UploadWay::Auto, |write| write.upload),
             sets_modes,
             live: Ranked::default(),
+            trusted: Ranked::new(LruCache::new(MOST_TRUSTED)),
             jobs: Workers::new("upload", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
             late,
@@ -561,6 +566,9 @@ fn disk(error: &io::Error) -> Fault {
 
 /// Uploads under way or waiting for a connection at once.
 const MOST_UPLOADS: usize = 64;
+
+/// Directories that are remembered because they take files.
+const MOST_TRUSTED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 /// Writes of one file that may wait for room; the kernel has few under way at once.
 const MOST_PARKED: usize = 64;

@@ -22,8 +22,8 @@ pub(super) trait Feed {
     /// more to send.
     fn begin(&mut self, recall: &Arc<Recall>);
 
-    /// Whether all bytes are here, so that nobody waits for the server's first reply before they are sent.
-    fn is_complete(&self) -> bool {
+    /// Whether bytes are to be sent before the server has agreed to take them.
+    fn hurries(&self) -> bool {
         false
     }
 
@@ -249,7 +249,7 @@ impl Way<'_> {
         feed.begin(&recall);
         let begin = start(self.store);
         let mut upload = self.put.remote.upload(self.target, self.store, &recall, self.deadline())?;
-        if !feed.is_complete() {
+        if !feed.hurries() {
             upload.accepted(self.deadline())?;
         }
         feed.accepted();
