@@ -89,7 +89,7 @@ impl Vfs {
         let size = self.size(ino, meta).ok_or(ErrorKind::Unsupported)?;
         let version = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
         if how.write || how.truncate {
-            let writer = self.writing.attach(ino, Before::Old(version))?;
+            let writer = self.writing.attach(ino, &Before::Old(version))?;
             let file = OpenFile::writing(ino, how.read, how.append, Arc::clone(&writer));
             let opened = self.opened(file);
             if how.truncate
@@ -188,7 +188,7 @@ impl Vfs {
         let meta = Meta { kind: Kind::File, size: Some(0), mtime: Some(self.now()), mode: Some(mode), unique: None };
         let known = Known { meta: meta.clone(), since: self.clock.now(), exact: true };
         let ino = self.nodes.make(parent, name, known).ok_or(Fault::NoInode)?;
-        let made = self.writing.attach(ino, Before::New(mode)).and_then(|writer| match writer.create(parent, &path) {
+        let made = self.writing.attach(ino, &Before::New(mode)).and_then(|writer| match writer.create(parent, &path) {
             Ok(()) => Ok(writer),
             Err(e) => {
                 writer.orphaned();

@@ -123,7 +123,10 @@ impl FileWriter {
                 transfer.trusting = trusting;
             }
         }
-        while !trusting {
+        if trusting {
+            return Ok(());
+        }
+        loop {
             let seen = self.gate.ticket();
             {
                 let mut state = self.state.lock();
@@ -131,12 +134,11 @@ impl FileWriter {
                     return Err(fault.into());
                 }
                 if state.transfer.as_ref().is_none_or(|transfer| transfer.accepted) {
-                    break;
+                    return Ok(());
                 }
             }
             self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
         }
-        Ok(())
     }
 
     /// Starts or wakes the transfer that runs along.
@@ -169,7 +171,7 @@ impl FileWriter {
             let end = End { writer: &writer };
             let outcome = writer.upload(landing, at);
             std::mem::forget(end);
-            writer.ended(outcome);
+            writer.ended(&outcome);
         });
     }
 
@@ -219,8 +221,8 @@ impl FileWriter {
     }
 
     /// Takes in how a transfer went.
-    fn ended(self: &Arc<Self>, outcome: Result<Option<Landed>>) {
-        let fresh = match &outcome {
+    fn ended(self: &Arc<Self>, outcome: &Result<Option<Landed>>) {
+        let fresh = match outcome {
             Ok(Some(landed)) => self.announce(landed),
             _ => None,
         };
@@ -228,7 +230,7 @@ impl FileWriter {
         let parked = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
-            match &outcome {
+            match outcome {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
                     state.erratic = false;
@@ -257,8 +259,8 @@ impl FileWriter {
         if let Some(base) = old_base {
             base.reader.close();
         }
-        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), &outcome);
-        if let Err(e) = &outcome {
+        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
+        if let Err(e) = outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
         }
         self.unpark(parked);
@@ -388,7 +390,7 @@ struct End<'a> {
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        self.writer.ended(Err(ErrorKind::Protocol.into()));
+        self.writer.ended(&Err(ErrorKind::Protocol.into()));
     }
 }
 

@@ -189,12 +189,12 @@ impl Writing {
     ///
     /// # Errors
     /// No spool can be made.
-    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: Before) -> Result<Arc<FileWriter>> {
+    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: &Before) -> Result<Arc<FileWriter>> {
         loop {
             let known = self.writer(ino);
             let writer = match known {
                 Some(writer) => writer,
-                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before)?),
+                None => Arc::new(FileWriter::new(ino, Arc::clone(self), before)?),
             };
             let mut live = self.live.lock();
             let kept = live.entry(ino).or_insert_with(|| Arc::clone(&writer));
