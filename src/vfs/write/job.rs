@@ -248,6 +248,8 @@ impl FileWriter {
                         && matches!(e.fault, Fault::Remote(ErrorKind::Unsupported | ErrorKind::Changed));
                     state.unsettle(&transfer);
                     if moved {
+                        // Else the same tail would be tried again, for ever.
+                        state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
                     } else if !state.orphan {
                         state.failed = Some(e.fault);

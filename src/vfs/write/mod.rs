@@ -192,17 +192,27 @@ impl Writing {
     pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: &Before) -> Result<Arc<FileWriter>> {
         loop {
             let known = self.writer(ino);
+            let fresh = known.is_none();
             let writer = match known {
                 Some(writer) => writer,
                 None => Arc::new(FileWriter::new(ino, Arc::clone(self), before)?),
             };
             let mut live = self.live.lock();
-            let kept = live.entry(ino).or_insert_with(|| Arc::clone(&writer));
-            // Somebody else may have been faster, or the last handle of the one found may be gone.
-            if Arc::ptr_eq(kept, &writer) {
+            let ours = match live.get(&ino) {
+                Some(kept) => Arc::ptr_eq(kept, &writer),
+                // One that was found and has been let go since has no base any more.
+                None if fresh => live.insert(ino, Arc::clone(&writer)).is_none(),
+                None => false,
+            };
+            if ours {
                 writer.state.lock().handles += 1;
                 self.reading.nodes.set_written(ino, true);
                 return Ok(writer);
+            }
+            drop(live);
+            if fresh {
+                // Somebody else was faster.
+                writer.close_base();
             }
         }
     }
@@ -210,6 +220,10 @@ impl Writing {
     /// Lets go of a writer that nobody needs any more.
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
+        // It may have been let go before, and another one have come.
+        if !live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(Arc::as_ptr(kept), writer)) {
+            return;
+        }
         let idle = {
             let state = writer.state.lock();
             state.handles == 0
@@ -222,9 +236,8 @@ impl Writing {
             self.reading.nodes.set_written(writer.ino, false);
         }
         drop(live);
-        // Its base closes without a lock.
-        if let Some(base) = gone.and_then(|gone| gone.state.lock().base.take()) {
-            base.reader.close();
+        if let Some(gone) = gone {
+            gone.close_base();
         }
     }
 
@@ -241,6 +254,8 @@ impl FileWriter {
             Before::New(mode) => (Shape::default(), None, shared.sets_modes.then_some(*mode)),
             Before::Old(version) => {
                 let (reader, _) = shared.reading.open(ino, version).ok_or(Fault::NoInode)?;
+                // What is written goes into this version and no other.
+                reader.hold_to_version();
                 let base = Base { version: version.clone(), reader };
                 (Shape::of_old(version.size), Some(base), None)
             }
@@ -267,6 +282,15 @@ impl FileWriter {
             parked: Vec::new(),
         };
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
+    }
+
+    /// Nobody needs the server's file any more.
+    fn close_base(&self) {
+        // The reader closes without a lock.
+        let base = self.state.lock().base.take();
+        if let Some(base) = base {
+            base.reader.close();
+        }
     }
 
     fn path(&self) -> Option<RemotePath> {
