@@ -50,8 +50,8 @@ impl Transfer {
     }
 
     /// Whether the spool will have more room when this has gone on.
-    pub(super) fn frees(&self, shape: &Shape) -> bool {
-        self.overwritten.is_none() && shape.len > shape.punched + KEPT
+    pub(super) fn frees(&self, shape: &Shape, kept: u64) -> bool {
+        self.overwritten.is_none() && shape.len > shape.punched + kept
     }
 
     pub(super) fn wake(&self) -> Option<Arc<Recall>> {
@@ -364,7 +364,7 @@ impl FileWriter {
 
     /// Gives up the spool's copy of what the server has, but for the last part: that may still be on its way.
     fn punch(&self, state: &mut State, sent: u64) {
-        let until = sent.saturating_sub(KEPT) / PAGE * PAGE;
+        let until = sent.saturating_sub(self.shared.kept) / PAGE * PAGE;
         if until <= state.shape.punched {
             return;
         }
@@ -419,8 +419,12 @@ impl State {
 /// Bytes that a program may be ahead of its transfer.
 const MOST_AHEAD: u64 = 32 << 20;
 
-/// Bytes behind the transfer that stay in the spool when room is needed: they may still be on their way.
-const KEPT: u64 = 32 << 20;
+/// Bytes behind the transfer that stay in a spool of `limit` bytes when room is needed: they may still be on their way.
+pub(super) fn kept(limit: Option<u64>) -> u64 {
+    limit.map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4))
+}
+
+const MOST_KEPT: u64 = 32 << 20;
 
 /// Appended bytes that are worth a transfer before the file is closed.
 const WORTH_A_TAIL: u64 = 1 << 20;

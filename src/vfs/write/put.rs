@@ -340,7 +340,10 @@ impl Way<'_> {
     /// Begins again with the first byte, where it is still here and may be sent.
     fn start_over(&mut self, feed: &dyn Feed, error: &Error) -> Attempt<()> {
         let appends = matches!(self.store, Store::Tail { .. }) && !self.resumed;
-        if feed.kept_from() > 0 || appends {
+        if feed.kept_from() > 0 {
+            return Err(Broke::Lost(error.clone()));
+        }
+        if appends {
             return Err(error.clone().into());
         }
         (self.store, self.resumed, self.reached) = (Store::Whole, false, 0);
