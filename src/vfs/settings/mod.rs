@@ -200,6 +200,9 @@ impl Vfs {
             done.mode = settings.mode;
         }
         if !done.is_empty() {
+            if let Some(writer) = self.writing.writer(ino) {
+                writer.server_set(&done);
+            }
             self.nodes.amend(ino, |meta| show(&done, meta));
             if let Some((dir, name)) = self.nodes.place(ino) {
                 self.dirs.update(dir, &name, move |meta| show(&done, meta));

@@ -147,7 +147,7 @@ impl FileWriter {
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
-                let may = self.shared.back.is_none()
+                let may = !self.shared.late
                     && state.frozen == 0
                     && !state.orphan
                     && !state.erratic
@@ -191,7 +191,10 @@ impl FileWriter {
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
     pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
-        self.wait_stored()?;
+        if self.shared.late {
+            self.park()?;
+            return self.wait_stored();
+        }
         loop {
             let seen = self.gate.ticket();
             let wake = {

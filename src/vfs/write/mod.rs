@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 use log::{debug, warn};
 use lru::LruCache;
 
+pub use self::back::Left;
 use self::back::{Back, Entry};
 pub(crate) use self::hold::{Frozen, Held};
 use self::job::Transfer;
@@ -38,7 +39,7 @@ use super::workers::Workers;
 use crate::base::sync::{Ranked, RankedGuard};
 use crate::base::{Clock, Gate};
 use crate::config::{UploadWay, Write};
-use crate::remote::{ErrorKind, Meta, Remote, RemotePath, Settings, Stamp, Version};
+use crate::remote::{ErrorKind, Meta, Name, Remote, RemotePath, Settings, Stamp, Version};
 use crate::store::{Spool, SpoolDir};
 
 /// What all writers share.
@@ -87,6 +88,8 @@ struct State {
     spool: Arc<Spool>,
     /// The spool's content is in the journal: it must not change any more.
     sealed: bool,
+    /// It is on its way into the journal.
+    sealing: bool,
     /// The sealed content, as long as it is not stored.
     queued: Option<Arc<Entry>>,
     /// The server's file that `shape.old` is about.
@@ -145,7 +148,14 @@ impl Writing {
         let late = write.is_some_and(|write| write.writeback);
         let back = match (write, &spool) {
             (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => {
-                Back::open(spool, write).map(Some).or_else(|e| if late { Err(e) } else { Ok(None) })?
+                match Back::open(spool, write) {
+                    Ok(back) => Some(back),
+                    Err(e) if late => return Err(e),
+                    Err(e) => {
+                        warn!("what an earlier mount has left over stays where it is: {e}");
+                        None
+                    }
+                }
             }
             _ => None,
         };
@@ -181,6 +191,21 @@ impl Writing {
     pub(crate) fn below(&self, dir: &RemotePath) -> Vec<Arc<FileWriter>> {
         let all: Vec<_> = self.live.lock().values().cloned().collect();
         all.into_iter().filter(|writer| writer.path().is_some_and(|path| path.is_below(dir))).collect()
+    }
+
+    /// Files in the directory `dir` that the server has not heard of yet.
+    pub(crate) fn unsent_in(&self, dir: Ino) -> Vec<(Name, Meta)> {
+        if !self.late {
+            return Vec::new();
+        }
+        let unsent = self.all().into_iter().filter(|writer| writer.is_unsent());
+        let found = unsent.filter_map(|writer| {
+            let (_, name) = self.reading.nodes.place(writer.ino).filter(|(parent, _)| *parent == dir)?;
+            let mut meta = self.reading.nodes.known(writer.ino)?.meta;
+            writer.overlay(&mut meta);
+            Some((name, meta))
+        });
+        found.collect()
     }
 
     /// All writers.
@@ -232,6 +257,7 @@ impl Writing {
             state.handles == 0
                 && state.transfer.is_none()
                 && state.queued.is_none()
+                && !state.sealing
                 && (state.shape.dirty.is_none() || state.orphan)
         };
         let gone = if idle { live.remove(&writer.ino) } else { None };
@@ -271,6 +297,7 @@ impl FileWriter {
             shape,
             spool: Arc::new(spool),
             sealed: false,
+            sealing: false,
             queued: None,
             base,
             over: None,
@@ -315,6 +342,12 @@ impl FileWriter {
         meta.mode = state.mode.or(meta.mode);
     }
 
+    /// Whether it has content that waits here for the server.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let state = self.state.lock();
+        self.shared.late && !state.orphan && state.is_changed()
+    }
+
     /// Bytes of the file now.
     pub(crate) fn len(&self) -> u64 {
         self.state.lock().shape.len
@@ -333,11 +366,10 @@ impl FileWriter {
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);
         state.mode = settings.mode.or(state.mode);
-        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none());
-        let all = Settings { mtime: Some(state.mtime), mode: state.mode };
+        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none() && !state.sealing);
         drop(state);
         if let (Some(entry), Some(back)) = (entry, &self.shared.back) {
-            entry.set(back, all);
+            entry.set(back, *settings);
         }
         true
     }
@@ -558,7 +590,7 @@ impl FileWriter {
 impl State {
     /// Whether the server has another content than this.
     fn is_changed(&self) -> bool {
-        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some()
+        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some() || self.sealing
     }
 
     /// Bytes from `at` on are others since `now`.
