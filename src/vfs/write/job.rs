@@ -32,12 +32,17 @@ pub(super) struct Transfer {
     pub(super) set: Option<Settings>,
     /// The server has agreed to take the file.
     pub(super) accepted: bool,
+    /// It is to end at once, complete or not.
+    pub(super) halted: bool,
+    /// It does not begin anew for what changes behind it: it has done so before, and somebody waits.
+    pub(super) through: bool,
 }
 
 impl Transfer {
     fn new(landing: Landing, closing: Option<u64>) -> Self {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
-        Self { landing, recall: None, sent, closing, overwritten: None, set: None, accepted: false }
+        let (recall, overwritten, set) = (None, None, None);
+        Self { landing, recall, sent, closing, overwritten, set, accepted: false, halted: false, through: false }
     }
 
     /// Bytes from `at` on have changed.
@@ -48,8 +53,8 @@ impl Transfer {
     }
 
     /// Whether the spool will have more room when this has gone on.
-    pub(super) fn frees(&self, shape: &Shape) -> bool {
-        self.overwritten.is_none() && shape.len > shape.punched + KEPT
+    pub(super) fn frees(&self, shape: &Shape, kept: u64) -> bool {
+        self.overwritten.is_none() && !self.halted && shape.len > shape.punched + kept
     }
 
     pub(super) fn wake(&self) -> Option<Arc<Recall>> {
@@ -140,12 +145,10 @@ impl FileWriter {
 
     fn start(self: &Arc<Self>, state: &mut Locked<'_>, landing: Landing, closing: Option<u64>, at: Option<RemotePath>) {
         state.transfer = Some(Transfer::new(landing, closing));
-        let writer = Arc::clone(self);
+        let end = End { writer: Arc::clone(self), outcome: None };
         self.shared.jobs.run(move || {
-            let end = End { writer: &writer };
-            let outcome = writer.upload(landing, at);
-            std::mem::forget(end);
-            writer.ended(outcome);
+            let mut end = end;
+            end.outcome = Some(end.writer.upload(landing, at));
         });
     }
 
@@ -160,18 +163,23 @@ impl FileWriter {
         put.run(&mut Pipe::new(self), landing)
     }
 
-    /// Waits until everything written so far is on the server.
+    /// Waits until everything written so far is on the server; what others write meanwhile may be there or not.
     ///
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
     pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
         self.wait_stored()?;
+        let wanted = self.len();
+        let (mut begun, mut through) = (0, None);
         loop {
             let seen = self.gate.ticket();
             let wake = {
                 let mut state = self.state.lock();
                 if let Some(fault) = state.failed.take() {
                     return Err(fault.into());
+                }
+                if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
+                    return Ok(());
                 }
                 let len = state.shape.len;
                 if let Some(transfer) = &mut state.transfer {
@@ -182,6 +190,12 @@ impl FileWriter {
                     let Some(landing) = landing else { return Ok(()) };
                     if state.frozen == 0 {
                         self.start(&mut state, landing, Some(len), None);
+                        begun += 1;
+                        if begun > MOST_RESTARTS {
+                            // Somebody writes faster than this can be sent: it is stored as it is then.
+                            state.transfer.as_mut().into_iter().for_each(|it| it.through = true);
+                            through = Some(state.landings);
+                        }
                     }
                     None
                 }
@@ -207,6 +221,7 @@ impl FileWriter {
             match &outcome {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
+                    state.landings += 1;
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
@@ -237,6 +252,7 @@ impl FileWriter {
             warn!("{}: cannot be stored: {e}", self.shown());
         }
         self.unpark(parked);
+        self.advance();
         if let Some(settings) = late {
             self.set_late(settings);
         }
@@ -253,7 +269,10 @@ impl FileWriter {
                     let mut state = self.state.lock();
                     match state.failed {
                         Some(fault) => Err(fault),
-                        None => self.take(&mut state, at, &data),
+                        None => match self.take(&mut state, at, &data) {
+                            Err(Fault::SpoolFull) if self.give_up_stored(&mut state) => self.take(&mut state, at, &data),
+                            done => done,
+                        },
                     }
                 }
             };
@@ -333,9 +352,26 @@ impl FileWriter {
         }
     }
 
+    /// Gives up the spool's copy of what is stored, to be read from the server again; false where it is all that there is,
+    /// or would be needed to store the rest.
+    fn give_up_stored(&self, state: &mut State) -> bool {
+        let may = state.transfer.is_none() && state.base.is_some() && self.shared.remote.abilities().tail == Some(true);
+        let Some(range) = state.shape.stored_part().filter(|_| may) else { return false };
+        match state.spool.punch(range.clone()) {
+            Ok(()) => {
+                state.shape.is_old_until(range.end);
+                true
+            }
+            Err(e) => {
+                debug!("the spool cannot give room back: {e}");
+                false
+            }
+        }
+    }
+
     /// Gives up the spool's copy of what the server has, but for the last part: that may still be on its way.
     fn punch(&self, state: &mut State, sent: u64) {
-        let until = sent.saturating_sub(KEPT) / PAGE * PAGE;
+        let until = sent.saturating_sub(self.shared.kept) / PAGE * PAGE;
         if until <= state.shape.punched {
             return;
         }
@@ -347,14 +383,16 @@ impl FileWriter {
     }
 }
 
-/// A panic in a transfer: whoever waits for it is told.
-struct End<'a> {
-    writer: &'a Arc<FileWriter>,
+/// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
+struct End {
+    writer: Arc<FileWriter>,
+    outcome: Option<Result<Option<Landed>>>,
 }
 
-impl Drop for End<'_> {
+impl Drop for End {
     fn drop(&mut self) {
-        self.writer.ended(Err(ErrorKind::Protocol.into()));
+        let outcome = self.outcome.take().unwrap_or_else(|| Err(ErrorKind::Protocol.into()));
+        self.writer.ended(outcome);
     }
 }
 
@@ -381,8 +419,8 @@ impl State {
 /// Bytes that a program may be ahead of its transfer.
 const MOST_AHEAD: u64 = 32 << 20;
 
-/// Bytes behind the transfer that stay in the spool when room is needed: they may still be on their way.
-const KEPT: u64 = 32 << 20;
+/// Transfers that one flush begins anew because somebody overwrites what has been sent.
+const MOST_RESTARTS: u32 = 2;
 
 /// Appended bytes that are worth a transfer before the file is closed.
 const WORTH_A_TAIL: u64 = 1 << 20;

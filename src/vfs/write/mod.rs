@@ -49,8 +49,12 @@ pub(crate) struct Writing {
     /// Modes of new files are set as programs ask for them.
     sets_modes: bool,
     timeout: Duration,
+    /// Bytes behind a transfer that stay in the spool when room is needed: they may still be on their way.
+    kept: u64,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
     jobs: Workers,
+    /// Stores what was not stored when its last handle went: these wait for `jobs`, and must not keep them from running.
+    last: Workers,
     /// Copies sealed content for those who write on; one after the other keeps writes in their order.
     copier: Workers,
     /// close(2) does not wait for the server.
@@ -98,6 +102,8 @@ struct State {
     erratic: bool,
     /// It has no name any more: nothing of it is to be sent ever again.
     orphan: bool,
+    /// Uploads that have been completed.
+    landings: u64,
     /// Handles that may write.
     handles: usize,
     /// What went wrong and has not been told yet.
@@ -150,9 +156,11 @@ impl Writing {
             clock,
             spool,
             way: write.map_or(UploadWay::Auto, |write| write.upload),
+            kept: write.and_then(|write| write.spool_limit).map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4)),
             sets_modes,
             live: Ranked::default(),
             jobs: Workers::new("upload", MOST_UPLOADS),
+            last: Workers::new("release", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
             late,
             back,
@@ -257,6 +265,7 @@ impl FileWriter {
             frozen: 0,
             erratic: false,
             orphan: false,
+            landings: 0,
             handles: 0,
             failed: None,
             parked: Vec::new(),
@@ -349,7 +358,7 @@ impl FileWriter {
                 }
                 self.advance();
             }
-            Err(Fault::SpoolFull) if state.makes_room(at) && state.parked.len() < MOST_PARKED => {
+            Err(Fault::SpoolFull) if state.makes_room(at, self.shared.kept) && state.parked.len() < MOST_PARKED => {
                 state.parked.push(Parked { at, len, data: Some(data.to_vec()), reply });
                 drop(state);
                 self.advance();
@@ -367,8 +376,7 @@ impl FileWriter {
         if range.end > i64::MAX as u64 {
             return Err(Fault::Remote(ErrorKind::TooLarge));
         }
-        if range.start < state.shape.punched {
-            // Its surroundings are no longer here.
+        if !state.may_change(range.start) {
             return Err(Fault::SpoolFull);
         }
         state.spool.write_at(at, data).map_err(|e| disk(&e))?;
@@ -389,7 +397,7 @@ impl FileWriter {
         if len > i64::MAX as u64 {
             return Err(ErrorKind::TooLarge.into());
         }
-        if len < state.shape.punched && len > 0 {
+        if len > 0 && !state.may_change(len) {
             return Err(Fault::SpoolFull.into());
         }
         let from = len.min(state.shape.len);
@@ -435,10 +443,15 @@ impl FileWriter {
             (Some(first), Some(last), Some(base)) => {
                 let (begin, wanted) = (first.start, (last.end - first.start) as u32);
                 let writer = Arc::clone(self);
+                let from = Arc::clone(&base);
                 base.read(
                     begin,
                     wanted,
-                    Box::new(move |data| reply(data.and_then(|data| writer.mix(&range, begin, &data)))),
+                    Box::new(move |data| match data {
+                        // An upload has been completed meanwhile: its outcome is what lies below now.
+                        Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
+                        data => reply(data.and_then(|data| writer.mix(&range, begin, &data))),
+                    }),
                 );
             }
             _ => {
@@ -447,6 +460,10 @@ impl FileWriter {
                 reply(read.map(|()| Data::Bytes(bytes)).map_err(|e| disk(&e).into()));
             }
         }
+    }
+
+    fn is_based_on(&self, reader: &Arc<FileReader>) -> bool {
+        self.state.lock().base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
     }
 
     /// Puts old bytes, which begin at `begin`, under what has been written since.
@@ -486,7 +503,7 @@ impl FileWriter {
         if clean {
             return self.shared.let_go(self);
         }
-        self.shared.jobs.run(move || {
+        self.shared.last.run(move || {
             writer.state.lock().failed = None;
             if let Err(e) = writer.close() {
                 writer.keep(&e);
@@ -497,18 +514,31 @@ impl FileWriter {
 
     /// The content could not be stored and nobody is left to try again: it stays here, for the user.
     fn keep(&self, error: &Error) {
-        if self.state.lock().orphan {
-            return;
-        }
+        let (spool, punched) = {
+            let state = self.state.lock();
+            // Who has opened it since tries again.
+            if state.orphan || state.handles > 0 {
+                return;
+            }
+            (Arc::clone(&state.spool), state.shape.punched)
+        };
         let name = self.shown();
-        let spool = Arc::clone(&self.state.lock().spool);
+        if punched > 0 {
+            warn!("{name}: of the first {punched} bytes there is no copy here");
+        }
         match spool.keep(&name) {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
-        let mut state = self.state.lock();
-        state.shape.dirty = None;
-        state.failed = None;
+        {
+            let mut state = self.state.lock();
+            if state.handles > 0 {
+                return;
+            }
+            state.shape.dirty = None;
+            state.failed = None;
+        }
+        self.outdate();
     }
 
     /// Whether the server has everything, and nothing that went wrong is still to be told.
@@ -537,10 +567,17 @@ impl State {
         }
     }
 
+    /// Whether what lies at `at` and behind may change: where the spool has given up what was sent, it could not be sent
+    /// again.
+    fn may_change(&self, at: u64) -> bool {
+        let sent = self.transfer.as_ref().map_or(0, |transfer| transfer.sent);
+        self.shape.punched == 0 || at >= sent.max(self.shape.punched)
+    }
+
     /// Whether a write at `at` may find room later: a transfer is on its way through what comes before it.
-    fn makes_room(&self, at: u64) -> bool {
+    fn makes_room(&self, at: u64, kept: u64) -> bool {
         let ends = self.parked.last().map_or(self.shape.len, |parked| parked.at + u64::from(parked.len));
-        at == ends && self.transfer.as_ref().is_some_and(|transfer| transfer.frees(&self.shape))
+        at == ends && self.transfer.as_ref().is_some_and(|transfer| transfer.frees(&self.shape, kept))
     }
 }
 
@@ -561,6 +598,9 @@ fn disk(error: &io::Error) -> Fault {
 
 /// Uploads under way or waiting for a connection at once.
 const MOST_UPLOADS: usize = 64;
+
+/// Bytes on their way between this machine's memory and the server's disk, at most.
+const MOST_KEPT: u64 = 32 << 20;
 
 /// Writes of one file that may wait for room; the kernel has few under way at once.
 const MOST_PARKED: usize = 64;
