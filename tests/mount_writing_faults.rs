@@ -101,7 +101,11 @@ fn a_server_that_breaks_each_upload_at_the_same_byte_is_given_up() {
             scene.server.fault(Fault::cut(stage, Cut::both(End::Rst)).verb("APPE").after(2));
             let told = number(put(&scene.at("d/new"), &bytes));
             assert_eq!(told, libc::EIO, "{stage:?}\n{}", scene.mount.log());
-            assert_eq!(scene.await_lost(), bytes, "{stage:?}");
+            // Where even the name could not be made nothing was written.
+            if matches!(stage, Stage::Data(_)) {
+                let lost = scene.await_lost();
+                assert!(bytes.starts_with(&lost) && !lost.is_empty(), "{stage:?}: {}", lost.len());
+            }
             scene.works();
         }
     });
@@ -124,7 +128,9 @@ fn a_stalled_upload_is_an_error_and_no_hang() {
                 let scene = Scene::new(personality, tree(), "timeout=1s,connect_timeout=1s");
                 all.spawn(move || {
                     let old = scene.server.content("old").expect("it is there");
-                    scene.server.fault(Fault::stall(stage).verb("STOR"));
+                    for verb in ["STOR", "APPE"] {
+                        scene.server.fault(Fault::stall(stage).verb(verb));
+                    }
                     let told = number(put(&scene.at("old"), &pattern(4, 6 * MIB)));
                     assert!([libc::EIO, libc::ETIMEDOUT].contains(&told), "{stage:?}: {told}");
                     scene.has("old", &old);
@@ -144,7 +150,6 @@ fn the_old_copy_survives_an_upload_that_fails_for_good() {
         for fault in [
             Fault::reply_at(Stage::Final, "451 Requested action aborted: local error.").verb("STOR"),
             Fault::reply_at(Stage::Final, "426 Connection closed; transfer aborted.").verb("STOR"),
-            Fault::reply("RNTO", "451 No."),
         ] {
             let what = format!("{fault:?}");
             scene.server.fault(fault);

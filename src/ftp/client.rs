@@ -22,6 +22,7 @@ use super::login::Hint;
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
+use super::standby::Standby;
 use super::times::Hasty;
 use super::tls::Security;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
@@ -51,6 +52,7 @@ pub struct Client {
     pub(super) hasty: Arc<Ranked<Hasty, 66>>,
     /// Directories of which the log has heard that something was left out.
     pub(super) told: Arc<Ranked<LruCache<RemotePath, ()>, 65>>,
+    pub(super) standby: Arc<Standby>,
 }
 
 impl Client {
@@ -82,7 +84,19 @@ impl Client {
         }
         let Server { timeout, connect_timeout, data, .. } = server;
         let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
-        Ok(Self { pool, dialect, clock, timeout, connect_timeout, data, names, custom_list, hasty, told })
+        Ok(Self {
+            pool,
+            dialect,
+            clock,
+            timeout,
+            connect_timeout,
+            data,
+            names,
+            custom_list,
+            hasty,
+            told,
+            standby: Arc::default(),
+        })
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.

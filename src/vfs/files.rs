@@ -89,7 +89,7 @@ impl Vfs {
         let size = self.size(ino, meta).ok_or(ErrorKind::Unsupported)?;
         let version = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
         if how.write || how.truncate {
-            let writer = self.writing.attach(ino, Before::Old(version))?;
+            let writer = self.writing.attach(ino, &Before::Old(version))?;
             let file = OpenFile::writing(ino, how.read, how.append, Arc::clone(&writer));
             let opened = self.opened(file);
             if how.truncate
@@ -136,6 +136,7 @@ impl Vfs {
     ) {
         let Some(name) = Name::new(name) else { return reply(Err(ErrorKind::NameInvalid.into())) };
         let mode = (mode & 0o7777) as u16;
+        self.look_ahead(parent);
         let slow = move |vfs: &Self, deadline| {
             let found = match vfs.lookup_cached(parent, &name) {
                 Some(found) => found?,
@@ -187,7 +188,7 @@ impl Vfs {
         let meta = Meta { kind: Kind::File, size: Some(0), mtime: Some(self.now()), mode: Some(mode), unique: None };
         let known = Known { meta: meta.clone(), since: self.clock.now(), exact: true };
         let ino = self.nodes.make(parent, name, known).ok_or(Fault::NoInode)?;
-        let made = self.writing.attach(ino, Before::New(mode)).and_then(|writer| match writer.create(&path) {
+        let made = self.writing.attach(ino, &Before::New(mode)).and_then(|writer| match writer.create(parent, &path) {
             Ok(()) => Ok(writer),
             Err(e) => {
                 writer.orphaned();
@@ -208,6 +209,20 @@ impl Vfs {
         self.touched(parent);
         let opened = self.opened(OpenFile::writing(ino, how.read, how.append, writer));
         Ok(Created { attr: self.attr(ino, meta), ttl: self.attr_ttl, opened })
+    }
+
+    /// Who makes one file after the other in a directory asks for one absent name after the other: its listing is fetched
+    /// anew before it is too old to answer.
+    fn look_ahead(self: &Arc<Self>, dir: Ino) {
+        if self.dirs.get(dir, self.negative_ttl / 2).is_some() || self.dirs.is_loading(dir) {
+            return;
+        }
+        let vfs = Arc::clone(self);
+        self.workers.run(move || {
+            let Some(path) = vfs.nodes.path(dir) else { return };
+            // Whoever needs it asks again.
+            let _ = vfs.listing(dir, &path, vfs.negative_ttl / 2, Deadline::after(vfs.timeout));
+        });
     }
 
     /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.

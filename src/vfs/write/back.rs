@@ -432,7 +432,7 @@ impl Feed for Sealed<'_> {
         *self.mark.0.lock() = Some(Arc::clone(recall));
     }
 
-    fn is_complete(&self) -> bool {
+    fn hurries(&self) -> bool {
         true
     }
 

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
@@ -15,7 +15,7 @@ use crate::base::{Deadline, Recall};
 use crate::config::UploadWay;
 use crate::remote::{Applied, ErrorKind, Meta, RemotePath, Settings, Stamp, Store, Stored, Version};
 use crate::vfs::error::{Error, Fault, Result};
-use crate::vfs::node::Known;
+use crate::vfs::node::{Ino, Known};
 
 /// An upload under way.
 pub(super) struct Transfer {
@@ -36,13 +36,16 @@ pub(super) struct Transfer {
     pub(super) halted: bool,
     /// It does not begin anew for what changes behind it: it has done so before, and somebody waits.
     pub(super) through: bool,
+    /// It is taken for granted that it will.
+    pub(super) trusting: bool,
 }
 
 impl Transfer {
     fn new(landing: Landing, closing: Option<u64>) -> Self {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
         let (recall, overwritten, set) = (None, None, None);
-        Self { landing, recall, sent, closing, overwritten, set, accepted: false, halted: false, through: false }
+        let (accepted, halted, through, trusting) = (false, false, false, false);
+        Self { landing, recall, sent, closing, overwritten, set, accepted, halted, through, trusting }
     }
 
     /// Bytes from `at` on have changed.
@@ -63,6 +66,20 @@ impl Transfer {
 }
 
 impl Writing {
+    /// Whether a file was made in `dir` a moment ago, so that another one is likely to be welcome.
+    fn trusts(&self, dir: Ino) -> bool {
+        self.trusted.lock().get(&dir).is_some_and(|at| at.elapsed() < TRUSTED)
+    }
+
+    fn learn_trust(&self, dir: Ino, outcome: &Result<Option<Landed>>) {
+        let mut trusted = self.trusted.lock();
+        match outcome {
+            Ok(Some(_)) => drop(trusted.put(dir, Instant::now())),
+            Ok(None) => {}
+            Err(_) => drop(trusted.pop(&dir)),
+        }
+    }
+
     /// How `state` is to be uploaded as it is; None where that is nothing.
     fn landing(&self, state: &State) -> Option<Landing> {
         state.shape.dirty?;
@@ -93,9 +110,13 @@ impl Writing {
 impl FileWriter {
     /// Makes the file on the server: its first byte may follow much later.
     ///
+    /// Where another file has just been stored in the same directory, and the name is an ordinary one, nobody waits for the
+    /// server's word: it comes with the next write, or at the latest when the file is closed.
+    ///
     /// # Errors
     /// As open(2) with `O_CREAT`.
-    pub(crate) fn create(self: &Arc<Self>, path: &RemotePath) -> Result<()> {
+    pub(crate) fn create(self: &Arc<Self>, dir: Ino, path: &RemotePath) -> Result<()> {
+        let trusting = self.shared.trusts(dir) && is_ordinary(path);
         {
             let mut state = self.state.lock();
             state.shape.dirty = Some(0);
@@ -104,6 +125,12 @@ impl FileWriter {
             }
             let landing = self.shared.landing(&state).unwrap_or(Landing::InPlace(Store::Whole));
             self.start(&mut state, landing, None, Some(path.clone()));
+            if let Some(transfer) = &mut state.transfer {
+                transfer.trusting = trusting;
+            }
+        }
+        if trusting {
+            return Ok(());
         }
         loop {
             let seen = self.gate.ticket();
@@ -209,8 +236,8 @@ impl FileWriter {
     }
 
     /// Takes in how a transfer went.
-    fn ended(self: &Arc<Self>, outcome: Result<Option<Landed>>) {
-        let fresh = match &outcome {
+    fn ended(self: &Arc<Self>, outcome: &Result<Option<Landed>>) {
+        let fresh = match outcome {
             Ok(Some(landed)) => self.announce(landed),
             _ => None,
         };
@@ -218,7 +245,7 @@ impl FileWriter {
         let parked = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
-            match &outcome {
+            match outcome {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
                     state.landings += 1;
@@ -237,6 +264,8 @@ impl FileWriter {
                         && matches!(e.fault, Fault::Remote(ErrorKind::Unsupported | ErrorKind::Changed));
                     state.unsettle(&transfer);
                     if moved {
+                        // Else the same tail would be tried again, for ever.
+                        state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
                     } else if !state.orphan {
                         state.failed = Some(e.fault);
@@ -248,7 +277,8 @@ impl FileWriter {
         if let Some(base) = old_base {
             base.reader.close();
         }
-        if let Err(e) = &outcome {
+        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
+        if let Err(e) = outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
         }
         self.unpark(parked);
@@ -383,6 +413,15 @@ impl FileWriter {
     }
 }
 
+/// Whether a name is one that no server minds: letters, digits and a few signs, and no dot in front.
+fn is_ordinary(path: &RemotePath) -> bool {
+    path.split().is_some_and(|(_, name)| {
+        let name = name.as_bytes();
+        let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        !matches!(name[0], b'.' | b'-') && name.len() < 128 && name.iter().all(fine)
+    })
+}
+
 /// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
 struct End {
     writer: Arc<FileWriter>,
@@ -392,7 +431,7 @@ struct End {
 impl Drop for End {
     fn drop(&mut self) {
         let outcome = self.outcome.take().unwrap_or_else(|| Err(ErrorKind::Protocol.into()));
-        self.writer.ended(outcome);
+        self.writer.ended(&outcome);
     }
 }
 
@@ -426,6 +465,9 @@ const MOST_RESTARTS: u32 = 2;
 const WORTH_A_TAIL: u64 = 1 << 20;
 
 const PAGE: u64 = 4096;
+
+/// How long a directory that has taken a file is expected to take another one.
+const TRUSTED: Duration = Duration::from_secs(2);
 
 /// Waits without a deadline of their own look again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);

@@ -20,10 +20,12 @@ mod temporary;
 
 use std::collections::HashMap;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
+use lru::LruCache;
 
 use self::back::{Back, Entry};
 pub(crate) use self::hold::{Frozen, Held};
@@ -52,6 +54,8 @@ pub(crate) struct Writing {
     /// Bytes behind a transfer that stay in the spool when room is needed: they may still be on their way.
     kept: u64,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
+    /// Directories that have taken a file, and when.
+    trusted: Ranked<LruCache<Ino, Instant>, 9>,
     jobs: Workers,
     /// Stores what was not stored when its last handle went: these wait for `jobs`, and must not keep them from running.
     last: Workers,
@@ -159,6 +163,7 @@ impl Writing {
             kept: write.and_then(|write| write.spool_limit).map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4)),
             sets_modes,
             live: Ranked::default(),
+            trusted: Ranked::new(LruCache::new(MOST_TRUSTED)),
             jobs: Workers::new("upload", MOST_UPLOADS),
             last: Workers::new("release", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
@@ -192,20 +197,30 @@ impl Writing {
     ///
     /// # Errors
     /// No spool can be made.
-    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: Before) -> Result<Arc<FileWriter>> {
+    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: &Before) -> Result<Arc<FileWriter>> {
         loop {
             let known = self.writer(ino);
+            let fresh = known.is_none();
             let writer = match known {
                 Some(writer) => writer,
-                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before)?),
+                None => Arc::new(FileWriter::new(ino, Arc::clone(self), before)?),
             };
             let mut live = self.live.lock();
-            let kept = live.entry(ino).or_insert_with(|| Arc::clone(&writer));
-            // Somebody else may have been faster, or the last handle of the one found may be gone.
-            if Arc::ptr_eq(kept, &writer) {
+            let ours = match live.get(&ino) {
+                Some(kept) => Arc::ptr_eq(kept, &writer),
+                // One that was found and has been let go since has no base any more.
+                None if fresh => live.insert(ino, Arc::clone(&writer)).is_none(),
+                None => false,
+            };
+            if ours {
                 writer.state.lock().handles += 1;
                 self.reading.nodes.set_written(ino, true);
                 return Ok(writer);
+            }
+            drop(live);
+            if fresh {
+                // Somebody else was faster.
+                writer.close_base();
             }
         }
     }
@@ -213,6 +228,10 @@ impl Writing {
     /// Lets go of a writer that nobody needs any more.
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
+        // It may have been let go before, and another one have come.
+        if !live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(Arc::as_ptr(kept), writer)) {
+            return;
+        }
         let idle = {
             let state = writer.state.lock();
             state.handles == 0
@@ -225,9 +244,8 @@ impl Writing {
             self.reading.nodes.set_written(writer.ino, false);
         }
         drop(live);
-        // Its base closes without a lock.
-        if let Some(base) = gone.and_then(|gone| gone.state.lock().base.take()) {
-            base.reader.close();
+        if let Some(gone) = gone {
+            gone.close_base();
         }
     }
 
@@ -244,6 +262,8 @@ impl FileWriter {
             Before::New(mode) => (Shape::default(), None, shared.sets_modes.then_some(*mode)),
             Before::Old(version) => {
                 let (reader, _) = shared.reading.open(ino, version).ok_or(Fault::NoInode)?;
+                // What is written goes into this version and no other.
+                reader.hold_to_version();
                 let base = Base { version: version.clone(), reader };
                 (Shape::of_old(version.size), Some(base), None)
             }
@@ -271,6 +291,15 @@ impl FileWriter {
             parked: Vec::new(),
         };
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
+    }
+
+    /// Nobody needs the server's file any more.
+    fn close_base(&self) {
+        // The reader closes without a lock.
+        let base = self.state.lock().base.take();
+        if let Some(base) = base {
+            base.reader.close();
+        }
     }
 
     fn path(&self) -> Option<RemotePath> {
@@ -601,6 +630,8 @@ const MOST_UPLOADS: usize = 64;
 
 /// Bytes on their way between this machine's memory and the server's disk, at most.
 const MOST_KEPT: u64 = 32 << 20;
+/// Directories that are remembered because they take files.
+const MOST_TRUSTED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 /// Writes of one file that may wait for room; the kernel has few under way at once.
 const MOST_PARKED: usize = 64;

@@ -35,8 +35,8 @@ impl Feed for Pipe<'_> {
         });
     }
 
-    fn is_complete(&self) -> bool {
-        self.with(|state| state.transfer.as_ref().is_some_and(|transfer| transfer.closing.is_some()))
+    fn hurries(&self) -> bool {
+        self.with(|state| state.transfer.as_ref().is_some_and(|t| t.trusting || t.closing.is_some()))
     }
 
     fn accepted(&mut self) {

@@ -22,8 +22,8 @@ pub(super) trait Feed {
     /// more to send.
     fn begin(&mut self, recall: &Arc<Recall>);
 
-    /// Whether all bytes are here, so that nobody waits for the server's first reply before they are sent.
-    fn is_complete(&self) -> bool {
+    /// Whether bytes are to be sent before the server has agreed to take them.
+    fn hurries(&self) -> bool {
         false
     }
 
@@ -108,6 +108,8 @@ enum Broke {
     Stopped,
     /// The server, or the way to it.
     Failed(Error),
+    /// The line, again and again.
+    Lost(Error),
     /// This machine's disk.
     Local(io::Error),
 }
@@ -145,7 +147,8 @@ impl Put<'_> {
         match done {
             Ok(landed) => Ok(Some(landed)),
             Err(Broke::Stopped) => Ok(None),
-            Err(Broke::Failed(e)) => Err(told(e)),
+            Err(Broke::Failed(e)) => Err(e.into()),
+            Err(Broke::Lost(e)) => Err(VfsError { fault: Fault::Broken, source: Some(e) }),
             Err(Broke::Local(e)) => {
                 warn!("{}: the spool fails: {e}", self.path);
                 Err(Fault::Spool.into())
@@ -205,8 +208,8 @@ impl Put<'_> {
     /// Brings all bytes to `target`, over as many connections as it takes.
     fn transfer(&self, target: &RemotePath, feed: &mut dyn Feed, store: Store) -> Attempt<Landed> {
         let first = start(store);
-        let mut way =
-            Way { put: self, target, store, first, reached: first, arrived: first, resumed: false, lost: None };
+        let (reached, arrived, resumed, begun, lost) = (first, first, false, false, None);
+        let mut way = Way { put: self, target, store, first, reached, arrived, resumed, begun, lost };
         let (mut failures, mut waits) = (0, 0);
         loop {
             let before = way.arrived;
@@ -218,16 +221,20 @@ impl Put<'_> {
             match done {
                 Ok(Some(landed)) => return Ok(landed),
                 Ok(None) => {}
-                Err(broke @ (Broke::Stopped | Broke::Local(_))) => return Err(broke),
+                Err(broke @ (Broke::Stopped | Broke::Lost(_) | Broke::Local(_))) => return Err(broke),
                 // Others of ours have all connections, and their transfers go on.
-                Err(Broke::Failed(e)) if e.is_queueing() && feed.is_complete() && waits < MOST_WAITS => {
+                Err(Broke::Failed(e)) if e.is_queueing() && feed.hurries() && waits < MOST_WAITS => {
                     waits += 1;
                     way.lost = looking.then_some(e);
                 }
                 Err(Broke::Failed(e)) => {
                     let elsewhere = way.resumed && matches!(e.kind, ErrorKind::Unsupported | ErrorKind::Changed);
-                    if failures == MOST_FAILURES || !(elsewhere || is_broken(&e)) {
+                    if !(elsewhere || is_broken(&e)) {
                         return Err(e.into());
+                    }
+                    if failures == MOST_FAILURES {
+                        let silent = e.kind == ErrorKind::TimedOut;
+                        return Err(if way.begun && !silent { Broke::Lost(e) } else { e.into() });
                     }
                     info!("{target}: the upload broke off ({e}): going on");
                     pause(failures);
@@ -259,6 +266,8 @@ struct Way<'a> {
     resumed: bool,
     /// What an attempt has ended with, as long as nobody knows how much of it has arrived.
     lost: Option<Error>,
+    /// The latest attempt has had a connection.
+    begun: bool,
 }
 
 impl Way<'_> {
@@ -267,8 +276,10 @@ impl Way<'_> {
         let recall = Arc::new(Recall::default());
         feed.begin(&recall);
         let begin = start(self.store);
+        self.begun = false;
         let mut upload = self.put.remote.upload(self.target, self.store, &recall, self.deadline())?;
-        if !feed.is_complete() {
+        self.begun = true;
+        if !feed.hurries() {
             upload.accepted(self.deadline())?;
         }
         feed.accepted();
@@ -380,14 +391,6 @@ fn start(store: Store) -> u64 {
     match store {
         Store::Whole => 0,
         Store::Tail { at } => at,
-    }
-}
-
-/// What a program is told: a connection that broke while a file was on its way is an error of input and output.
-fn told(error: Error) -> VfsError {
-    match error.kind {
-        ErrorKind::Unreachable | ErrorKind::Protocol => VfsError { fault: Fault::Broken, source: Some(error) },
-        _ => error.into(),
     }
 }
 
