@@ -30,7 +30,10 @@ fn a_rename_replaces_what_is_there() {
             rename(scene, "d/a.txt", "d/b").expect("it can be renamed");
             assert_eq!(scene.held("d/b"), b"hello world");
             assert!(!scene.server.exists("d/a.txt"));
-            assert_eq!((scene.names("d"), scene.read("d/b").expect("it is there")), (vec!["b".into()], b"hello world".to_vec()));
+            assert_eq!(
+                (scene.names("d"), scene.read("d/b").expect("it is there")),
+                (vec!["b".into()], b"hello world".to_vec())
+            );
             rename(scene, "d/b", "up").expect("it can be renamed");
             assert_eq!((scene.held("up"), scene.names("d").len()), (b"hello world".to_vec(), 0));
             refused(rename(scene, "none", "up"), libc::ENOENT, "a name that is not there");
@@ -128,7 +131,12 @@ fn an_unlinked_file_lives_as_long_as_it_is_open() {
             file.read_to_string(&mut text).expect("it can be read");
             assert_eq!(text, "HELLO world");
             scene.put("d/a.txt", "another").expect("it can be stored");
-            file.rewind().and_then(|()| { text.clear(); file.read_to_string(&mut text) }).expect("it can be read");
+            file.rewind()
+                .and_then(|()| {
+                    text.clear();
+                    file.read_to_string(&mut text)
+                })
+                .expect("it can be read");
             assert_eq!((text.as_str(), scene.held("d/a.txt")), ("HELLO world", b"another".to_vec()));
             close(file).expect("there is nothing to store");
             scene.tidy();
@@ -258,7 +266,12 @@ fn mfsymlinks_are_links_in_files() {
         });
     }
     // Without the option they are the files that they are.
-    with(Personality::mlsd(), Tree::new().file("theirs", theirs("a", "0cc175b9c0f1b6a831c399e269772661"), 7), LONG, |scene| {
-        assert_eq!(scene.stat("theirs").expect("it is there").len(), 1067);
-    });
+    with(
+        Personality::mlsd(),
+        Tree::new().file("theirs", theirs("a", "0cc175b9c0f1b6a831c399e269772661"), 7),
+        LONG,
+        |scene| {
+            assert_eq!(scene.stat("theirs").expect("it is there").len(), 1067);
+        },
+    );
 }

@@ -32,6 +32,10 @@ pub(super) struct Transfer {
     pub(super) set: Option<Settings>,
     /// The server has agreed to take the file.
     pub(super) accepted: bool,
+    /// It is to end at once, complete or not.
+    pub(super) halted: bool,
+    /// It does not begin anew for what changes behind it: it has done so before, and somebody waits.
+    pub(super) through: bool,
     /// It is taken for granted that it will.
     pub(super) trusting: bool,
 }
@@ -39,7 +43,9 @@ pub(super) struct Transfer {
 impl Transfer {
     fn new(landing: Landing, closing: Option<u64>) -> Self {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
-        Self { landing, recall: None, sent, closing, overwritten: None, set: None, accepted: false, trusting: false }
+        let (recall, overwritten, set) = (None, None, None);
+        let (accepted, halted, through, trusting) = (false, false, false, false);
+        Self { landing, recall, sent, closing, overwritten, set, accepted, halted, through, trusting }
     }
 
     /// Bytes from `at` on have changed.
@@ -51,7 +57,7 @@ impl Transfer {
 
     /// Whether the spool will have more room when this has gone on.
     pub(super) fn frees(&self, shape: &Shape, kept: u64) -> bool {
-        self.overwritten.is_none() && shape.len > shape.punched + kept
+        self.overwritten.is_none() && !self.halted && shape.len > shape.punched + kept
     }
 
     pub(super) fn wake(&self) -> Option<Arc<Recall>> {
@@ -147,11 +153,8 @@ impl FileWriter {
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
-                let may = !self.shared.late
-                    && state.frozen == 0
-                    && !state.orphan
-                    && !state.erratic
-                    && state.failed.is_none();
+                let may =
+                    !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
                 if let Some(landing) = self.shared.stream(&state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }
@@ -166,12 +169,10 @@ impl FileWriter {
 
     fn start(self: &Arc<Self>, state: &mut Locked<'_>, landing: Landing, closing: Option<u64>, at: Option<RemotePath>) {
         state.transfer = Some(Transfer::new(landing, closing));
-        let writer = Arc::clone(self);
+        let end = End { writer: Arc::clone(self), outcome: None };
         self.shared.jobs.run(move || {
-            let end = End { writer: &writer };
-            let outcome = writer.upload(landing, at);
-            std::mem::forget(end);
-            writer.ended(&outcome);
+            let mut end = end;
+            end.outcome = Some(end.writer.upload(landing, at));
         });
     }
 
@@ -186,7 +187,7 @@ impl FileWriter {
         put.run(&mut Pipe::new(self), landing)
     }
 
-    /// Waits until everything written so far is on the server.
+    /// Waits until everything written so far is on the server; what others write meanwhile may be there or not.
     ///
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
@@ -195,12 +196,17 @@ impl FileWriter {
             self.park()?;
             return self.wait_stored();
         }
+        let wanted = self.len();
+        let (mut begun, mut through) = (0, None);
         loop {
             let seen = self.gate.ticket();
             let wake = {
                 let mut state = self.state.lock();
                 if let Some(fault) = state.failed.take() {
                     return Err(fault.into());
+                }
+                if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
+                    return Ok(());
                 }
                 let len = state.shape.len;
                 if let Some(transfer) = &mut state.transfer {
@@ -211,6 +217,12 @@ impl FileWriter {
                     let Some(landing) = landing else { return Ok(()) };
                     if state.frozen == 0 {
                         self.start(&mut state, landing, Some(len), None);
+                        begun += 1;
+                        if begun > MOST_RESTARTS {
+                            // Somebody writes faster than this can be sent: it is stored as it is then.
+                            state.transfer.as_mut().into_iter().for_each(|it| it.through = true);
+                            through = Some(state.landings);
+                        }
                     }
                     None
                 }
@@ -236,6 +248,7 @@ impl FileWriter {
             match outcome {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
+                    state.landings += 1;
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
@@ -269,6 +282,7 @@ impl FileWriter {
             warn!("{}: cannot be stored: {e}", self.shown());
         }
         self.unpark(parked);
+        self.advance();
         if let Some(settings) = late {
             self.set_late(settings);
         }
@@ -285,7 +299,12 @@ impl FileWriter {
                     let mut state = self.state.lock();
                     match state.failed {
                         Some(fault) => Err(fault),
-                        None => self.take(&mut state, at, &data),
+                        None => match self.take(&mut state, at, &data) {
+                            Err(Fault::SpoolFull) if self.give_up_stored(&mut state) => {
+                                self.take(&mut state, at, &data)
+                            }
+                            done => done,
+                        },
                     }
                 }
             };
@@ -365,6 +384,23 @@ impl FileWriter {
         }
     }
 
+    /// Gives up the spool's copy of what is stored, to be read from the server again; false where it is all that there is,
+    /// or would be needed to store the rest.
+    fn give_up_stored(&self, state: &mut State) -> bool {
+        let may = state.transfer.is_none() && state.base.is_some() && self.shared.remote.abilities().tail == Some(true);
+        let Some(range) = state.shape.stored_part().filter(|_| may) else { return false };
+        match state.spool.punch(range.clone()) {
+            Ok(()) => {
+                state.shape.is_old_until(range.end);
+                true
+            }
+            Err(e) => {
+                debug!("the spool cannot give room back: {e}");
+                false
+            }
+        }
+    }
+
     /// Gives up the spool's copy of what the server has, but for the last part: that may still be on its way.
     fn punch(&self, state: &mut State, sent: u64) {
         let until = sent.saturating_sub(self.shared.kept) / PAGE * PAGE;
@@ -388,14 +424,16 @@ fn is_ordinary(path: &RemotePath) -> bool {
     })
 }
 
-/// A panic in a transfer: whoever waits for it is told.
-struct End<'a> {
-    writer: &'a Arc<FileWriter>,
+/// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
+struct End {
+    writer: Arc<FileWriter>,
+    outcome: Option<Result<Option<Landed>>>,
 }
 
-impl Drop for End<'_> {
+impl Drop for End {
     fn drop(&mut self) {
-        self.writer.ended(&Err(ErrorKind::Protocol.into()));
+        let outcome = self.outcome.take().unwrap_or_else(|| Err(ErrorKind::Protocol.into()));
+        self.writer.ended(&outcome);
     }
 }
 
@@ -422,12 +460,8 @@ impl State {
 /// Bytes that a program may be ahead of its transfer.
 const MOST_AHEAD: u64 = 32 << 20;
 
-/// Bytes behind the transfer that stay in a spool of `limit` bytes when room is needed: they may still be on their way.
-pub(super) fn kept(limit: Option<u64>) -> u64 {
-    limit.map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4))
-}
-
-const MOST_KEPT: u64 = 32 << 20;
+/// Transfers that one flush begins anew because somebody overwrites what has been sent.
+const MOST_RESTARTS: u32 = 2;
 
 /// Appended bytes that are worth a transfer before the file is closed.
 const WORTH_A_TAIL: u64 = 1 << 20;

@@ -58,6 +58,8 @@ pub(crate) struct Writing {
     /// Directories that have taken a file, and when.
     trusted: Ranked<LruCache<Ino, Instant>, 9>,
     jobs: Workers,
+    /// Stores what was not stored when its last handle went: these wait for `jobs`, and must not keep them from running.
+    last: Workers,
     /// Copies sealed content for those who write on; one after the other keeps writes in their order.
     copier: Workers,
     /// close(2) does not wait for the server.
@@ -107,6 +109,8 @@ struct State {
     erratic: bool,
     /// It has no name any more: nothing of it is to be sent ever again.
     orphan: bool,
+    /// Uploads that have been completed.
+    landings: u64,
     /// Handles that may write.
     handles: usize,
     /// What went wrong and has not been told yet.
@@ -147,16 +151,14 @@ impl Writing {
         let spool = write.map(|write| SpoolDir::open(&write.spool, write.spool_limit)).transpose()?;
         let late = write.is_some_and(|write| write.writeback);
         let back = match (write, &spool) {
-            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => {
-                match Back::open(spool, write) {
-                    Ok(back) => Some(back),
-                    Err(e) if late => return Err(e),
-                    Err(e) => {
-                        warn!("what an earlier mount has left over stays where it is: {e}");
-                        None
-                    }
+            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => match Back::open(spool, write) {
+                Ok(back) => Some(back),
+                Err(e) if late => return Err(e),
+                Err(e) => {
+                    warn!("what an earlier mount has left over stays where it is: {e}");
+                    None
                 }
-            }
+            },
             _ => None,
         };
         Ok(Self {
@@ -165,12 +167,13 @@ impl Writing {
             reading,
             clock,
             spool,
-            kept: job::kept(write.and_then(|write| write.spool_limit)),
             way: write.map_or(UploadWay::Auto, |write| write.upload),
+            kept: write.and_then(|write| write.spool_limit).map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4)),
             sets_modes,
             live: Ranked::default(),
             trusted: Ranked::new(LruCache::new(MOST_TRUSTED)),
             jobs: Workers::new("upload", MOST_UPLOADS),
+            last: Workers::new("release", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
             late,
             back,
@@ -307,6 +310,7 @@ impl FileWriter {
             frozen: 0,
             erratic: false,
             orphan: false,
+            landings: 0,
             handles: 0,
             failed: None,
             parked: Vec::new(),
@@ -431,8 +435,7 @@ impl FileWriter {
         if range.end > i64::MAX as u64 {
             return Err(Fault::Remote(ErrorKind::TooLarge));
         }
-        if range.start < state.shape.punched {
-            // Its surroundings are no longer here.
+        if !state.may_change(range.start) {
             return Err(Fault::SpoolFull);
         }
         state.spool.write_at(at, data).map_err(|e| disk(&e))?;
@@ -453,7 +456,7 @@ impl FileWriter {
         if len > i64::MAX as u64 {
             return Err(ErrorKind::TooLarge.into());
         }
-        if len < state.shape.punched && len > 0 {
+        if len > 0 && !state.may_change(len) {
             return Err(Fault::SpoolFull.into());
         }
         let from = len.min(state.shape.len);
@@ -499,10 +502,15 @@ impl FileWriter {
             (Some(first), Some(last), Some(base)) => {
                 let (begin, wanted) = (first.start, (last.end - first.start) as u32);
                 let writer = Arc::clone(self);
+                let from = Arc::clone(&base);
                 base.read(
                     begin,
                     wanted,
-                    Box::new(move |data| reply(data.and_then(|data| writer.mix(&range, begin, &data)))),
+                    Box::new(move |data| match data {
+                        // An upload has been completed meanwhile: its outcome is what lies below now.
+                        Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
+                        data => reply(data.and_then(|data| writer.mix(&range, begin, &data))),
+                    }),
                 );
             }
             _ => {
@@ -511,6 +519,10 @@ impl FileWriter {
                 reply(read.map(|()| Data::Bytes(bytes)).map_err(|e| disk(&e).into()));
             }
         }
+    }
+
+    fn is_based_on(&self, reader: &Arc<FileReader>) -> bool {
+        self.state.lock().base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
     }
 
     /// Puts old bytes, which begin at `begin`, under what has been written since.
@@ -550,7 +562,7 @@ impl FileWriter {
         if clean {
             return self.shared.let_go(self);
         }
-        self.shared.jobs.run(move || {
+        self.shared.last.run(move || {
             writer.state.lock().failed = None;
             if let Err(e) = writer.close() {
                 writer.keep(&e);
@@ -561,18 +573,31 @@ impl FileWriter {
 
     /// The content could not be stored and nobody is left to try again: it stays here, for the user.
     fn keep(&self, error: &Error) {
-        if self.state.lock().orphan {
-            return;
-        }
+        let (spool, punched) = {
+            let state = self.state.lock();
+            // Who has opened it since tries again.
+            if state.orphan || state.handles > 0 {
+                return;
+            }
+            (Arc::clone(&state.spool), state.shape.punched)
+        };
         let name = self.shown();
-        let spool = Arc::clone(&self.state.lock().spool);
+        if punched > 0 {
+            warn!("{name}: of the first {punched} bytes there is no copy here");
+        }
         match spool.keep(&name) {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
-        let mut state = self.state.lock();
-        state.shape.dirty = None;
-        state.failed = None;
+        {
+            let mut state = self.state.lock();
+            if state.handles > 0 {
+                return;
+            }
+            state.shape.dirty = None;
+            state.failed = None;
+        }
+        self.outdate();
     }
 
     /// Whether the server has everything, and nothing that went wrong is still to be told.
@@ -601,6 +626,13 @@ impl State {
         }
     }
 
+    /// Whether what lies at `at` and behind may change: where the spool has given up what was sent, it could not be sent
+    /// again.
+    fn may_change(&self, at: u64) -> bool {
+        let sent = self.transfer.as_ref().map_or(0, |transfer| transfer.sent);
+        self.shape.punched == 0 || at >= sent.max(self.shape.punched)
+    }
+
     /// Whether a write at `at` may find room later: a transfer is on its way through what comes before it.
     fn makes_room(&self, at: u64, kept: u64) -> bool {
         let ends = self.parked.last().map_or(self.shape.len, |parked| parked.at + u64::from(parked.len));
@@ -626,6 +658,8 @@ fn disk(error: &io::Error) -> Fault {
 /// Uploads under way or waiting for a connection at once.
 const MOST_UPLOADS: usize = 64;
 
+/// Bytes on their way between this machine's memory and the server's disk, at most.
+const MOST_KEPT: u64 = 32 << 20;
 /// Directories that are remembered because they take files.
 const MOST_TRUSTED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 

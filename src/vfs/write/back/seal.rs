@@ -197,7 +197,7 @@ impl FileWriter {
     }
 
     /// The server's file is none of what was written here.
-    pub(super) fn outdate(&self) {
+    pub(in crate::vfs::write) fn outdate(&self) {
         let Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
         nodes.unbind(self.ino);
         dirs.forget(nodes.parent(self.ino));
