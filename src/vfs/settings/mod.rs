@@ -152,6 +152,7 @@ impl Vfs {
             return Ok(());
         }
         if self.writing.writer(ino).is_some_and(|writer| writer.set(&settings)) {
+            self.settings.overtaken(ino, &settings);
             return Ok(());
         }
         let path = self.path(ino)?;

@@ -246,6 +246,7 @@ impl FileWriter {
                         && matches!(e.fault, Fault::Remote(ErrorKind::Unsupported | ErrorKind::Changed));
                     state.unsettle(&transfer);
                     if moved {
+                        state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
                     } else if !state.orphan {
                         state.failed = Some(e.fault);

@@ -185,24 +185,36 @@ impl Writing {
         self.live.lock().values().cloned().collect()
     }
 
-    /// One handle more writes `ino`, which is `before` unless somebody writes it already.
+    /// One handle more writes `ino`, which is what `before` says unless somebody writes it already.
     ///
     /// # Errors
     /// No spool can be made.
-    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: Before) -> Result<Arc<FileWriter>> {
+    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: impl Fn() -> Result<Before>) -> Result<Arc<FileWriter>> {
+        let nodes = &self.reading.nodes;
         loop {
             let known = self.writer(ino);
-            let writer = match known {
-                Some(writer) => writer,
-                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before)?),
+            let epoch = nodes.epoch(ino);
+            let writer = match &known {
+                Some(writer) => Arc::clone(writer),
+                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before()?)?),
             };
             let mut live = self.live.lock();
-            let kept = live.entry(ino).or_insert_with(|| Arc::clone(&writer));
-            // Somebody else may have been faster, or the last handle of the one found may be gone.
-            if Arc::ptr_eq(kept, &writer) {
+            // Somebody else may have been faster, and may be gone again with the file being another one; or the last
+            // handle of the one found has gone, and with it what it needs.
+            let fits = match (live.get(&ino), &known) {
+                (Some(kept), Some(known)) => Arc::ptr_eq(kept, known),
+                (None, None) => nodes.epoch(ino) == epoch,
+                _ => false,
+            };
+            if fits {
+                live.entry(ino).or_insert_with(|| Arc::clone(&writer));
                 writer.state.lock().handles += 1;
-                self.reading.nodes.set_written(ino, true);
+                nodes.set_written(ino, true);
                 return Ok(writer);
+            }
+            drop(live);
+            if known.is_none() {
+                writer.close_base();
             }
         }
     }
@@ -210,22 +222,23 @@ impl Writing {
     /// Lets go of a writer that nobody needs any more.
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
-        let idle = {
+        // Its place may be another one's already.
+        let ours = live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(&**kept, writer));
+        let idle = ours && {
             let state = writer.state.lock();
             state.handles == 0
                 && state.transfer.is_none()
                 && state.queued.is_none()
                 && (state.shape.dirty.is_none() || state.orphan)
         };
-        let gone = if idle { live.remove(&writer.ino) } else { None };
-        if gone.is_some() {
-            self.reading.nodes.set_written(writer.ino, false);
+        if !idle {
+            return;
         }
+        live.remove(&writer.ino);
+        self.reading.nodes.set_written(writer.ino, false);
         drop(live);
         // Its base closes without a lock.
-        if let Some(base) = gone.and_then(|gone| gone.state.lock().base.take()) {
-            base.reader.close();
-        }
+        writer.close_base();
     }
 
     fn now(&self) -> i64 {
@@ -267,6 +280,13 @@ impl FileWriter {
             parked: Vec::new(),
         };
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
+    }
+
+    fn close_base(&self) {
+        let base = self.state.lock().base.take();
+        if let Some(base) = base {
+            base.reader.close();
+        }
     }
 
     fn path(&self) -> Option<RemotePath> {
