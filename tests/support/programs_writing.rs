@@ -85,6 +85,7 @@ pub fn attributes(bench: &mut Bench) {
 pub fn parts(bench: &mut Bench) {
     tree::file(&bench.material().join("old"), 300_001);
     bench.does("cp $M/old file; for i in 1 2 3 4 5 6 7 8; do echo line $i >> log; done; cat log");
+    bench.does("for ((n = 0; n < 200; n++)); do echo line $n >> log; done");
     bench.does("echo end >> file; tail -c 4 file; cat $M/old >> file");
     bench.does(
         "truncate -s 100 file; truncate -s 70000 file; truncate -s +5 file; truncate -s 0 log; truncate -s 0 none",

@@ -321,7 +321,13 @@ impl FileWriter {
     /// Takes `settings` along with the content that is still to be stored; false where there is none.
     pub(crate) fn set(&self, settings: &Settings) -> bool {
         let mut state = self.state.lock();
-        if !state.is_changed() || state.orphan {
+        if state.orphan {
+            // Nobody but who has it open will ever see it.
+            state.mtime = settings.mtime.unwrap_or(state.mtime);
+            state.mode = settings.mode.or(state.mode);
+            return true;
+        }
+        if !state.is_changed() {
             return false;
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);
@@ -506,7 +512,7 @@ impl FileWriter {
         let writer = Arc::clone(self);
         let clean = {
             let state = self.state.lock();
-            state.transfer.is_none() && state.shape.dirty.is_none()
+            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none())
         };
         if clean {
             return self.shared.let_go(self);
