@@ -140,7 +140,7 @@ impl Vfs {
             _ => None,
         };
         let replaces = loser.as_ref().and_then(Frozen::queued);
-        writer.moved(&to.path, base, replaces)?;
+        writer.moved(&to.path, base.as_ref(), replaces)?;
         loser.into_iter().for_each(Frozen::orphan);
         self.renamed(from, to, self.known_of(from));
         drop(here);

@@ -99,15 +99,15 @@ impl FileWriter {
     ///
     /// # Errors
     /// This machine's disk fails.
-    pub(crate) fn moved(&self, to: &RemotePath, over: Option<Version>, replaces: Option<JournalId>) -> Result<()> {
+    pub(crate) fn moved(&self, to: &RemotePath, over: Option<&Version>, replaces: Option<JournalId>) -> Result<()> {
         let queued = {
             let mut state = self.state.lock();
             state.shape.precious |= over.is_some();
-            state.over.clone_from(&over);
+            state.over = over.cloned();
             state.queued.clone()
         };
         if let (Some(entry), Some(back)) = (queued, &self.shared.back) {
-            back.journal.moved(entry.id, to, over.as_ref(), replaces).map_err(|_| Fault::Spool)?;
+            back.journal.moved(entry.id, to, over, replaces).map_err(|_| Fault::Spool)?;
         }
         Ok(())
     }

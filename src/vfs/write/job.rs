@@ -50,8 +50,8 @@ impl Transfer {
     }
 
     /// Whether the spool will have more room when this has gone on.
-    pub(super) fn frees(&self, shape: &Shape) -> bool {
-        self.overwritten.is_none() && shape.len > shape.punched + KEPT
+    pub(super) fn frees(&self, shape: &Shape, kept: u64) -> bool {
+        self.overwritten.is_none() && shape.len > shape.punched + kept
     }
 
     pub(super) fn wake(&self) -> Option<Arc<Recall>> {
@@ -123,7 +123,10 @@ impl FileWriter {
                 transfer.trusting = trusting;
             }
         }
-        while !trusting {
+        if trusting {
+            return Ok(());
+        }
+        loop {
             let seen = self.gate.ticket();
             {
                 let mut state = self.state.lock();
@@ -131,12 +134,11 @@ impl FileWriter {
                     return Err(fault.into());
                 }
                 if state.transfer.as_ref().is_none_or(|transfer| transfer.accepted) {
-                    break;
+                    return Ok(());
                 }
             }
             self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
         }
-        Ok(())
     }
 
     /// Starts or wakes the transfer that runs along.
@@ -169,7 +171,7 @@ impl FileWriter {
             let end = End { writer: &writer };
             let outcome = writer.upload(landing, at);
             std::mem::forget(end);
-            writer.ended(outcome);
+            writer.ended(&outcome);
         });
     }
 
@@ -219,8 +221,8 @@ impl FileWriter {
     }
 
     /// Takes in how a transfer went.
-    fn ended(self: &Arc<Self>, outcome: Result<Option<Landed>>) {
-        let fresh = match &outcome {
+    fn ended(self: &Arc<Self>, outcome: &Result<Option<Landed>>) {
+        let fresh = match outcome {
             Ok(Some(landed)) => self.announce(landed),
             _ => None,
         };
@@ -228,7 +230,7 @@ impl FileWriter {
         let parked = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
-            match &outcome {
+            match outcome {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
                     state.erratic = false;
@@ -246,6 +248,7 @@ impl FileWriter {
                         && matches!(e.fault, Fault::Remote(ErrorKind::Unsupported | ErrorKind::Changed));
                     state.unsettle(&transfer);
                     if moved {
+                        // Else the same tail would be tried again, for ever.
                         state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
                     } else if !state.orphan {
@@ -258,8 +261,8 @@ impl FileWriter {
         if let Some(base) = old_base {
             base.reader.close();
         }
-        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), &outcome);
-        if let Err(e) = &outcome {
+        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
+        if let Err(e) = outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
         }
         self.unpark(parked);
@@ -361,7 +364,7 @@ impl FileWriter {
 
     /// Gives up the spool's copy of what the server has, but for the last part: that may still be on its way.
     fn punch(&self, state: &mut State, sent: u64) {
-        let until = sent.saturating_sub(KEPT) / PAGE * PAGE;
+        let until = sent.saturating_sub(self.shared.kept) / PAGE * PAGE;
         if until <= state.shape.punched {
             return;
         }
@@ -389,7 +392,7 @@ struct End<'a> {
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        self.writer.ended(Err(ErrorKind::Protocol.into()));
+        self.writer.ended(&Err(ErrorKind::Protocol.into()));
     }
 }
 
@@ -416,8 +419,12 @@ impl State {
 /// Bytes that a program may be ahead of its transfer.
 const MOST_AHEAD: u64 = 32 << 20;
 
-/// Bytes behind the transfer that stay in the spool when room is needed: they may still be on their way.
-const KEPT: u64 = 32 << 20;
+/// Bytes behind the transfer that stay in a spool of `limit` bytes when room is needed: they may still be on their way.
+pub(super) fn kept(limit: Option<u64>) -> u64 {
+    limit.map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4))
+}
+
+const MOST_KEPT: u64 = 32 << 20;
 
 /// Appended bytes that are worth a transfer before the file is closed.
 const WORTH_A_TAIL: u64 = 1 << 20;

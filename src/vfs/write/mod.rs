@@ -48,6 +48,8 @@ pub(crate) struct Writing {
     clock: Arc<dyn Clock>,
     spool: Option<Arc<SpoolDir>>,
     way: UploadWay,
+    /// Bytes of a file that stay in the spool behind its transfer, even where room is needed.
+    kept: u64,
     /// Modes of new files are set as programs ask for them.
     sets_modes: bool,
     timeout: Duration,
@@ -153,6 +155,7 @@ impl Writing {
             reading,
             clock,
             spool,
+            kept: job::kept(write.and_then(|write| write.spool_limit)),
             way: write.map_or(UploadWay::Auto, |write| write.upload),
             sets_modes,
             live: Ranked::default(),
@@ -254,6 +257,8 @@ impl FileWriter {
             Before::New(mode) => (Shape::default(), None, shared.sets_modes.then_some(*mode)),
             Before::Old(version) => {
                 let (reader, _) = shared.reading.open(ino, version).ok_or(Fault::NoInode)?;
+                // What is written goes into this version and no other.
+                reader.hold_to_version();
                 let base = Base { version: version.clone(), reader };
                 (Shape::of_old(version.size), Some(base), None)
             }
@@ -282,6 +287,7 @@ impl FileWriter {
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
     }
 
+    /// Nobody needs the server's file any more.
     fn close_base(&self) {
         let base = self.state.lock().base.take();
         if let Some(base) = base {
@@ -380,7 +386,7 @@ impl FileWriter {
                 }
                 self.advance();
             }
-            Err(Fault::SpoolFull) if state.makes_room(at) && state.parked.len() < MOST_PARKED => {
+            Err(Fault::SpoolFull) if state.makes_room(at, self.shared.kept) && state.parked.len() < MOST_PARKED => {
                 state.parked.push(Parked { at, len, data: Some(data.to_vec()), reply });
                 drop(state);
                 self.advance();
@@ -569,9 +575,9 @@ impl State {
     }
 
     /// Whether a write at `at` may find room later: a transfer is on its way through what comes before it.
-    fn makes_room(&self, at: u64) -> bool {
+    fn makes_room(&self, at: u64, kept: u64) -> bool {
         let ends = self.parked.last().map_or(self.shape.len, |parked| parked.at + u64::from(parked.len));
-        at == ends && self.transfer.as_ref().is_some_and(|transfer| transfer.frees(&self.shape))
+        at == ends && self.transfer.as_ref().is_some_and(|transfer| transfer.frees(&self.shape, kept))
     }
 }
 

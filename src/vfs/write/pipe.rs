@@ -49,9 +49,10 @@ impl Feed for Pipe<'_> {
     }
 
     fn next(&mut self, sent: u64, carried: u64, resumes: bool) -> Next {
-        self.writer.caught_up(sent);
         loop {
             let seen = self.recall.gate.ticket();
+            // Also after each wake: a write may wait for room behind everything that has been sent.
+            self.writer.caught_up(sent);
             let asked = self.recall.asked();
             let next = self.with(|state| state.next(sent, carried, resumes, asked));
             match next {

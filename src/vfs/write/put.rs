@@ -13,7 +13,7 @@ use super::temporary::Temporary;
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
 use crate::vfs::dir::DirCache;
-use crate::vfs::error::{Fault, Result};
+use crate::vfs::error::{Error as VfsError, Fault, Result};
 use crate::vfs::node::Ino;
 
 /// Where the bytes of an upload come from.
@@ -103,6 +103,8 @@ enum Broke {
     Stopped,
     /// The server, or the way to it.
     Failed(Error),
+    /// The line, again and again.
+    Lost(Error),
     /// This machine's disk.
     Local(io::Error),
 }
@@ -141,6 +143,7 @@ impl Put<'_> {
             Ok(landed) => Ok(Some(landed)),
             Err(Broke::Stopped) => Ok(None),
             Err(Broke::Failed(e)) => Err(e.into()),
+            Err(Broke::Lost(e)) => Err(VfsError { fault: Fault::Broken, source: Some(e) }),
             Err(Broke::Local(e)) => {
                 warn!("{}: the spool fails: {e}", self.path);
                 Err(Fault::Spool.into())
@@ -199,14 +202,14 @@ impl Put<'_> {
 
     /// Brings all bytes to `target`, over as many connections as it takes.
     fn transfer(&self, target: &RemotePath, feed: &mut dyn Feed, store: Store) -> Attempt<Landed> {
-        let mut way = Way { put: self, target, store, reached: start(store), resumed: false };
+        let mut way = Way { put: self, target, store, reached: start(store), resumed: false, begun: false };
         let mut failures = 0;
         loop {
             let before = way.reached;
             match way.attempt(feed) {
                 Ok(Some(landed)) => return Ok(landed),
                 Ok(None) => failures = 0,
-                Err(broke @ (Broke::Stopped | Broke::Local(_))) => return Err(broke),
+                Err(broke @ (Broke::Stopped | Broke::Lost(_) | Broke::Local(_))) => return Err(broke),
                 Err(Broke::Failed(e)) => {
                     if way.reached > before {
                         failures = 0;
@@ -217,8 +220,12 @@ impl Put<'_> {
                         way.start_over(feed, &e)?;
                         continue;
                     }
-                    if !is_broken(&e) || failures == MOST_FAILURES {
+                    if !is_broken(&e) {
                         return Err(e.into());
+                    }
+                    if failures == MOST_FAILURES {
+                        let silent = e.kind == ErrorKind::TimedOut;
+                        return Err(if way.begun && !silent { Broke::Lost(e) } else { e.into() });
                     }
                     info!("{target}: the upload broke off ({e}): going on");
                     pause(failures);
@@ -240,6 +247,8 @@ struct Way<'a> {
     reached: u64,
     /// `store` is a tail that goes on with what an earlier attempt has brought.
     resumed: bool,
+    /// The latest attempt has had a connection.
+    begun: bool,
 }
 
 impl Way<'_> {
@@ -248,7 +257,9 @@ impl Way<'_> {
         let recall = Arc::new(Recall::default());
         feed.begin(&recall);
         let begin = start(self.store);
+        self.begun = false;
         let mut upload = self.put.remote.upload(self.target, self.store, &recall, self.deadline())?;
+        self.begun = true;
         if !feed.hurries() {
             upload.accepted(self.deadline())?;
         }
@@ -329,7 +340,10 @@ impl Way<'_> {
     /// Begins again with the first byte, where it is still here and may be sent.
     fn start_over(&mut self, feed: &dyn Feed, error: &Error) -> Attempt<()> {
         let appends = matches!(self.store, Store::Tail { .. }) && !self.resumed;
-        if feed.kept_from() > 0 || appends {
+        if feed.kept_from() > 0 {
+            return Err(Broke::Lost(error.clone()));
+        }
+        if appends {
             return Err(error.clone().into());
         }
         (self.store, self.resumed, self.reached) = (Store::Whole, false, 0);
