@@ -149,9 +149,13 @@ impl Vfs {
         }
         if self.nodes.is_unlinked(ino) {
             self.nodes.amend(ino, |meta| show(&settings, meta));
+            if let Some(writer) = self.writing.writer(ino) {
+                writer.set(&settings);
+            }
             return Ok(());
         }
         if self.writing.writer(ino).is_some_and(|writer| writer.set(&settings)) {
+            self.settings.overtaken(ino, &settings);
             return Ok(());
         }
         let path = self.path(ino)?;

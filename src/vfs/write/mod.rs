@@ -216,33 +216,35 @@ impl Writing {
         self.live.lock().values().cloned().collect()
     }
 
-    /// One handle more writes `ino`, which is `before` unless somebody writes it already.
+    /// One handle more writes `ino`, which is what `before` says unless somebody writes it already.
     ///
     /// # Errors
     /// No spool can be made.
-    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: &Before) -> Result<Arc<FileWriter>> {
+    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: impl Fn() -> Result<Before>) -> Result<Arc<FileWriter>> {
+        let nodes = &self.reading.nodes;
         loop {
             let known = self.writer(ino);
-            let fresh = known.is_none();
-            let writer = match known {
-                Some(writer) => writer,
-                None => Arc::new(FileWriter::new(ino, Arc::clone(self), before)?),
+            let epoch = nodes.epoch(ino);
+            let writer = match &known {
+                Some(writer) => Arc::clone(writer),
+                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before()?)?),
             };
             let mut live = self.live.lock();
-            let ours = match live.get(&ino) {
-                Some(kept) => Arc::ptr_eq(kept, &writer),
-                // One that was found and has been let go since has no base any more.
-                None if fresh => live.insert(ino, Arc::clone(&writer)).is_none(),
-                None => false,
+            // Somebody else may have been faster, and may be gone again with the file being another one; or the last
+            // handle of the one found has gone, and with it what it needs.
+            let fits = match (live.get(&ino), &known) {
+                (Some(kept), Some(known)) => Arc::ptr_eq(kept, known),
+                (None, None) => nodes.epoch(ino) == epoch,
+                _ => false,
             };
-            if ours {
+            if fits {
+                live.entry(ino).or_insert_with(|| Arc::clone(&writer));
                 writer.state.lock().handles += 1;
-                self.reading.nodes.set_written(ino, true);
+                nodes.set_written(ino, true);
                 return Ok(writer);
             }
             drop(live);
-            if fresh {
-                // Somebody else was faster.
+            if known.is_none() {
                 writer.close_base();
             }
         }
@@ -251,11 +253,9 @@ impl Writing {
     /// Lets go of a writer that nobody needs any more.
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
-        // It may have been let go before, and another one have come.
-        if !live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(Arc::as_ptr(kept), writer)) {
-            return;
-        }
-        let idle = {
+        // Its place may be another one's already.
+        let ours = live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(&**kept, writer));
+        let idle = ours && {
             let state = writer.state.lock();
             state.handles == 0
                 && state.transfer.is_none()
@@ -263,14 +263,14 @@ impl Writing {
                 && !state.sealing
                 && (state.shape.dirty.is_none() || state.orphan)
         };
-        let gone = if idle { live.remove(&writer.ino) } else { None };
-        if gone.is_some() {
-            self.reading.nodes.set_written(writer.ino, false);
+        if !idle {
+            return;
         }
+        live.remove(&writer.ino);
+        self.reading.nodes.set_written(writer.ino, false);
         drop(live);
-        if let Some(gone) = gone {
-            gone.close_base();
-        }
+        // Its base closes without a lock.
+        writer.close_base();
     }
 
     fn now(&self) -> i64 {
@@ -320,7 +320,6 @@ impl FileWriter {
 
     /// Nobody needs the server's file any more.
     fn close_base(&self) {
-        // The reader closes without a lock.
         let base = self.state.lock().base.take();
         if let Some(base) = base {
             base.reader.close();
@@ -365,7 +364,13 @@ impl FileWriter {
     /// Takes `settings` along with the content that is still to be stored; false where there is none.
     pub(crate) fn set(&self, settings: &Settings) -> bool {
         let mut state = self.state.lock();
-        if !state.is_changed() || state.orphan {
+        if state.orphan {
+            // Nobody but who has it open will ever see it.
+            state.mtime = settings.mtime.unwrap_or(state.mtime);
+            state.mode = settings.mode.or(state.mode);
+            return true;
+        }
+        if !state.is_changed() {
             return false;
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);
@@ -557,7 +562,7 @@ impl FileWriter {
         let writer = Arc::clone(self);
         let clean = {
             let state = self.state.lock();
-            state.transfer.is_none() && state.shape.dirty.is_none()
+            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none())
         };
         if clean {
             return self.shared.let_go(self);
