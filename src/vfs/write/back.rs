@@ -623,6 +623,7 @@ impl FileWriter {
                 state.shape.landed(landed.sent, None);
                 let set = *entry.set.lock();
                 late = state.settings_since(Some(set));
+                state.late = late.unwrap_or_default();
             }
             state.over = None;
             (std::mem::replace(&mut state.base, base), late)
