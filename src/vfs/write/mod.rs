@@ -102,6 +102,8 @@ struct State {
     mtime: i64,
     /// Not on the server yet.
     mode: Option<u16>,
+    /// What has been set since the content left, and is on its way behind it.
+    late: Settings,
     transfer: Option<Transfer>,
     /// Nothing is to be sent for now: its name is about to change.
     frozen: usize,
@@ -306,6 +308,7 @@ impl FileWriter {
             over: None,
             mtime,
             mode,
+            late: Settings::default(),
             transfer: None,
             frozen: 0,
             erratic: false,
@@ -342,7 +345,8 @@ impl FileWriter {
         if state.is_changed() {
             meta.mtime = Some(Stamp::exact(state.mtime));
         }
-        meta.mode = state.mode.or(meta.mode);
+        meta.mtime = state.late.mtime.filter(|_| !state.is_changed()).map(Stamp::exact).or(meta.mtime);
+        meta.mode = state.mode.or(state.late.mode).or(meta.mode);
     }
 
     /// Whether it has content that waits here for the server.
