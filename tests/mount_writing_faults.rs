@@ -97,8 +97,10 @@ fn a_server_that_breaks_each_upload_at_the_same_byte_is_given_up() {
         for stage in [Stage::Accept, Stage::AfterOpening, Stage::Data(MIB), Stage::Data(5 * MIB)] {
             let bytes = pattern(2, 20 * MIB);
             let scene = Scene::new(Personality::mlsd(), tree(), HURRIED);
-            scene.server.fault(Fault::cut(stage, Cut::both(End::Rst)).verb("STOR"));
-            scene.server.fault(Fault::cut(stage, Cut::both(End::Rst)).verb("APPE").after(2));
+            for verb in ["STOR", "APPE"] {
+                scene.server.fault(Fault::swallow(0).verb(verb).path("d/new"));
+                scene.server.fault(Fault::cut(stage, Cut::both(End::Rst)).verb(verb).path("d/new"));
+            }
             let told = number(put(&scene.at("d/new"), &bytes));
             assert_eq!(told, libc::EIO, "{stage:?}\n{}", scene.mount.log());
             // Where even the name could not be made nothing was written.
@@ -124,13 +126,14 @@ fn a_stalled_upload_is_an_error_and_no_hang() {
         ];
         thread::scope(|all| {
             for stage in stages {
-                let personality = Personality::mlsd().writing(|it| it.receive_buffer = Some(64 * 1024));
+                let personality = Personality::mlsd().writing(|it| {
+                    it.receive_buffer = Some(64 * 1024);
+                    (it.append, it.restart) = (Append::Refused, Restart::Refused);
+                });
                 let scene = Scene::new(personality, tree(), "timeout=1s,connect_timeout=1s");
                 all.spawn(move || {
                     let old = scene.server.content("old").expect("it is there");
-                    for verb in ["STOR", "APPE"] {
-                        scene.server.fault(Fault::stall(stage).verb(verb));
-                    }
+                    scene.server.fault(Fault::stall(stage).verb("STOR"));
                     let told = number(put(&scene.at("old"), &pattern(4, 6 * MIB)));
                     assert!([libc::EIO, libc::ETIMEDOUT].contains(&told), "{stage:?}: {told}");
                     scene.has("old", &old);

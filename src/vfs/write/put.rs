@@ -239,7 +239,7 @@ impl Put<'_> {
                     }
                     if failures == MOST_FAILURES {
                         let silent = e.kind == ErrorKind::TimedOut;
-                        return Err(if way.begun && !silent { Broke::Lost(e) } else { e.into() });
+                        return Err(if elsewhere || (way.begun && !silent) { Broke::Lost(e) } else { e.into() });
                     }
                     info!("{target}: the upload broke off ({e}): going on");
                     pause(failures);
@@ -248,7 +248,7 @@ impl Put<'_> {
                 }
             }
             // Only what the server is known to have counts: what was sent may have gone nowhere, each time anew.
-            if way.arrived > before {
+            if way.arrived >= before + CHUNK as u64 {
                 failures = 0;
             }
         }
