@@ -215,6 +215,7 @@ impl FileWriter {
             if last && !state.sealing && state.shape.dirty.is_none() {
                 state.shape.landed(landed.sent, None);
                 late = state.settings_since(entry.carried());
+                state.late = late.unwrap_or_default();
             }
             state.over = None;
             (std::mem::replace(&mut state.base, base), late)
