@@ -121,11 +121,8 @@ impl FileWriter {
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
-                let may = !self.shared.late
-                    && state.frozen == 0
-                    && !state.orphan
-                    && !state.erratic
-                    && state.failed.is_none();
+                let may =
+                    !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
                 if let Some(landing) = self.shared.stream(&state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }

@@ -141,16 +141,14 @@ impl Writing {
         let spool = write.map(|write| SpoolDir::open(&write.spool, write.spool_limit)).transpose()?;
         let late = write.is_some_and(|write| write.writeback);
         let back = match (write, &spool) {
-            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => {
-                match Back::open(spool, write) {
-                    Ok(back) => Some(back),
-                    Err(e) if late => return Err(e),
-                    Err(e) => {
-                        warn!("what an earlier mount has left over stays where it is: {e}");
-                        None
-                    }
+            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => match Back::open(spool, write) {
+                Ok(back) => Some(back),
+                Err(e) if late => return Err(e),
+                Err(e) => {
+                    warn!("what an earlier mount has left over stays where it is: {e}");
+                    None
                 }
-            }
+            },
             _ => None,
         };
         Ok(Self {

@@ -211,7 +211,8 @@ impl Writing {
             self.remove_part(&part)?;
             entry.writes_to(None, false);
         }
-        let left_behind = if entry.is_left_over() { back.journal.pending(entry.id).and_then(|it| it.part) } else { None };
+        let left_behind =
+            if entry.is_left_over() { back.journal.pending(entry.id).and_then(|it| it.part) } else { None };
         let base = back.journal.pending(entry.id).map_or_else(|| entry.job.base.clone(), |pending| pending.job.base);
         let asks = entry.is_left_over() || entry.since.elapsed() > TRUSTED;
         let target = match if asks { self.meet(entry, path, base.as_ref())? } else { Meeting::Free } {
