@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::IntoRawFd as _;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -240,7 +241,13 @@ fn survives(software: Software, kills: u64) {
         assert!(!log.contains("is kept in"), "{log}");
         for (n, worker) in workers.iter().enumerate() {
             let disk = lab.dir().join(format!("r{round}t{n}"));
-            files += worker.check(&disk);
+            let checked = panic::catch_unwind(AssertUnwindSafe(|| worker.check(&disk)));
+            files += checked.unwrap_or_else(|cause| {
+                let about = format!("r{round}t{n}/");
+                let lines = log.lines().filter(|line| line.contains(&about) || line.contains("arning: "));
+                eprintln!("--- log\n{}", lines.collect::<Vec<_>>().join("\n"));
+                panic::resume_unwind(cause)
+            });
             calls += worker.calls;
             fs::remove_dir_all(disk).expect("the disk is ours");
         }
