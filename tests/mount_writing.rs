@@ -137,7 +137,8 @@ fn what_has_left_the_spool_does_not_change_any_more() {
     limited(|| {
         let scene = Scene::new(Personality::mlsd(), tree(), "spool_size=16M");
         let mut bytes = pattern(7, 40 * MIB);
-        let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(scene.at("d/new")).expect("is made");
+        let mut file =
+            OpenOptions::new().read(true).write(true).create_new(true).open(scene.at("d/new")).expect("is made");
         file.write_all(&bytes).expect("passes through");
         assert_eq!(number(file.write_all_at(b"header", 0)), libc::ENOSPC, "{}", scene.mount.log());
         assert_eq!(number(file.set_len(5)), libc::ENOSPC);
@@ -309,7 +310,8 @@ fn names_change_while_a_transfer_is_under_way() {
             let writer = stalled("d/cut");
             scene.server.await_stalls(1);
             let path = scene.at("d/cut");
-            let cut = thread::spawn(move || number(OpenOptions::new().write(true).open(path).and_then(|f| f.set_len(10))));
+            let cut =
+                thread::spawn(move || number(OpenOptions::new().write(true).open(path).and_then(|f| f.set_len(10))));
             scene.server.heal();
             assert_eq!((writer.join().expect("ends"), cut.join().expect("ends")), (0, 0), "{stage:?}");
             let shown = fs::read(scene.at("d/cut")).expect("readable");
@@ -354,7 +356,8 @@ fn who_has_a_file_open_sees_it_grow_and_keeps_its_number() {
     limited(|| {
         for options in ["", NEVER] {
             let scene = Scene::new(Personality::mlsd(), tree(), options);
-            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(scene.at("d/f")).unwrap();
+            let mut file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(true).open(scene.at("d/f")).unwrap();
             let ino = file.metadata().expect("stat").ino();
             for n in 1..=5u64 {
                 file.write_all(&pattern(n, 1000)).expect("writes");

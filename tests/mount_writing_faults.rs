@@ -9,8 +9,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::thread;
 
-use support::scene::{LIMIT, Scene, close, limited, number, pattern, put};
 use support::process::wait_until;
+use support::scene::{LIMIT, Scene, close, limited, number, pattern, put};
 use support::server::{Append, Cut, DEFAULT_MTIME, End, FakeServer, Fault, Personality, Restart, Stage, Tree};
 
 const MIB: u64 = 1 << 20;
@@ -180,9 +180,9 @@ fn the_old_copy_survives_an_upload_that_fails_for_good() {
 fn an_error_of_the_stream_is_told_at_write_and_until_it_is_heard() {
     limited(|| {
         let scene = Scene::new(Personality::mlsd(), tree(), HURRIED);
-        scene.server.fault(
-            Fault::cut(Stage::Data(MIB), Cut::data(End::Rst).saying("550 Permission denied.")).path("d/new"),
-        );
+        scene
+            .server
+            .fault(Fault::cut(Stage::Data(MIB), Cut::data(End::Rst).saying("550 Permission denied.")).path("d/new"));
         let mut file = File::create(scene.at("d/new")).expect("is made");
         let piece = pattern(5, MIB);
         let told = wait_until("an error of write(2)", LIMIT, || file.write_all(&piece).err());

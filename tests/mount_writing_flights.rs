@@ -22,9 +22,10 @@ fn plain() -> [Personality; 2] {
 
 /// A scene in which the server has been written to before, so that what it can do is known.
 fn acquainted(personality: Personality) -> Scene {
-    let scene = Scene::new(personality, tree(), "negative_timeout=1h");
-    assert_eq!(number(put(&scene.at("d/first"), b"first")), 0);
+    // A second connection would be made ready meanwhile, in flights that nobody waits for.
+    let scene = Scene::new(personality, tree(), "negative_timeout=1h,max_connections=1");
     stdout_in(&scene.mount.path(), "ls", &["-laR", "."]);
+    assert_eq!(number(put(&scene.at("d/first"), b"first")), 0);
     scene
 }
 
@@ -73,7 +74,11 @@ fn a_copy_of_fifty_files_costs_three_flights_each() {
             let scene = acquainted(personality);
             let target = scene.at("d");
             let paid = cost(&scene, || {
-                program(Path::new("/"), "cp", &["-r", source.to_str().expect("UTF-8"), target.to_str().expect("UTF-8")]);
+                program(
+                    Path::new("/"),
+                    "cp",
+                    &["-r", source.to_str().expect("UTF-8"), target.to_str().expect("UTF-8")],
+                );
             });
             assert!(paid <= 3 * 50 + 4, "{paid} flights\n{}", scene.server.log());
             (0..50).for_each(|n| scene.has(&format!("d/tree/file-{n}"), &pattern(n, 2000 + n)));
@@ -107,13 +112,17 @@ fn rsyncs_last_steps_travel_together() {
         let scene = acquainted(Personality::mlsd());
         assert_eq!(number(put(&scene.at("d/.new.Xy12"), b"content")), 0);
         let paid = cost(&scene, || {
-            program(&scene.at("d"), "python3", &[
-                "-c",
-                "import os\nos.utime('.new.Xy12',(10**9,10**9))\nos.chmod('.new.Xy12',0o640)\nos.rename('.new.Xy12','new')",
-            ]);
+            program(
+                &scene.at("d"),
+                "python3",
+                &[
+                    "-c",
+                    "import os\nos.utime('.new.Xy12',(10**9,10**9))\nos.chmod('.new.Xy12',0o640)\nos.rename('.new.Xy12','new')",
+                ],
+            );
         });
         let log = scene.server.log();
-        let all = ["MFMT", "SITE", "RNFR", "RNTO"];
+        let all = ["MFMT", "SITE CHMOD", "RNFR", "RNTO"];
         assert!(log.bursts().iter().any(|verbs| all.iter().all(|verb| verbs.contains(verb))), "{log}");
         assert_eq!(paid, 1, "{log}");
         assert_eq!((scene.server.mtime_of("d/new"), scene.server.mode_of("d/new")), (Some(1_000_000_000), Some(0o640)));
@@ -146,15 +155,16 @@ fn each_change_of_a_name_costs_one_flight_and_is_known() {
     limited(|| {
         for personality in plain() {
             let scene = acquainted(personality);
-            let steps: [(&str, &dyn Fn()); 4] = [
-                ("mkdir", &|| fs::create_dir(scene.at("d/dir")).expect("is made")),
-                ("rename", &|| fs::rename(scene.at("d/dir"), scene.at("e/dir")).expect("is renamed")),
-                ("rmdir", &|| fs::remove_dir(scene.at("e/dir")).expect("is removed")),
-                ("unlink", &|| fs::remove_file(scene.at("d/first")).expect("is removed")),
+            // The mode of a directory is asked for once there is one.
+            let steps: [(&str, usize, &dyn Fn()); 4] = [
+                ("mkdir", 2, &|| fs::create_dir(scene.at("d/dir")).expect("is made")),
+                ("rename", 1, &|| fs::rename(scene.at("d/dir"), scene.at("e/dir")).expect("is renamed")),
+                ("rmdir", 1, &|| fs::remove_dir(scene.at("e/dir")).expect("is removed")),
+                ("unlink", 1, &|| fs::remove_file(scene.at("d/first")).expect("is removed")),
             ];
-            for (what, step) in steps {
+            for (what, most, step) in steps {
                 let paid = cost(&scene, step);
-                assert_eq!(paid, 1, "{what}\n{}", scene.server.log());
+                assert!(paid <= most, "{what}: {paid}\n{}", scene.server.log());
                 is_known(&scene);
             }
             scene.works();

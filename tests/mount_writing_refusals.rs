@@ -5,7 +5,9 @@ mod support;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
 
+use support::process::wait_until;
 use support::programs::program;
 use support::scene::{Scene, close, limited, number, pattern, put};
 use support::server::{
@@ -37,7 +39,8 @@ fn what_the_server_does_not_let_be_made_fails_at_open() {
         // Where files have been taken before, too: nobody waits for the first word then.
         assert_eq!(number(put(&scene.at("d/one"), b"1")), 0);
         assert_ne!(number(put(&scene.at("d/bad"), b"2")), 0);
-        assert!(fs::metadata(scene.at("d/bad")).is_err(), "shown although it was refused");
+        let gone = || fs::metadata(scene.at("d/bad")).is_err().then_some(());
+        wait_until("the end of a name that was refused", Duration::from_secs(30), gone);
         scene.works();
     });
 }

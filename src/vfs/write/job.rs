@@ -323,7 +323,9 @@ impl FileWriter {
                     match state.failed {
                         Some(fault) => Err(fault),
                         None => match self.take(&mut state, at, &data) {
-                            Err(Fault::SpoolFull) if self.give_up_stored(&mut state) => self.take(&mut state, at, &data),
+                            Err(Fault::SpoolFull) if self.give_up_stored(&mut state) => {
+                                self.take(&mut state, at, &data)
+                            }
                             done => done,
                         },
                     }
