@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use ftpfs::base::sys;
 use support::process::{PROGRAM_LIMIT, command, run, wait_until};
@@ -99,11 +100,11 @@ fn twenty_writers_share_two_connections() {
 fn who_waits_for_a_connection_longer_than_the_timeout_still_stores() {
     limited(|| {
         let personality = appends(false).writing(|it| it.receive_buffer = Some(64 * 1024));
-        let scene = Scene::new(personality, tree(), "max_connections=1,timeout=1s");
-        // Each piece is in time; the whole takes several timeouts.
-        scene.server.fault(Fault::slow_data(256 * 1024, std::time::Duration::from_millis(150)).path("d/slow"));
+        let scene = Scene::new(personality, tree(), "max_connections=1,timeout=2s");
+        // Each piece is in time; the whole takes many timeouts.
+        scene.server.fault(Fault::slow_data(128 * 1024, Duration::from_millis(40)).path("d/slow"));
         thread::scope(|all| {
-            let slow = all.spawn(|| number(put(&scene.at("d/slow"), &pattern(1, 15 * MIB))));
+            let slow = all.spawn(|| number(put(&scene.at("d/slow"), &pattern(1, 40 * MIB))));
             scene.server.await_bytes("d/slow", MIB);
             let file = OpenOptions::new().write(true).open(scene.at("old")).expect("opens");
             file.write_all_at(b"NEW", 4).expect("the spool takes it");
@@ -111,7 +112,7 @@ fn who_waits_for_a_connection_longer_than_the_timeout_still_stores() {
             assert_eq!(slow.join().expect("no panic"), 0);
         });
         scene.has("old", b"the NEW content");
-        scene.has("d/slow", &pattern(1, 15 * MIB));
+        scene.has("d/slow", &pattern(1, 40 * MIB));
         scene.works();
     });
 }
@@ -136,7 +137,8 @@ fn what_has_left_the_spool_does_not_change_any_more() {
     limited(|| {
         let scene = Scene::new(Personality::mlsd(), tree(), "spool_size=16M");
         let mut bytes = pattern(7, 40 * MIB);
-        let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(scene.at("d/new")).expect("is made");
+        let mut file =
+            OpenOptions::new().read(true).write(true).create_new(true).open(scene.at("d/new")).expect("is made");
         file.write_all(&bytes).expect("passes through");
         assert_eq!(number(file.write_all_at(b"header", 0)), libc::ENOSPC, "{}", scene.mount.log());
         assert_eq!(number(file.set_len(5)), libc::ENOSPC);
@@ -308,7 +310,8 @@ fn names_change_while_a_transfer_is_under_way() {
             let writer = stalled("d/cut");
             scene.server.await_stalls(1);
             let path = scene.at("d/cut");
-            let cut = thread::spawn(move || number(OpenOptions::new().write(true).open(path).and_then(|f| f.set_len(10))));
+            let cut =
+                thread::spawn(move || number(OpenOptions::new().write(true).open(path).and_then(|f| f.set_len(10))));
             scene.server.heal();
             assert_eq!((writer.join().expect("ends"), cut.join().expect("ends")), (0, 0), "{stage:?}");
             let shown = fs::read(scene.at("d/cut")).expect("readable");
@@ -353,7 +356,8 @@ fn who_has_a_file_open_sees_it_grow_and_keeps_its_number() {
     limited(|| {
         for options in ["", NEVER] {
             let scene = Scene::new(Personality::mlsd(), tree(), options);
-            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(scene.at("d/f")).unwrap();
+            let mut file =
+                OpenOptions::new().read(true).write(true).create(true).truncate(true).open(scene.at("d/f")).unwrap();
             let ino = file.metadata().expect("stat").ino();
             for n in 1..=5u64 {
                 file.write_all(&pattern(n, 1000)).expect("writes");
