@@ -30,6 +30,8 @@ pub(super) struct Back {
     /// What the last time has left over, until somebody takes care of it.
     leftover: Ranked<Vec<Pending>, 44>,
     open: Ranked<Vec<Arc<Entry>>, 45>,
+    /// What could not be stored when nobody had the file open any more, until somebody asks.
+    untold: Ranked<Vec<(RemotePath, Fault)>, 49>,
     /// Opened when an entry is done, and when one should be tried again at once.
     pub(super) gate: Gate,
     stores: Workers,
@@ -85,8 +87,8 @@ impl Back {
     pub(super) fn open(spool: &Arc<SpoolDir>, write: &Write) -> io::Result<Self> {
         let (journal, leftover) = Journal::open(spool, &write.identity)?;
         let stores = Workers::new("store", write.parallel.clamp(1, MOST_STORES));
-        let (leftover, open) = (Ranked::new(leftover), Ranked::default());
-        Ok(Self { journal, leftover, open, gate: Gate::default(), stores })
+        let (leftover, open, untold) = (Ranked::new(leftover), Ranked::default(), Ranked::default());
+        Ok(Self { journal, leftover, open, untold, gate: Gate::default(), stores })
     }
 
     fn begin(&self, shared: &Arc<Writing>, entry: Arc<Entry>) {
@@ -239,6 +241,14 @@ impl Writing {
         failed
     }
 
+    /// Why something below `dir` could not be stored, after it was closed; tells it once.
+    pub(crate) fn lost_below(&self, dir: &RemotePath) -> Option<Fault> {
+        let mut untold = self.back.as_ref()?.untold.lock();
+        let (told, rest) = std::mem::take(&mut *untold).into_iter().partition::<Vec<_>, _>(|(path, _)| path.is_below(dir));
+        *untold = rest;
+        told.first().map(|(_, fault)| *fault)
+    }
+
     /// Waits until everything is stored that was closed; tells what is left when the deadline comes.
     fn drain(&self, deadline: Deadline) -> Vec<String> {
         let Some(back) = &self.back else { return Vec::new() };
@@ -274,6 +284,10 @@ impl Writing {
                 Err(e) => break Some(self.give_up(back, entry, &e)),
             }
         };
+        let unwatched = entry.writer.as_ref().is_none_or(|writer| writer.state.lock().handles == 0);
+        if let Some(fault) = fault.filter(|_| unwatched) {
+            back.untold.lock().push((entry.job.path.clone(), fault));
+        }
         *entry.state.lock() = Progress::Done(fault);
         back.forget(entry);
         if let Some(writer) = &entry.writer {
