@@ -76,7 +76,8 @@ impl Ending {
         }
         let spool = self.spool.display();
         Err(format!(
-            "{} files are not on the server yet; the next mount of this URL stores them from {spool}",
+            "{} files are not on the server yet; the next mount of this URL stores what was closed with writeback, \
+             the rest is kept in {spool}/lost",
             left.len()
         ))
     }

@@ -73,11 +73,9 @@ fn a_full_server_is_enospc() {
     for personality in servers {
         // pyftpdlib does not say why.
         let full = if personality.dialect == Dialect::Pyftpdlib { libc::EIO } else { libc::ENOSPC };
-        for (disk, errno) in [
-            (Disk::of(MIB), full),
-            (Disk::of(MIB).telling(Tells::AtEnd), full),
-            (Disk::of(MIB).quota(), libc::EDQUOT),
-        ] {
+        for (disk, errno) in
+            [(Disk::of(MIB), full), (Disk::of(MIB).telling(Tells::AtEnd), full), (Disk::of(MIB).quota(), libc::EDQUOT)]
+        {
             let small = Tree::new().dir("d").file("d/a.txt", "hello world", 7);
             let shown = format!("{:?} {disk:?}", personality.dialect);
             with(personality.clone().with_disk(disk), small, LONG, move |scene| {

@@ -30,7 +30,10 @@ fn a_rename_replaces_what_is_there() {
             rename(scene, "d/a.txt", "d/b").expect("it can be renamed");
             assert_eq!(scene.held("d/b"), b"hello world");
             assert!(!scene.server.exists("d/a.txt"));
-            assert_eq!((scene.names("d"), scene.read("d/b").expect("it is there")), (vec!["b".into()], b"hello world".to_vec()));
+            assert_eq!(
+                (scene.names("d"), scene.read("d/b").expect("it is there")),
+                (vec!["b".into()], b"hello world".to_vec())
+            );
             rename(scene, "d/b", "up").expect("it can be renamed");
             assert_eq!((scene.held("up"), scene.names("d").len()), (b"hello world".to_vec(), 0));
             refused(rename(scene, "none", "up"), libc::ENOENT, "a name that is not there");
@@ -109,7 +112,8 @@ fn renameat2_knows_noreplace_only() {
     with(Personality::mlsd(), tree(), NEVER, |scene| {
         scene.names("d");
         scene.write("d/c", "theirs", 0);
-        let last = CALLS.replace("rename('d/a.txt', 'd/b', 1), rename('d/a.txt', 'd/b', 2), rename('d/a.txt', 'd/c', 4), ", "");
+        let last = CALLS
+            .replace("rename('d/a.txt', 'd/b', 1), rename('d/a.txt', 'd/b', 2), rename('d/a.txt', 'd/c', 4), ", "");
         assert_eq!(python(&last, &scene.mount.path()), "EEXIST");
         assert_eq!(scene.held("d/c"), b"theirs");
     });
@@ -129,7 +133,12 @@ fn an_unlinked_file_lives_as_long_as_it_is_open() {
             file.read_to_string(&mut text).expect("it can be read");
             assert_eq!(text, "HELLO world");
             scene.put("d/a.txt", "another").expect("it can be stored");
-            file.rewind().and_then(|()| { text.clear(); file.read_to_string(&mut text) }).expect("it can be read");
+            file.rewind()
+                .and_then(|()| {
+                    text.clear();
+                    file.read_to_string(&mut text)
+                })
+                .expect("it can be read");
             assert_eq!((text.as_str(), scene.held("d/a.txt")), ("HELLO world", b"another".to_vec()));
             close(file).expect("there is nothing to store");
             scene.tidy();
@@ -223,9 +232,11 @@ fn a_link_is_made_where_the_server_can() {
         refused(symlink("a blank", scene.at("d/blank")), libc::EPERM, "what the command cannot tell");
     });
     with(Personality::proftpd(), tree(), NEVER, move |scene| {
-        symlink("../big", scene.at("d/link")).expect("symlink");
-        assert_eq!(scene.server.link_of("d/link").expect("a link"), b"/big", "ProFTPD's own text");
-        assert_eq!(target(scene, "d/link"), Path::new("../big"), "which is shown as it was meant");
+        refused(symlink("../big", scene.at("d/link")), libc::EPERM, "a target of which the server makes another");
+        assert!(!scene.server.exists("d/link"));
+        symlink("/big", scene.at("d/link")).expect("symlink");
+        assert_eq!(scene.server.link_of("d/link").expect("a link"), b"/big");
+        assert_eq!(target(scene, "d/link"), Path::new("../big"), "an absolute one is a place on the server");
     });
     for personality in [Personality::unix_list(), Personality::pure(), Personality::pyftpdlib()] {
         with(personality, tree(), LONG, move |scene| {
@@ -260,7 +271,12 @@ fn mfsymlinks_are_links_in_files() {
         });
     }
     // Without the option they are the files that they are.
-    with(Personality::mlsd(), Tree::new().file("theirs", theirs("a", "0cc175b9c0f1b6a831c399e269772661"), 7), LONG, |scene| {
-        assert_eq!(scene.stat("theirs").expect("it is there").len(), 1067);
-    });
+    with(
+        Personality::mlsd(),
+        Tree::new().file("theirs", theirs("a", "0cc175b9c0f1b6a831c399e269772661"), 7),
+        LONG,
+        |scene| {
+            assert_eq!(scene.stat("theirs").expect("it is there").len(), 1067);
+        },
+    );
 }

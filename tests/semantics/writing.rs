@@ -321,7 +321,10 @@ fn own_changes_show_at_once() {
             fs::rename(scene.at("d/new"), scene.at("d/sub/moved")).expect("rename");
             refused(scene.stat("d/new"), libc::ENOENT, "the old name");
             assert_eq!(scene.stat("d/sub/moved").expect("it is there").len(), 5);
-            assert_eq!((scene.names("d"), scene.names("d/sub")), (vec!["a.txt".into(), "sub".into()], vec!["moved".into()]));
+            assert_eq!(
+                (scene.names("d"), scene.names("d/sub")),
+                (vec!["a.txt".into(), "sub".into()], vec!["moved".into()])
+            );
             fs::remove_file(scene.at("d/sub/moved")).expect("unlink");
             fs::remove_dir(scene.at("d/sub")).expect("rmdir");
             refused(scene.stat("d/sub"), libc::ENOENT, "a directory that was removed");
@@ -351,7 +354,10 @@ fn stat_shows_what_was_written() {
         let mount = Mount::new(&server.url(""), NEVER);
         let mut file = File::create(mount.path().join("new")).expect("it can be made");
         file.write_all(&[1; 100_000]).expect("it can be written");
-        let shown = python("print(os.stat(path).st_size, next(os.scandir(os.path.dirname(path))).stat().st_size)", &mount.path().join("new"));
+        let shown = python(
+            "print(os.stat(path).st_size, next(os.scandir(os.path.dirname(path))).stat().st_size)",
+            &mount.path().join("new"),
+        );
         assert_eq!(shown, "100000 100000");
     });
 }

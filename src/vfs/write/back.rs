@@ -214,7 +214,15 @@ impl Writing {
     pub(crate) fn finish(self: &Arc<Self>, deadline: Deadline) -> Vec<String> {
         let open = self.sync(self.all(), deadline);
         let mut left = self.drain(deadline);
-        left.extend(open.into_iter().map(|(writer, _)| writer.shown()));
+        for (writer, fault) in open {
+            left.push(writer.shown());
+            // What is in the journal stays there.
+            if writer.state.lock().shape.dirty.is_some() {
+                writer.keep(&fault.into());
+            }
+        }
+        left.sort();
+        left.dedup();
         left
     }
 
@@ -244,7 +252,8 @@ impl Writing {
     /// Why something below `dir` could not be stored, after it was closed; tells it once.
     pub(crate) fn lost_below(&self, dir: &RemotePath) -> Option<Fault> {
         let mut untold = self.back.as_ref()?.untold.lock();
-        let (told, rest) = std::mem::take(&mut *untold).into_iter().partition::<Vec<_>, _>(|(path, _)| path.is_below(dir));
+        let (told, rest) =
+            std::mem::take(&mut *untold).into_iter().partition::<Vec<_>, _>(|(path, _)| path.is_below(dir));
         *untold = rest;
         told.first().map(|(_, fault)| *fault)
     }
