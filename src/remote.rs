@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use change::{Abilities, Applied, Outcome, Settings, Store, Stored, Upload, temporary_name};
+pub(crate) use error::QUEUEING;
 pub use error::{Error, ErrorKind, Result, Retry};
 
 use crate::base::{Deadline, Recall};

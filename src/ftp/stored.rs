@@ -34,6 +34,22 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Questions that were asked early, and their answers.
+pub(super) struct Told<'a> {
+    pub(super) asked: Asked<'a>,
+    pub(super) replies: Result<Vec<Reply>>,
+}
+
+/// A file whose bytes are all sent.
+pub(super) struct Sent<'a> {
+    pub(super) path: &'a RemotePath,
+    pub(super) way: &'a Way,
+    /// What is to be set.
+    pub(super) settings: &'a Settings,
+    /// Bytes that it must have.
+    pub(super) size: u64,
+}
+
 /// What the server has said of a file that was stored.
 struct Checked<'a> {
     setting: Setting<'a>,
@@ -42,19 +58,17 @@ struct Checked<'a> {
 }
 
 impl Client {
-    /// Sets `settings` of the file at `path`, which has been stored on `lease`, and compares its size with `size`.
+    /// Sets what is to be set of `file`, which has been stored on `lease`, and compares its size.
     pub(super) fn settle(
         &self,
         mut lease: Lease,
-        path: &RemotePath,
-        way: &Way,
-        settings: &Settings,
-        size: u64,
-        told: Option<(Asked<'_>, Vec<Reply>)>,
+        file: &Sent<'_>,
+        told: Option<Told<'_>>,
         deadline: Deadline,
     ) -> Result<Stored> {
+        let Sent { path, way, settings, size } = *file;
         let checked = match told {
-            Some((asked, replies)) => Ok(self.take_in(lease.control_mut(), asked, &replies)),
+            Some(Told { asked, replies }) => replies.map(|replies| self.take_in(lease.control_mut(), asked, &replies)),
             None => self.check(lease.control_mut(), way, settings, true, deadline),
         };
         let checked = match checked {

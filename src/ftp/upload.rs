@@ -17,7 +17,7 @@ use super::dialect::{Can, Skill};
 use super::pool::Lease;
 use super::reply::{Class, Reply};
 use super::socket::Socket;
-use super::stored::Asked;
+use super::stored::{Sent, Told};
 use super::tls::Session;
 use super::transfer::{ABORT_PATIENCE, final_reply, unresumable, wants_resumption};
 use super::way::Way;
@@ -328,7 +328,8 @@ impl Upload for Stor {
             Store::Whole => self.sent,
             Store::Tail { at } => at + self.sent,
         };
-        let stored = self.client.settle(lease, &self.path, &self.way, settings, size, told, deadline);
+        let file = Sent { path: &self.path, way: &self.way, settings, size };
+        let stored = self.client.settle(lease, &file, told, deadline);
         let Some(skill) = skill else { return stored };
         match stored {
             Ok(stored) => {
@@ -366,7 +367,7 @@ fn final_replies<'a>(
     verb: &'static str,
     about: Option<(&'a Way, &Settings)>,
     deadline: Deadline,
-) -> Result<(Reply, Option<(Asked<'a>, Vec<Reply>)>)> {
+) -> Result<(Reply, Option<Told<'a>>)> {
     let asked = match about {
         Some((way, settings)) => client.ask_early(control, way, settings, deadline)?,
         None => None,
@@ -375,7 +376,12 @@ fn final_replies<'a>(
     let Some(asked) = asked else { return Ok((reply, None)) };
     let answers: Result<Vec<_>> =
         asked.commands().iter().map(|command| control.reply(command.verb(), deadline)).collect();
-    Ok((reply, Some((asked, answers?))))
+    if reply.class() != Class::Completion {
+        // The connection is used again, which it can be only in step.
+        answers?;
+        return Ok((reply, None));
+    }
+    Ok((reply, Some(Told { asked, replies: answers })))
 }
 
 fn some(reply: Option<Reply>) -> Result<Reply> {

@@ -152,9 +152,13 @@ impl Vfs {
         }
         if self.nodes.is_unlinked(ino) {
             self.nodes.amend(ino, |meta| show(&settings, meta));
+            if let Some(writer) = self.writing.writer(ino) {
+                writer.set(&settings);
+            }
             return Ok(());
         }
         if self.writing.writer(ino).is_some_and(|writer| writer.set(&settings)) {
+            self.settings.overtaken(ino, &settings);
             return Ok(());
         }
         let path = self.path(ino)?;
@@ -203,6 +207,9 @@ impl Vfs {
             done.mode = settings.mode;
         }
         if !done.is_empty() {
+            if let Some(writer) = self.writing.writer(ino) {
+                writer.server_set(&done);
+            }
             self.nodes.amend(ino, |meta| show(&done, meta));
             if let Some((dir, name)) = self.nodes.place(ino) {
                 self.dirs.update(dir, &name, move |meta| show(&done, meta));

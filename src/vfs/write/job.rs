@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
@@ -15,7 +15,7 @@ use crate::base::{Deadline, Recall};
 use crate::config::UploadWay;
 use crate::remote::{Applied, ErrorKind, Meta, RemotePath, Settings, Stamp, Store, Stored, Version};
 use crate::vfs::error::{Error, Fault, Result};
-use crate::vfs::node::Known;
+use crate::vfs::node::{Ino, Known};
 
 /// An upload under way.
 pub(super) struct Transfer {
@@ -32,12 +32,20 @@ pub(super) struct Transfer {
     pub(super) set: Option<Settings>,
     /// The server has agreed to take the file.
     pub(super) accepted: bool,
+    /// It is to end at once, complete or not.
+    pub(super) halted: bool,
+    /// It does not begin anew for what changes behind it: it has done so before, and somebody waits.
+    pub(super) through: bool,
+    /// It is taken for granted that it will.
+    pub(super) trusting: bool,
 }
 
 impl Transfer {
     fn new(landing: Landing, closing: Option<u64>) -> Self {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
-        Self { landing, recall: None, sent, closing, overwritten: None, set: None, accepted: false }
+        let (recall, overwritten, set) = (None, None, None);
+        let (accepted, halted, through, trusting) = (false, false, false, false);
+        Self { landing, recall, sent, closing, overwritten, set, accepted, halted, through, trusting }
     }
 
     /// Bytes from `at` on have changed.
@@ -49,7 +57,7 @@ impl Transfer {
 
     /// Whether the spool will have more room when this has gone on.
     pub(super) fn frees(&self, shape: &Shape, kept: u64) -> bool {
-        self.overwritten.is_none() && shape.len > shape.punched + kept
+        self.overwritten.is_none() && !self.halted && shape.len > shape.punched + kept
     }
 
     pub(super) fn wake(&self) -> Option<Arc<Recall>> {
@@ -58,6 +66,20 @@ impl Transfer {
 }
 
 impl Writing {
+    /// Whether a file was made in `dir` a moment ago, so that another one is likely to be welcome.
+    fn trusts(&self, dir: Ino) -> bool {
+        self.trusted.lock().get(&dir).is_some_and(|at| at.elapsed() < TRUSTED)
+    }
+
+    fn learn_trust(&self, dir: Ino, outcome: &Result<Option<Landed>>) {
+        let mut trusted = self.trusted.lock();
+        match outcome {
+            Ok(Some(_)) => drop(trusted.put(dir, Instant::now())),
+            Ok(None) => {}
+            Err(_) => drop(trusted.pop(&dir)),
+        }
+    }
+
     /// How `state` is to be uploaded as it is; None where that is nothing.
     fn landing(&self, state: &State) -> Option<Landing> {
         state.shape.dirty?;
@@ -88,9 +110,13 @@ impl Writing {
 impl FileWriter {
     /// Makes the file on the server: its first byte may follow much later.
     ///
+    /// Where another file has just been stored in the same directory, and the name is an ordinary one, nobody waits for the
+    /// server's word: it comes with the next write, or at the latest when the file is closed.
+    ///
     /// # Errors
     /// As open(2) with `O_CREAT`.
-    pub(crate) fn create(self: &Arc<Self>, path: &RemotePath) -> Result<()> {
+    pub(crate) fn create(self: &Arc<Self>, dir: Ino, path: &RemotePath) -> Result<()> {
+        let trusting = self.shared.trusts(dir) && is_ordinary(path);
         {
             let mut state = self.state.lock();
             state.shape.dirty = Some(0);
@@ -99,6 +125,12 @@ impl FileWriter {
             }
             let landing = self.shared.landing(&state).unwrap_or(Landing::InPlace(Store::Whole));
             self.start(&mut state, landing, None, Some(path.clone()));
+            if let Some(transfer) = &mut state.transfer {
+                transfer.trusting = trusting;
+            }
+        }
+        if trusting {
+            return Ok(());
         }
         loop {
             let seen = self.gate.ticket();
@@ -121,11 +153,8 @@ impl FileWriter {
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
-                let may = self.shared.back.is_none()
-                    && state.frozen == 0
-                    && !state.orphan
-                    && !state.erratic
-                    && state.failed.is_none();
+                let may =
+                    !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
                 if let Some(landing) = self.shared.stream(&state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }
@@ -140,12 +169,10 @@ impl FileWriter {
 
     fn start(self: &Arc<Self>, state: &mut Locked<'_>, landing: Landing, closing: Option<u64>, at: Option<RemotePath>) {
         state.transfer = Some(Transfer::new(landing, closing));
-        let writer = Arc::clone(self);
+        let end = End { writer: Arc::clone(self), outcome: None };
         self.shared.jobs.run(move || {
-            let end = End { writer: &writer };
-            let outcome = writer.upload(landing, at);
-            std::mem::forget(end);
-            writer.ended(outcome);
+            let mut end = end;
+            end.outcome = Some(end.writer.upload(landing, at));
         });
     }
 
@@ -160,18 +187,26 @@ impl FileWriter {
         put.run(&mut Pipe::new(self), landing)
     }
 
-    /// Waits until everything written so far is on the server.
+    /// Waits until everything written so far is on the server; what others write meanwhile may be there or not.
     ///
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
     pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
-        self.wait_stored()?;
+        if self.shared.late {
+            self.park()?;
+            return self.wait_stored();
+        }
+        let wanted = self.len();
+        let (mut begun, mut through) = (0, None);
         loop {
             let seen = self.gate.ticket();
             let wake = {
                 let mut state = self.state.lock();
                 if let Some(fault) = state.failed.take() {
                     return Err(fault.into());
+                }
+                if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
+                    return Ok(());
                 }
                 let len = state.shape.len;
                 if let Some(transfer) = &mut state.transfer {
@@ -182,6 +217,12 @@ impl FileWriter {
                     let Some(landing) = landing else { return Ok(()) };
                     if state.frozen == 0 {
                         self.start(&mut state, landing, Some(len), None);
+                        begun += 1;
+                        if begun > MOST_RESTARTS {
+                            // Somebody writes faster than this can be sent: it is stored as it is then.
+                            state.transfer.as_mut().into_iter().for_each(|it| it.through = true);
+                            through = Some(state.landings);
+                        }
                     }
                     None
                 }
@@ -195,8 +236,8 @@ impl FileWriter {
     }
 
     /// Takes in how a transfer went.
-    fn ended(self: &Arc<Self>, outcome: Result<Option<Landed>>) {
-        let fresh = match &outcome {
+    fn ended(self: &Arc<Self>, outcome: &Result<Option<Landed>>) {
+        let fresh = match outcome {
             Ok(Some(landed)) => self.announce(landed),
             _ => None,
         };
@@ -204,9 +245,10 @@ impl FileWriter {
         let parked = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
-            match &outcome {
+            match outcome {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
+                    state.landings += 1;
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
@@ -236,10 +278,12 @@ impl FileWriter {
         if let Some(base) = old_base {
             base.reader.close();
         }
-        if let Err(e) = &outcome {
+        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
+        if let Err(e) = outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
         }
         self.unpark(parked);
+        self.advance();
         if let Some(settings) = late {
             self.set_late(settings);
         }
@@ -256,7 +300,12 @@ impl FileWriter {
                     let mut state = self.state.lock();
                     match state.failed {
                         Some(fault) => Err(fault),
-                        None => self.take(&mut state, at, &data),
+                        None => match self.take(&mut state, at, &data) {
+                            Err(Fault::SpoolFull) if self.give_up_stored(&mut state) => {
+                                self.take(&mut state, at, &data)
+                            }
+                            done => done,
+                        },
                     }
                 }
             };
@@ -354,6 +403,23 @@ impl FileWriter {
         }
     }
 
+    /// Gives up the spool's copy of what is stored, to be read from the server again; false where it is all that there is,
+    /// or would be needed to store the rest.
+    fn give_up_stored(&self, state: &mut State) -> bool {
+        let may = state.transfer.is_none() && state.base.is_some() && self.shared.remote.abilities().tail == Some(true);
+        let Some(range) = state.shape.stored_part().filter(|_| may) else { return false };
+        match state.spool.punch(range.clone()) {
+            Ok(()) => {
+                state.shape.is_old_until(range.end);
+                true
+            }
+            Err(e) => {
+                debug!("the spool cannot give room back: {e}");
+                false
+            }
+        }
+    }
+
     /// Gives up the spool's copy of what the server has, but for the last part: that may still be on its way.
     fn punch(&self, state: &mut State, sent: u64) {
         let until = sent.saturating_sub(self.shared.kept) / PAGE * PAGE;
@@ -368,14 +434,25 @@ impl FileWriter {
     }
 }
 
-/// A panic in a transfer: whoever waits for it is told.
-struct End<'a> {
-    writer: &'a Arc<FileWriter>,
+/// Whether a name is one that no server minds: letters, digits and a few signs, and no dot in front.
+fn is_ordinary(path: &RemotePath) -> bool {
+    path.split().is_some_and(|(_, name)| {
+        let name = name.as_bytes();
+        let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        !matches!(name[0], b'.' | b'-') && name.len() < 128 && name.iter().all(fine)
+    })
 }
 
-impl Drop for End<'_> {
+/// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
+struct End {
+    writer: Arc<FileWriter>,
+    outcome: Option<Result<Option<Landed>>>,
+}
+
+impl Drop for End {
     fn drop(&mut self) {
-        self.writer.ended(Err(ErrorKind::Protocol.into()));
+        let outcome = self.outcome.take().unwrap_or_else(|| Err(ErrorKind::Protocol.into()));
+        self.writer.ended(&outcome);
     }
 }
 
@@ -402,17 +479,16 @@ impl State {
 /// Bytes that a program may be ahead of its transfer.
 const MOST_AHEAD: u64 = 32 << 20;
 
-/// Bytes behind the transfer that stay in a spool of `limit` bytes when room is needed: they may still be on their way.
-pub(super) fn kept(limit: Option<u64>) -> u64 {
-    limit.map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4))
-}
-
-const MOST_KEPT: u64 = 32 << 20;
+/// Transfers that one flush begins anew because somebody overwrites what has been sent.
+const MOST_RESTARTS: u32 = 2;
 
 /// Appended bytes that are worth a transfer before the file is closed.
 const WORTH_A_TAIL: u64 = 1 << 20;
 
 const PAGE: u64 = 4096;
+
+/// How long a directory that has taken a file is expected to take another one.
+const TRUSTED: Duration = Duration::from_secs(2);
 
 /// Waits without a deadline of their own look again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);

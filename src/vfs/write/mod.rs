@@ -20,11 +20,14 @@ mod temporary;
 
 use std::collections::HashMap;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
+use lru::LruCache;
 
+pub use self::back::Left;
 use self::back::{Back, Entry};
 pub(crate) use self::hold::{Frozen, Held};
 use self::job::Transfer;
@@ -36,7 +39,7 @@ use super::workers::Workers;
 use crate::base::sync::{Ranked, RankedGuard};
 use crate::base::{Clock, Gate};
 use crate::config::{UploadWay, Write};
-use crate::remote::{ErrorKind, Meta, Remote, RemotePath, Settings, Stamp, Version};
+use crate::remote::{ErrorKind, Meta, Name, Remote, RemotePath, Settings, Stamp, Version};
 use crate::store::{Spool, SpoolDir};
 
 /// What all writers share.
@@ -52,7 +55,11 @@ pub(crate) struct Writing {
     sets_modes: bool,
     timeout: Duration,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
+    /// Directories that have taken a file, and when.
+    trusted: Ranked<LruCache<Ino, Instant>, 9>,
     jobs: Workers,
+    /// Stores what was not stored when its last handle went: these wait for `jobs`, and must not keep them from running.
+    last: Workers,
     /// Copies sealed content for those who write on; one after the other keeps writes in their order.
     copier: Workers,
     /// close(2) does not wait for the server.
@@ -83,6 +90,8 @@ struct State {
     spool: Arc<Spool>,
     /// The spool's content is in the journal: it must not change any more.
     sealed: bool,
+    /// It is on its way into the journal.
+    sealing: bool,
     /// The sealed content, as long as it is not stored.
     queued: Option<Arc<Entry>>,
     /// The server's file that `shape.old` is about.
@@ -102,6 +111,8 @@ struct State {
     erratic: bool,
     /// It has no name any more: nothing of it is to be sent ever again.
     orphan: bool,
+    /// Uploads that have been completed.
+    landings: u64,
     /// Handles that may write.
     handles: usize,
     /// What went wrong and has not been told yet.
@@ -142,9 +153,14 @@ impl Writing {
         let spool = write.map(|write| SpoolDir::open(&write.spool, write.spool_limit)).transpose()?;
         let late = write.is_some_and(|write| write.writeback);
         let back = match (write, &spool) {
-            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => {
-                Back::open(spool, write).map(Some).or_else(|e| if late { Err(e) } else { Ok(None) })?
-            }
+            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => match Back::open(spool, write) {
+                Ok(back) => Some(back),
+                Err(e) if late => return Err(e),
+                Err(e) => {
+                    warn!("what an earlier mount has left over stays where it is: {e}");
+                    None
+                }
+            },
             _ => None,
         };
         Ok(Self {
@@ -153,11 +169,13 @@ impl Writing {
             reading,
             clock,
             spool,
-            kept: job::kept(write.and_then(|write| write.spool_limit)),
             way: write.map_or(UploadWay::Auto, |write| write.upload),
+            kept: write.and_then(|write| write.spool_limit).map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4)),
             sets_modes,
             live: Ranked::default(),
+            trusted: Ranked::new(LruCache::new(MOST_TRUSTED)),
             jobs: Workers::new("upload", MOST_UPLOADS),
+            last: Workers::new("release", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
             late,
             back,
@@ -180,38 +198,55 @@ impl Writing {
         all.into_iter().filter(|writer| writer.path().is_some_and(|path| path.is_below(dir))).collect()
     }
 
+    /// Files in the directory `dir` that the server has not heard of yet.
+    pub(crate) fn unsent_in(&self, dir: Ino) -> Vec<(Name, Meta)> {
+        if !self.late {
+            return Vec::new();
+        }
+        let unsent = self.all().into_iter().filter(|writer| writer.is_unsent());
+        let found = unsent.filter_map(|writer| {
+            let (_, name) = self.reading.nodes.place(writer.ino).filter(|(parent, _)| *parent == dir)?;
+            let mut meta = self.reading.nodes.known(writer.ino)?.meta;
+            writer.overlay(&mut meta);
+            Some((name, meta))
+        });
+        found.collect()
+    }
+
     /// All writers.
     pub(crate) fn all(&self) -> Vec<Arc<FileWriter>> {
         self.live.lock().values().cloned().collect()
     }
 
-    /// One handle more writes `ino`, which is `before` unless somebody writes it already.
+    /// One handle more writes `ino`, which is what `before` says unless somebody writes it already.
     ///
     /// # Errors
     /// No spool can be made.
-    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: Before) -> Result<Arc<FileWriter>> {
+    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: impl Fn() -> Result<Before>) -> Result<Arc<FileWriter>> {
+        let nodes = &self.reading.nodes;
         loop {
             let known = self.writer(ino);
-            let fresh = known.is_none();
-            let writer = match known {
-                Some(writer) => writer,
-                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before)?),
+            let epoch = nodes.epoch(ino);
+            let writer = match &known {
+                Some(writer) => Arc::clone(writer),
+                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before()?)?),
             };
             let mut live = self.live.lock();
-            let ours = match live.get(&ino) {
-                Some(kept) => Arc::ptr_eq(kept, &writer),
-                // One that was found and has been let go since has no base any more.
-                None if fresh => live.insert(ino, Arc::clone(&writer)).is_none(),
-                None => false,
+            // Somebody else may have been faster, and may be gone again with the file being another one; or the last
+            // handle of the one found has gone, and with it what it needs.
+            let fits = match (live.get(&ino), &known) {
+                (Some(kept), Some(known)) => Arc::ptr_eq(kept, known),
+                (None, None) => nodes.epoch(ino) == epoch,
+                _ => false,
             };
-            if ours {
+            if fits {
+                live.entry(ino).or_insert_with(|| Arc::clone(&writer));
                 writer.state.lock().handles += 1;
-                self.reading.nodes.set_written(ino, true);
+                nodes.set_written(ino, true);
                 return Ok(writer);
             }
             drop(live);
-            if fresh {
-                // Somebody else was faster.
+            if known.is_none() {
                 writer.close_base();
             }
         }
@@ -220,25 +255,24 @@ impl Writing {
     /// Lets go of a writer that nobody needs any more.
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
-        // It may have been let go before, and another one have come.
-        if !live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(Arc::as_ptr(kept), writer)) {
-            return;
-        }
-        let idle = {
+        // Its place may be another one's already.
+        let ours = live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(&**kept, writer));
+        let idle = ours && {
             let state = writer.state.lock();
             state.handles == 0
                 && state.transfer.is_none()
                 && state.queued.is_none()
+                && !state.sealing
                 && (state.shape.dirty.is_none() || state.orphan)
         };
-        let gone = if idle { live.remove(&writer.ino) } else { None };
-        if gone.is_some() {
-            self.reading.nodes.set_written(writer.ino, false);
+        if !idle {
+            return;
         }
+        live.remove(&writer.ino);
+        self.reading.nodes.set_written(writer.ino, false);
         drop(live);
-        if let Some(gone) = gone {
-            gone.close_base();
-        }
+        // Its base closes without a lock.
+        writer.close_base();
     }
 
     fn now(&self) -> i64 {
@@ -268,6 +302,7 @@ impl FileWriter {
             shape,
             spool: Arc::new(spool),
             sealed: false,
+            sealing: false,
             queued: None,
             base,
             over: None,
@@ -278,6 +313,7 @@ impl FileWriter {
             frozen: 0,
             erratic: false,
             orphan: false,
+            landings: 0,
             handles: 0,
             failed: None,
             parked: Vec::new(),
@@ -287,7 +323,6 @@ impl FileWriter {
 
     /// Nobody needs the server's file any more.
     fn close_base(&self) {
-        // The reader closes without a lock.
         let base = self.state.lock().base.take();
         if let Some(base) = base {
             base.reader.close();
@@ -314,6 +349,12 @@ impl FileWriter {
         meta.mode = state.mode.or(state.late.mode).or(meta.mode);
     }
 
+    /// Whether it has content that waits here for the server.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let state = self.state.lock();
+        self.shared.late && !state.orphan && state.is_changed()
+    }
+
     /// Bytes of the file now.
     pub(crate) fn len(&self) -> u64 {
         self.state.lock().shape.len
@@ -327,16 +368,21 @@ impl FileWriter {
     /// Takes `settings` along with the content that is still to be stored; false where there is none.
     pub(crate) fn set(&self, settings: &Settings) -> bool {
         let mut state = self.state.lock();
-        if !state.is_changed() || state.orphan {
+        if state.orphan {
+            // Nobody but who has it open will ever see it.
+            state.mtime = settings.mtime.unwrap_or(state.mtime);
+            state.mode = settings.mode.or(state.mode);
+            return true;
+        }
+        if !state.is_changed() {
             return false;
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);
         state.mode = settings.mode.or(state.mode);
-        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none());
-        let all = Settings { mtime: Some(state.mtime), mode: state.mode };
+        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none() && !state.sealing);
         drop(state);
         if let (Some(entry), Some(back)) = (entry, &self.shared.back) {
-            entry.set(back, all);
+            entry.set(back, *settings);
         }
         true
     }
@@ -398,8 +444,7 @@ impl FileWriter {
         if range.end > i64::MAX as u64 {
             return Err(Fault::Remote(ErrorKind::TooLarge));
         }
-        if range.start < state.shape.punched {
-            // Its surroundings are no longer here.
+        if !state.may_change(range.start) {
             return Err(Fault::SpoolFull);
         }
         state.spool.write_at(at, data).map_err(|e| disk(&e))?;
@@ -420,7 +465,7 @@ impl FileWriter {
         if len > i64::MAX as u64 {
             return Err(ErrorKind::TooLarge.into());
         }
-        if len < state.shape.punched && len > 0 {
+        if len > 0 && !state.may_change(len) {
             return Err(Fault::SpoolFull.into());
         }
         let from = len.min(state.shape.len);
@@ -466,10 +511,15 @@ impl FileWriter {
             (Some(first), Some(last), Some(base)) => {
                 let (begin, wanted) = (first.start, (last.end - first.start) as u32);
                 let writer = Arc::clone(self);
+                let from = Arc::clone(&base);
                 base.read(
                     begin,
                     wanted,
-                    Box::new(move |data| reply(data.and_then(|data| writer.mix(&range, begin, &data)))),
+                    Box::new(move |data| match data {
+                        // An upload has been completed meanwhile: its outcome is what lies below now.
+                        Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
+                        data => reply(data.and_then(|data| writer.mix(&range, begin, &data))),
+                    }),
                 );
             }
             _ => {
@@ -478,6 +528,10 @@ impl FileWriter {
                 reply(read.map(|()| Data::Bytes(bytes)).map_err(|e| disk(&e).into()));
             }
         }
+    }
+
+    fn is_based_on(&self, reader: &Arc<FileReader>) -> bool {
+        self.state.lock().base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
     }
 
     /// Puts old bytes, which begin at `begin`, under what has been written since.
@@ -512,12 +566,12 @@ impl FileWriter {
         let writer = Arc::clone(self);
         let clean = {
             let state = self.state.lock();
-            state.transfer.is_none() && state.shape.dirty.is_none()
+            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none())
         };
         if clean {
             return self.shared.let_go(self);
         }
-        self.shared.jobs.run(move || {
+        self.shared.last.run(move || {
             writer.state.lock().failed = None;
             if let Err(e) = writer.close() {
                 writer.keep(&e);
@@ -528,18 +582,31 @@ impl FileWriter {
 
     /// The content could not be stored and nobody is left to try again: it stays here, for the user.
     fn keep(&self, error: &Error) {
-        if self.state.lock().orphan {
-            return;
-        }
+        let (spool, punched) = {
+            let state = self.state.lock();
+            // Who has opened it since tries again.
+            if state.orphan || state.handles > 0 {
+                return;
+            }
+            (Arc::clone(&state.spool), state.shape.punched)
+        };
         let name = self.shown();
-        let spool = Arc::clone(&self.state.lock().spool);
+        if punched > 0 {
+            warn!("{name}: of the first {punched} bytes there is no copy here");
+        }
         match spool.keep(&name) {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
-        let mut state = self.state.lock();
-        state.shape.dirty = None;
-        state.failed = None;
+        {
+            let mut state = self.state.lock();
+            if state.handles > 0 {
+                return;
+            }
+            state.shape.dirty = None;
+            state.failed = None;
+        }
+        self.outdate();
     }
 
     /// Whether the server has everything, and nothing that went wrong is still to be told.
@@ -557,7 +624,7 @@ impl FileWriter {
 impl State {
     /// Whether the server has another content than this.
     fn is_changed(&self) -> bool {
-        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some()
+        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some() || self.sealing
     }
 
     /// Bytes from `at` on are others since `now`.
@@ -566,6 +633,13 @@ impl State {
         if let Some(transfer) = &mut self.transfer {
             transfer.overwrite(at);
         }
+    }
+
+    /// Whether what lies at `at` and behind may change: where the spool has given up what was sent, it could not be sent
+    /// again.
+    fn may_change(&self, at: u64) -> bool {
+        let sent = self.transfer.as_ref().map_or(0, |transfer| transfer.sent);
+        self.shape.punched == 0 || at >= sent.max(self.shape.punched)
     }
 
     /// Whether a write at `at` may find room later: a transfer is on its way through what comes before it.
@@ -592,6 +666,11 @@ fn disk(error: &io::Error) -> Fault {
 
 /// Uploads under way or waiting for a connection at once.
 const MOST_UPLOADS: usize = 64;
+
+/// Bytes on their way between this machine's memory and the server's disk, at most.
+const MOST_KEPT: u64 = 32 << 20;
+/// Directories that are remembered because they take files.
+const MOST_TRUSTED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 /// Writes of one file that may wait for room; the kernel has few under way at once.
 const MOST_PARKED: usize = 64;
