@@ -102,6 +102,8 @@ struct State {
     mtime: i64,
     /// Not on the server yet.
     mode: Option<u16>,
+    /// `mode` is not on the server, although all of the content is.
+    unset: bool,
     /// What has been set since the content left, and is on its way behind it.
     late: Settings,
     transfer: Option<Transfer>,
@@ -311,6 +313,7 @@ impl FileWriter {
             over: None,
             mtime,
             mode,
+            unset: false,
             late: Settings::default(),
             transfer: None,
             frozen: 0,
@@ -582,7 +585,7 @@ impl FileWriter {
         let writer = Arc::clone(self);
         let clean = {
             let state = self.state.lock();
-            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none())
+            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset)
         };
         if clean {
             return self.shared.let_go(self);
@@ -628,7 +631,7 @@ impl FileWriter {
     /// Whether the server has everything, and nothing that went wrong is still to be told.
     pub(crate) fn is_clean(&self) -> bool {
         let state = self.state.lock();
-        !state.is_changed() && state.failed.is_none()
+        !state.is_changed() && state.failed.is_none() && !state.unset
     }
 
     /// Nothing of it is to be stored: it has no name any more, or never had one.
