@@ -10,6 +10,7 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use ftpfs::base::sys;
 use support::process::{PROGRAM_LIMIT, command, run, wait_until};
@@ -99,11 +100,11 @@ fn twenty_writers_share_two_connections() {
 fn who_waits_for_a_connection_longer_than_the_timeout_still_stores() {
     limited(|| {
         let personality = appends(false).writing(|it| it.receive_buffer = Some(64 * 1024));
-        let scene = Scene::new(personality, tree(), "max_connections=1,timeout=1s");
-        // Each piece is in time; the whole takes several timeouts.
-        scene.server.fault(Fault::slow_data(256 * 1024, std::time::Duration::from_millis(150)).path("d/slow"));
+        let scene = Scene::new(personality, tree(), "max_connections=1,timeout=2s");
+        // Each piece is in time; the whole takes many timeouts.
+        scene.server.fault(Fault::slow_data(128 * 1024, Duration::from_millis(40)).path("d/slow"));
         thread::scope(|all| {
-            let slow = all.spawn(|| number(put(&scene.at("d/slow"), &pattern(1, 15 * MIB))));
+            let slow = all.spawn(|| number(put(&scene.at("d/slow"), &pattern(1, 40 * MIB))));
             scene.server.await_bytes("d/slow", MIB);
             let file = OpenOptions::new().write(true).open(scene.at("old")).expect("opens");
             file.write_all_at(b"NEW", 4).expect("the spool takes it");
@@ -111,7 +112,7 @@ fn who_waits_for_a_connection_longer_than_the_timeout_still_stores() {
             assert_eq!(slow.join().expect("no panic"), 0);
         });
         scene.has("old", b"the NEW content");
-        scene.has("d/slow", &pattern(1, 15 * MIB));
+        scene.has("d/slow", &pattern(1, 40 * MIB));
         scene.works();
     });
 }

@@ -288,6 +288,8 @@ fn what_is_being_sent_can_be_removed_and_renamed() {
         server.fault(Fault::slow_data(1024, Duration::from_millis(5)).verb("STOR").times(1));
         fs::write(top.join("removed"), vec![7; 64 << 20]).expect("close returns");
         server.await_bytes_below("", 1);
+        // Behind what is on its way, which has to stop as well.
+        fs::write(top.join("removed"), "again").expect("close returns");
         fs::remove_file(top.join("removed")).expect("is removed");
         assert!(names(&top).is_empty());
         fs::write(top.join("moved"), vec![7; 3 << 20]).expect("close returns");

@@ -80,7 +80,7 @@ impl FileWriter {
         self.stop(deadline)?;
         let queued = self.state.lock().queued.clone();
         if let (Some(entry), Some(back)) = (queued, &self.shared.back)
-            && !entry.halt(back, deadline)
+            && !entry.chain().iter().all(|entry| entry.halt(back, deadline))
         {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -156,7 +156,8 @@ impl Frozen {
             state.queued.take()
         };
         if let (Some(entry), Some(back)) = (entry, &writer.shared.back) {
-            drop_entry(back, &entry);
+            // The server may be getting what was closed before, too.
+            entry.chain().iter().for_each(|entry| drop_entry(back, entry));
         }
         writer.shared.let_go(writer);
     }

@@ -60,6 +60,11 @@ impl Transfer {
         self.overwritten.is_none() && !self.halted && shape.len > shape.punched + kept
     }
 
+    /// Whether it adds to a file of which there is no whole copy here.
+    pub(super) fn is_tail(&self) -> bool {
+        matches!(self.landing, Landing::InPlace(Store::Tail { .. }))
+    }
+
     pub(super) fn wake(&self) -> Option<Arc<Recall>> {
         self.recall.clone()
     }
@@ -178,13 +183,28 @@ impl FileWriter {
 
     fn upload(&self, landing: Landing, at: Option<RemotePath>) -> Result<Option<Landed>> {
         let path = at.or_else(|| self.path()).ok_or(ErrorKind::Changed)?;
-        if !matches!(landing, Landing::InPlace(Store::Tail { .. })) {
+        if matches!(landing, Landing::InPlace(Store::Tail { .. })) {
+            self.stop_reading();
+        } else {
             self.fill()?;
         }
         let Writing { remote, reading, timeout, .. } = &*self.shared;
         let dir = reading.nodes.parent(self.ino);
         let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, timeout: *timeout };
         put.run(&mut Pipe::new(self), landing)
+    }
+
+    /// Ends transfers of the old content, which servers that lock files finish before they take another byte. Who waits for
+    /// them asks again.
+    fn stop_reading(&self) {
+        let version = self.state.lock().base.as_ref().map(|base| base.version.clone());
+        let Some(version) = version else { return };
+        let Some((reader, _)) = self.shared.reading.open(self.ino, &version) else { return };
+        let old = match &mut self.state.lock().base {
+            Some(base) => std::mem::replace(&mut base.reader, reader),
+            None => reader,
+        };
+        old.close();
     }
 
     /// Waits until everything written so far is on the server; what others write meanwhile may be there or not.
@@ -242,7 +262,7 @@ impl FileWriter {
             _ => None,
         };
         let (mut late, mut old_base) = (None, None);
-        let parked = {
+        let (parked, reads) = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
             match outcome {
@@ -273,7 +293,7 @@ impl FileWriter {
                     }
                 }
             }
-            std::mem::take(&mut state.parked)
+            (std::mem::take(&mut state.parked), std::mem::take(&mut state.reads))
         };
         if let Some(base) = old_base {
             base.reader.close();
@@ -283,6 +303,9 @@ impl FileWriter {
             warn!("{}: cannot be stored: {e}", self.shown());
         }
         self.unpark(parked);
+        for (at, len, reply) in reads {
+            self.read(at, len, reply);
+        }
         self.advance();
         if let Some(settings) = late {
             self.set_late(settings);

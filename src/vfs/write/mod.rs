@@ -119,6 +119,9 @@ struct State {
     failed: Option<Fault>,
     /// Writes that wait: for the transfer to catch up, or for room.
     parked: Vec<Parked>,
+    /// Reads of what only the server has, which wait for the end of the transfer: vsftpd does not let go of a file that is
+    /// being stored, and the others show something in between.
+    reads: Vec<(u64, u32, ReadReply)>,
 }
 
 /// The server's file.
@@ -317,6 +320,7 @@ impl FileWriter {
             handles: 0,
             failed: None,
             parked: Vec::new(),
+            reads: Vec::new(),
         };
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
     }
@@ -493,7 +497,7 @@ impl FileWriter {
 
     /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
     pub(crate) fn read(self: &Arc<Self>, at: u64, len: u32, reply: ReadReply) {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let range = at..at.saturating_add(u64::from(len)).min(state.shape.len);
         if range.start >= range.end {
             drop(state);
@@ -504,6 +508,16 @@ impl FileWriter {
             return reply(Err(ErrorKind::Busy.into()));
         }
         let missing = state.shape.missing(&range);
+        if let Some(transfer) = state.transfer.as_mut().filter(|it| !missing.is_empty() && it.is_tail()) {
+            transfer.closing.get_or_insert(transfer.sent);
+            let wake = transfer.wake();
+            state.reads.push((at, len, reply));
+            drop(state);
+            if let Some(recall) = wake {
+                recall.gate.open();
+            }
+            return;
+        }
         let base = state.base.as_ref().map(|base| Arc::clone(&base.reader));
         let spool = Arc::clone(&state.spool);
         drop(state);
@@ -516,7 +530,7 @@ impl FileWriter {
                     begin,
                     wanted,
                     Box::new(move |data| match data {
-                        // An upload has been completed meanwhile: its outcome is what lies below now.
+                        // An upload has begun or has been completed meanwhile: its outcome is what lies below now.
                         Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
                         data => reply(data.and_then(|data| writer.mix(&range, begin, &data))),
                     }),
@@ -531,7 +545,9 @@ impl FileWriter {
     }
 
     fn is_based_on(&self, reader: &Arc<FileReader>) -> bool {
-        self.state.lock().base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
+        let state = self.state.lock();
+        state.transfer.as_ref().is_none_or(|transfer| !transfer.is_tail())
+            && state.base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
     }
 
     /// Puts old bytes, which begin at `begin`, under what has been written since.

@@ -54,6 +54,9 @@ impl Feed for Pipe<'_> {
             // Each time: a write that found no room may have come when everything before it had been sent.
             self.writer.caught_up(sent);
             let asked = self.recall.asked();
+            // What the spool has let go of cannot be sent again: it takes a server that is known to write tails.
+            let certain = self.writer.shared.remote.abilities().tail == Some(true);
+            let resumes = resumes && (certain || self.kept_from() == 0);
             let next = self.with(|state| state.next(sent, carried, resumes, asked));
             match next {
                 Some(next) => return next,

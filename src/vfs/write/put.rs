@@ -291,7 +291,7 @@ impl Way<'_> {
         let mut sent = begin;
         let mut buffer = vec![0; CHUNK];
         loop {
-            let resumes = self.can_give_way(feed);
+            let resumes = self.resumes();
             match feed.next(sent, sent - begin, resumes) {
                 Next::Send(until) => {
                     let len = (until - sent).min(CHUNK as u64) as usize;
@@ -333,17 +333,9 @@ impl Way<'_> {
         self.target == self.put.path
     }
 
-    /// Whether the server takes a tail, as far as is known.
+    /// Whether the server takes a tail, as far as is known. Feeds that could not begin anew want it certain.
     fn resumes(&self) -> bool {
         self.put.remote.abilities().tail != Some(false)
-    }
-
-    /// Whether an upload that gives way now can go on later: with nothing to fall back upon, only where that is certain.
-    fn can_give_way(&self, feed: &dyn Feed) -> bool {
-        match self.put.remote.abilities().tail {
-            Some(works) => works,
-            None => feed.kept_from() == 0,
-        }
     }
 
     /// Finds out how much of what was sent has arrived before `error`, and goes on behind it where that is worth it.
