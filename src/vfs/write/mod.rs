@@ -601,12 +601,29 @@ impl FileWriter {
 
     /// The content could not be stored and nobody is left to try again: it stays here, for the user.
     fn keep(&self, error: &Error) {
-        let (spool, punched) = {
+        {
             let state = self.state.lock();
             // Who has opened it since tries again.
             if state.orphan || state.handles > 0 {
                 return;
             }
+        }
+        self.keep_content(error);
+        {
+            let mut state = self.state.lock();
+            if state.handles > 0 {
+                return;
+            }
+            state.shape.dirty = None;
+            state.failed = None;
+        }
+        self.outdate();
+    }
+
+    /// What was written goes to where the user finds it, whoever has the file open.
+    fn keep_content(&self, error: &Error) {
+        let (spool, punched) = {
+            let state = self.state.lock();
             (Arc::clone(&state.spool), state.shape.punched)
         };
         let name = self.shown();
@@ -617,15 +634,6 @@ impl FileWriter {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
-        {
-            let mut state = self.state.lock();
-            if state.handles > 0 {
-                return;
-            }
-            state.shape.dirty = None;
-            state.failed = None;
-        }
-        self.outdate();
     }
 
     /// Whether the server has everything, and nothing that went wrong is still to be told.

@@ -247,7 +247,8 @@ impl FileWriter {
             !state.orphan && state.shape.dirty.is_some()
         };
         if dirty {
-            self.keep(&Error::from(fault));
+            // Programs may still have it open, but nothing of theirs comes through any more.
+            self.keep_content(&Error::from(fault));
         }
         dirty
     }
