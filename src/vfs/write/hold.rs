@@ -17,7 +17,7 @@ pub(crate) struct Frozen(Arc<FileWriter>);
 pub(crate) enum Held {
     /// Everything written so far is on the server.
     Stored(Frozen),
-    /// The server has nothing of it: its content will go to whatever name it has by then.
+    /// The server has nothing of it, nor what it replaces: its content will go to whatever name it has by then.
     Here(Frozen),
 }
 
@@ -48,7 +48,7 @@ impl FileWriter {
     pub(crate) fn hold(self: &Arc<Self>) -> Result<Held> {
         if self.shared.late {
             let frozen = self.freeze();
-            if self.state.lock().is_only_here() {
+            if frozen.is_unknown() {
                 return Ok(Held::Here(frozen));
             }
         }
