@@ -126,7 +126,7 @@ impl State {
     /// Whether the server has never seen anything of this file, and nobody is about to show it something.
     fn is_only_here(&self) -> bool {
         let unseen = self.queued.as_ref().is_none_or(|entry| entry.is_unseen());
-        self.base.is_none() && self.transfer.is_none() && unseen
+        !self.gone && self.base.is_none() && self.transfer.is_none() && unseen
     }
 }
 
@@ -152,10 +152,11 @@ impl Frozen {
         self.0.shared.late && state.is_only_here() && state.over.is_none()
     }
 
-    /// What the server has under the name of this file.
-    pub(crate) fn on_server(&self) -> Option<Version> {
+    /// What the server has under the name of this file; None where nobody knows it here any more.
+    #[allow(clippy::option_option)]
+    pub(crate) fn on_server(&self) -> Option<Option<Version>> {
         let state = self.0.state.lock();
-        state.base.as_ref().map(|base| base.version.clone()).or_else(|| state.over.clone())
+        (!state.gone).then(|| state.base.as_ref().map(|base| base.version.clone()).or_else(|| state.over.clone()))
     }
 
     /// What is to be stored of it later.
@@ -172,6 +173,7 @@ impl Drop for Frozen {
             back.gate.open();
         }
         self.0.advance();
+        self.0.shared.let_go(&self.0);
     }
 }
 

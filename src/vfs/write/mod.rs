@@ -101,6 +101,8 @@ struct State {
     erratic: bool,
     /// It has no name any more: nothing of it is to be sent ever again.
     orphan: bool,
+    /// The server has everything, and nobody comes here any more.
+    gone: bool,
     /// Handles that may write.
     handles: usize,
     /// What went wrong and has not been told yet.
@@ -215,10 +217,16 @@ impl Writing {
                 None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before)?),
             };
             let mut live = self.live.lock();
+            let mut state = writer.state.lock();
+            // The last handle of the one found may be gone.
+            if state.gone {
+                continue;
+            }
             let kept = live.entry(ino).or_insert_with(|| Arc::clone(&writer));
-            // Somebody else may have been faster, or the last handle of the one found may be gone.
+            // Somebody else may have been faster.
             if Arc::ptr_eq(kept, &writer) {
-                writer.state.lock().handles += 1;
+                state.handles += 1;
+                drop(state);
                 self.reading.nodes.set_written(ino, true);
                 return Ok(writer);
             }
@@ -229,14 +237,19 @@ impl Writing {
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
         let idle = {
-            let state = writer.state.lock();
-            state.handles == 0
+            let mut state = writer.state.lock();
+            let idle = state.handles == 0
                 && state.transfer.is_none()
                 && state.queued.is_none()
                 && !state.sealing
-                && (state.shape.dirty.is_none() || state.orphan)
+                && state.frozen == 0
+                && (state.shape.dirty.is_none() || state.orphan);
+            // Whoever has found it before is to see that it knows nothing any more.
+            state.gone |= idle;
+            idle
         };
-        let gone = if idle { live.remove(&writer.ino) } else { None };
+        let known = live.get(&writer.ino).is_some_and(|known| std::ptr::eq(&**known, writer));
+        let gone = if idle && known { live.remove(&writer.ino) } else { None };
         if gone.is_some() {
             self.reading.nodes.set_written(writer.ino, false);
         }
@@ -282,6 +295,7 @@ impl FileWriter {
             frozen: 0,
             erratic: false,
             orphan: false,
+            gone: false,
             handles: 0,
             failed: None,
             parked: Vec::new(),
