@@ -136,9 +136,9 @@ impl Vfs {
     /// Renames a file of which the server has nothing yet: it will get its content under the new name.
     fn rename_here(&self, writer: &FileWriter, here: Frozen, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
         let (_, loser) = self.clear_target(to, deadline)?;
-        let base = match &loser {
+        let base = match loser.as_ref().and_then(Frozen::on_server) {
             // Listings tell of what was written here, whether the server has it or not.
-            Some(loser) => loser.on_server(),
+            Some(version) => version,
             None => match self.fresh(to.dir, &to.name, deadline)? {
                 Some(Meta { kind: Kind::File, size: Some(size), mtime, unique, .. }) => {
                     Some(Version { size, mtime, unique })

@@ -115,6 +115,8 @@ struct State {
     orphan: bool,
     /// Uploads that have been completed.
     landings: u64,
+    /// The server has everything, and nobody comes here any more.
+    gone: bool,
     /// Handles that may write.
     handles: usize,
     /// What went wrong and has not been told yet.
@@ -263,12 +265,16 @@ impl Writing {
         // Its place may be another one's already.
         let ours = live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(&**kept, writer));
         let idle = ours && {
-            let state = writer.state.lock();
-            state.handles == 0
+            let mut state = writer.state.lock();
+            let idle = state.handles == 0
                 && state.transfer.is_none()
                 && state.queued.is_none()
                 && !state.sealing
-                && (state.shape.dirty.is_none() || state.orphan)
+                && state.frozen == 0
+                && (state.shape.dirty.is_none() || state.orphan);
+            // Whoever has found it before is to see that it knows nothing any more.
+            state.gone |= idle;
+            idle
         };
         if !idle {
             return;
@@ -320,6 +326,7 @@ impl FileWriter {
             erratic: false,
             orphan: false,
             landings: 0,
+            gone: false,
             handles: 0,
             failed: None,
             parked: Vec::new(),
