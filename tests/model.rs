@@ -217,6 +217,19 @@ fn kept_trees() -> Vec<(&'static str, Vec<Op>)> {
             ],
         ),
         (
+            "a time that is given to an open file without a name shows",
+            vec![
+                Open { slot: 0, path: "a", how: create },
+                Unlink { path: "a" },
+                SlotTime { slot: 0, seconds: 900_000_000 },
+                SlotStat { slot: 0 },
+                Write { slot: 0, len: 10, fill: 1 },
+                SlotStat { slot: 0 },
+                SlotTime { slot: 0, seconds: 900_000_001 },
+                SlotStat { slot: 0 },
+            ],
+        ),
+        (
             "an emptied directory can be removed, and one whose file is open but gone",
             vec![
                 MakeDir { path: "f" },

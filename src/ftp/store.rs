@@ -131,6 +131,7 @@ impl Client {
             }
             if size != Some(at) {
                 lease.put_back();
+                debug!("{at} bytes were to be there");
                 return Err(Error::new(ErrorKind::Changed, "SIZE"));
             }
             if skill == Some(Skill::RestStor) {

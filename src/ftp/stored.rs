@@ -37,7 +37,7 @@ impl<'a> Asked<'a> {
 /// Questions that were asked early, and their answers.
 pub(super) struct Told<'a> {
     pub(super) asked: Asked<'a>,
-    pub(super) replies: Vec<Reply>,
+    pub(super) replies: Result<Vec<Reply>>,
 }
 
 /// A file whose bytes are all sent.
@@ -68,7 +68,7 @@ impl Client {
     ) -> Result<Stored> {
         let Sent { path, way, settings, size } = *file;
         let checked = match told {
-            Some(Told { asked, replies }) => Ok(self.take_in(lease.control_mut(), asked, &replies)),
+            Some(Told { asked, replies }) => replies.map(|replies| self.take_in(lease.control_mut(), asked, &replies)),
             None => self.check(lease.control_mut(), way, settings, true, deadline),
         };
         let checked = match checked {

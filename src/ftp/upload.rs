@@ -376,7 +376,12 @@ fn final_replies<'a>(
     let Some(asked) = asked else { return Ok((reply, None)) };
     let answers: Result<Vec<_>> =
         asked.commands().iter().map(|command| control.reply(command.verb(), deadline)).collect();
-    Ok((reply, Some(Told { asked, replies: answers? })))
+    if reply.class() != Class::Completion {
+        // The connection is used again, which it can be only in step.
+        answers?;
+        return Ok((reply, None));
+    }
+    Ok((reply, Some(Told { asked, replies: answers })))
 }
 
 fn some(reply: Option<Reply>) -> Result<Reply> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::back::end;
+use super::back::drop_entry;
 use super::{FileWriter, State};
 use crate::base::Deadline;
 use crate::remote::{ErrorKind, RemotePath, Version};
@@ -80,7 +80,7 @@ impl FileWriter {
         self.stop(deadline)?;
         let queued = self.state.lock().queued.clone();
         if let (Some(entry), Some(back)) = (queued, &self.shared.back)
-            && !back.wait(|| entry.is_waiting() || entry.done().is_some(), deadline)
+            && !entry.halt(back, deadline)
         {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -108,7 +108,15 @@ impl FileWriter {
 
     fn freeze(self: &Arc<Self>) -> Frozen {
         self.state.lock().frozen += 1;
-        Frozen(Arc::clone(self))
+        let frozen = Frozen(Arc::clone(self));
+        // What is just being sealed is so under the old name; the disk always answers.
+        loop {
+            let seen = self.gate.ticket();
+            if !self.state.lock().sealing {
+                return frozen;
+            }
+            self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
+        }
     }
 
     /// The file, which the server has nothing of, has the name `to` from now on, where the server has `over`. With
@@ -133,8 +141,8 @@ impl FileWriter {
 impl State {
     /// Whether the server has never seen anything of this file, and nobody is about to show it something.
     fn is_only_here(&self) -> bool {
-        let waits = self.queued.as_ref().is_none_or(|entry| entry.is_waiting());
-        self.base.is_none() && self.transfer.is_none() && waits
+        let unseen = self.queued.as_ref().is_none_or(|entry| entry.is_unseen());
+        self.base.is_none() && self.transfer.is_none() && unseen
     }
 }
 
@@ -148,11 +156,21 @@ impl Frozen {
             state.queued.take()
         };
         if let (Some(entry), Some(back)) = (entry, &writer.shared.back) {
-            entry.drop_it();
-            end(back, &entry);
-            back.forget(&entry);
+            drop_entry(back, &entry);
         }
         writer.shared.let_go(writer);
+    }
+
+    /// Whether the server has nothing of this file, nor anything else under its name.
+    pub(crate) fn is_unknown(&self) -> bool {
+        let state = self.0.state.lock();
+        self.0.shared.late && state.is_only_here() && state.over.is_none()
+    }
+
+    /// What the server has under the name of this file.
+    pub(crate) fn on_server(&self) -> Option<Version> {
+        let state = self.0.state.lock();
+        state.base.as_ref().map(|base| base.version.clone()).or_else(|| state.over.clone())
     }
 
     /// What is to be stored of it later.

@@ -158,11 +158,8 @@ impl FileWriter {
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
-                let may = self.shared.back.is_none()
-                    && state.frozen == 0
-                    && !state.orphan
-                    && !state.erratic
-                    && state.failed.is_none();
+                let may =
+                    !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
                 if let Some(landing) = self.shared.stream(&state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }
@@ -215,7 +212,10 @@ impl FileWriter {
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
     pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
-        self.wait_stored()?;
+        if self.shared.late {
+            self.park()?;
+            return self.wait_stored();
+        }
         let wanted = self.len();
         let (mut begun, mut through) = (0, None);
         loop {
@@ -273,6 +273,7 @@ impl FileWriter {
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
                     late = state.settings_since(transfer.set);
+                    state.late = late.unwrap_or_default();
                 }
                 Ok(None) => {
                     // What is on the server now is neither old nor new.
@@ -363,9 +364,27 @@ impl FileWriter {
     /// Times and modes that programs have set since the content left.
     pub(super) fn set_late(&self, settings: Settings) {
         let Some(path) = self.path() else { return };
-        if let Err(e) = self.shared.remote.set(&[(path, settings)], Deadline::after(self.shared.timeout)) {
-            warn!("{}: time and mode could not be set: {e}", self.shown());
+        let super::super::read::Reading { nodes, dirs, .. } = &*self.shared.reading;
+        if let Some(mtime) = settings.mtime {
+            nodes.retime(self.ino, Stamp::exact(mtime));
         }
+        match self.shared.remote.set(&[(path, settings)], Deadline::after(self.shared.timeout)) {
+            Ok(outcomes) => {
+                let outcome = outcomes.into_iter().next().unwrap_or_default();
+                let mtime = settings.mtime.filter(|_| matches!(outcome.mtime, Applied::Done));
+                let mode = settings.mode.filter(|_| matches!(outcome.mode, Applied::Done));
+                let set = move |meta: &mut Meta| {
+                    meta.mtime = mtime.map(Stamp::exact).or(meta.mtime);
+                    meta.mode = mode.or(meta.mode);
+                };
+                nodes.amend(self.ino, set);
+                if let Some((dir, name)) = nodes.place(self.ino) {
+                    dirs.update(dir, &name, set);
+                }
+            }
+            Err(e) => warn!("{}: time and mode could not be set: {e}", self.shown()),
+        }
+        self.state.lock().late = Settings::default();
     }
 
     /// Whether a program is to wait until the transfer has caught up: so much would have to be sent when it closes.

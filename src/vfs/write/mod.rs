@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 use log::{debug, warn};
 use lru::LruCache;
 
+pub use self::back::Left;
 use self::back::{Back, Entry};
 pub(crate) use self::hold::{Frozen, Held};
 use self::job::Transfer;
@@ -38,7 +39,7 @@ use super::workers::Workers;
 use crate::base::sync::{Ranked, RankedGuard};
 use crate::base::{Clock, Gate};
 use crate::config::{UploadWay, Write};
-use crate::remote::{ErrorKind, Meta, Remote, RemotePath, Settings, Stamp, Version};
+use crate::remote::{ErrorKind, Meta, Name, Remote, RemotePath, Settings, Stamp, Version};
 use crate::store::{Spool, SpoolDir};
 
 /// What all writers share.
@@ -48,11 +49,11 @@ pub(crate) struct Writing {
     clock: Arc<dyn Clock>,
     spool: Option<Arc<SpoolDir>>,
     way: UploadWay,
+    /// Bytes of a file that stay in the spool behind its transfer, even where room is needed.
+    kept: u64,
     /// Modes of new files are set as programs ask for them.
     sets_modes: bool,
     timeout: Duration,
-    /// Bytes behind a transfer that stay in the spool when room is needed: they may still be on their way.
-    kept: u64,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
     /// Directories that have taken a file, and when.
     trusted: Ranked<LruCache<Ino, Instant>, 9>,
@@ -89,6 +90,8 @@ struct State {
     spool: Arc<Spool>,
     /// The spool's content is in the journal: it must not change any more.
     sealed: bool,
+    /// It is on its way into the journal.
+    sealing: bool,
     /// The sealed content, as long as it is not stored.
     queued: Option<Arc<Entry>>,
     /// The server's file that `shape.old` is about.
@@ -99,6 +102,8 @@ struct State {
     mtime: i64,
     /// Not on the server yet.
     mode: Option<u16>,
+    /// What has been set since the content left, and is on its way behind it.
+    late: Settings,
     transfer: Option<Transfer>,
     /// Nothing is to be sent for now: its name is about to change.
     frozen: usize,
@@ -151,9 +156,14 @@ impl Writing {
         let spool = write.map(|write| SpoolDir::open(&write.spool, write.spool_limit)).transpose()?;
         let late = write.is_some_and(|write| write.writeback);
         let back = match (write, &spool) {
-            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => {
-                Back::open(spool, write).map(Some).or_else(|e| if late { Err(e) } else { Ok(None) })?
-            }
+            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => match Back::open(spool, write) {
+                Ok(back) => Some(back),
+                Err(e) if late => return Err(e),
+                Err(e) => {
+                    warn!("what an earlier mount has left over stays where it is: {e}");
+                    None
+                }
+            },
             _ => None,
         };
         Ok(Self {
@@ -191,38 +201,55 @@ impl Writing {
         all.into_iter().filter(|writer| writer.path().is_some_and(|path| path.is_below(dir))).collect()
     }
 
+    /// Files in the directory `dir` that the server has not heard of yet.
+    pub(crate) fn unsent_in(&self, dir: Ino) -> Vec<(Name, Meta)> {
+        if !self.late {
+            return Vec::new();
+        }
+        let unsent = self.all().into_iter().filter(|writer| writer.is_unsent());
+        let found = unsent.filter_map(|writer| {
+            let (_, name) = self.reading.nodes.place(writer.ino).filter(|(parent, _)| *parent == dir)?;
+            let mut meta = self.reading.nodes.known(writer.ino)?.meta;
+            writer.overlay(&mut meta);
+            Some((name, meta))
+        });
+        found.collect()
+    }
+
     /// All writers.
     pub(crate) fn all(&self) -> Vec<Arc<FileWriter>> {
         self.live.lock().values().cloned().collect()
     }
 
-    /// One handle more writes `ino`, which is `before` unless somebody writes it already.
+    /// One handle more writes `ino`, which is what `before` says unless somebody writes it already.
     ///
     /// # Errors
     /// No spool can be made.
-    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: &Before) -> Result<Arc<FileWriter>> {
+    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: impl Fn() -> Result<Before>) -> Result<Arc<FileWriter>> {
+        let nodes = &self.reading.nodes;
         loop {
             let known = self.writer(ino);
-            let fresh = known.is_none();
-            let writer = match known {
-                Some(writer) => writer,
-                None => Arc::new(FileWriter::new(ino, Arc::clone(self), before)?),
+            let epoch = nodes.epoch(ino);
+            let writer = match &known {
+                Some(writer) => Arc::clone(writer),
+                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before()?)?),
             };
             let mut live = self.live.lock();
-            let ours = match live.get(&ino) {
-                Some(kept) => Arc::ptr_eq(kept, &writer),
-                // One that was found and has been let go since has no base any more.
-                None if fresh => live.insert(ino, Arc::clone(&writer)).is_none(),
-                None => false,
+            // Somebody else may have been faster, and may be gone again with the file being another one; or the last
+            // handle of the one found has gone, and with it what it needs.
+            let fits = match (live.get(&ino), &known) {
+                (Some(kept), Some(known)) => Arc::ptr_eq(kept, known),
+                (None, None) => nodes.epoch(ino) == epoch,
+                _ => false,
             };
-            if ours {
+            if fits {
+                live.entry(ino).or_insert_with(|| Arc::clone(&writer));
                 writer.state.lock().handles += 1;
-                self.reading.nodes.set_written(ino, true);
+                nodes.set_written(ino, true);
                 return Ok(writer);
             }
             drop(live);
-            if fresh {
-                // Somebody else was faster.
+            if known.is_none() {
                 writer.close_base();
             }
         }
@@ -231,25 +258,24 @@ impl Writing {
     /// Lets go of a writer that nobody needs any more.
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
-        // It may have been let go before, and another one have come.
-        if !live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(Arc::as_ptr(kept), writer)) {
-            return;
-        }
-        let idle = {
+        // Its place may be another one's already.
+        let ours = live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(&**kept, writer));
+        let idle = ours && {
             let state = writer.state.lock();
             state.handles == 0
                 && state.transfer.is_none()
                 && state.queued.is_none()
+                && !state.sealing
                 && (state.shape.dirty.is_none() || state.orphan)
         };
-        let gone = if idle { live.remove(&writer.ino) } else { None };
-        if gone.is_some() {
-            self.reading.nodes.set_written(writer.ino, false);
+        if !idle {
+            return;
         }
+        live.remove(&writer.ino);
+        self.reading.nodes.set_written(writer.ino, false);
         drop(live);
-        if let Some(gone) = gone {
-            gone.close_base();
-        }
+        // Its base closes without a lock.
+        writer.close_base();
     }
 
     fn now(&self) -> i64 {
@@ -279,11 +305,13 @@ impl FileWriter {
             shape,
             spool: Arc::new(spool),
             sealed: false,
+            sealing: false,
             queued: None,
             base,
             over: None,
             mtime,
             mode,
+            late: Settings::default(),
             transfer: None,
             frozen: 0,
             erratic: false,
@@ -299,7 +327,6 @@ impl FileWriter {
 
     /// Nobody needs the server's file any more.
     fn close_base(&self) {
-        // The reader closes without a lock.
         let base = self.state.lock().base.take();
         if let Some(base) = base {
             base.reader.close();
@@ -322,7 +349,14 @@ impl FileWriter {
         if state.is_changed() {
             meta.mtime = Some(Stamp::exact(state.mtime));
         }
-        meta.mode = state.mode.or(meta.mode);
+        meta.mtime = state.late.mtime.filter(|_| !state.is_changed()).map(Stamp::exact).or(meta.mtime);
+        meta.mode = state.mode.or(state.late.mode).or(meta.mode);
+    }
+
+    /// Whether it has content that waits here for the server.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let state = self.state.lock();
+        self.shared.late && !state.orphan && state.is_changed()
     }
 
     /// Bytes of the file now.
@@ -338,16 +372,21 @@ impl FileWriter {
     /// Takes `settings` along with the content that is still to be stored; false where there is none.
     pub(crate) fn set(&self, settings: &Settings) -> bool {
         let mut state = self.state.lock();
-        if !state.is_changed() || state.orphan {
+        if state.orphan {
+            // Nobody but who has it open will ever see it.
+            state.mtime = settings.mtime.unwrap_or(state.mtime);
+            state.mode = settings.mode.or(state.mode);
+            return true;
+        }
+        if !state.is_changed() {
             return false;
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);
         state.mode = settings.mode.or(state.mode);
-        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none());
-        let all = Settings { mtime: Some(state.mtime), mode: state.mode };
+        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none() && !state.sealing);
         drop(state);
         if let (Some(entry), Some(back)) = (entry, &self.shared.back) {
-            entry.set(back, all);
+            entry.set(back, *settings);
         }
         true
     }
@@ -543,7 +582,7 @@ impl FileWriter {
         let writer = Arc::clone(self);
         let clean = {
             let state = self.state.lock();
-            state.transfer.is_none() && state.shape.dirty.is_none()
+            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none())
         };
         if clean {
             return self.shared.let_go(self);
@@ -601,7 +640,7 @@ impl FileWriter {
 impl State {
     /// Whether the server has another content than this.
     fn is_changed(&self) -> bool {
-        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some()
+        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some() || self.sealing
     }
 
     /// Bytes from `at` on are others since `now`.

@@ -48,7 +48,7 @@ pub(super) trait Feed {
     /// What is to be set once all bytes are there.
     fn settings(&mut self) -> Settings;
 
-    /// The temporary name `part` is about to be used.
+    /// The temporary name `part`, or the file's own, is about to be written to.
     fn part(&mut self, _part: &RemotePath) -> io::Result<()> {
         Ok(())
     }
@@ -135,11 +135,11 @@ impl Put<'_> {
     /// The server's refusal, or what broke the last of several attempts.
     pub(super) fn run(&self, feed: &mut dyn Feed, landing: Landing) -> Result<Option<Landed>> {
         let done = match landing {
-            Landing::InPlace(store) => self.transfer(self.path, feed, store),
+            Landing::InPlace(store) => self.in_place(feed, store),
             Landing::Beside { else_in_place } => match self.beside(feed) {
                 Err(Broke::Failed(e)) if else_in_place && is_no_way(&e) && feed.kept_from() == 0 => {
                     info!("{}: no temporary file can take its place ({e}): written in place", self.path);
-                    self.transfer(self.path, feed, Store::Whole)
+                    self.in_place(feed, Store::Whole)
                 }
                 done => done,
             },
@@ -154,6 +154,11 @@ impl Put<'_> {
                 Err(Fault::Spool.into())
             }
         }
+    }
+
+    fn in_place(&self, feed: &mut dyn Feed, store: Store) -> Attempt<Landed> {
+        feed.part(self.path)?;
+        self.transfer(self.path, feed, store)
     }
 
     /// Stores under a temporary name, then renames.
@@ -365,7 +370,10 @@ impl Way<'_> {
 
     /// Begins again with the first byte, where it is still here and may be sent.
     fn start_over(&mut self, feed: &dyn Feed, error: Error) -> Attempt<()> {
-        if self.first.max(feed.kept_from()) > 0 {
+        if feed.kept_from() > 0 {
+            return Err(Broke::Lost(error));
+        }
+        if self.first > 0 {
             // Not for another look.
             return Err(Error { kind: ErrorKind::Protocol, ..error }.with_retry(Retry::Never).into());
         }
