@@ -16,6 +16,7 @@ use crate::vfs::dir::DirCache;
 use crate::vfs::error::Result;
 use crate::vfs::node::{Hidden, Ino, NodeTable};
 use crate::vfs::ops::Vfs;
+use crate::vfs::settings::show;
 use crate::vfs::write::Frozen;
 
 impl Vfs {
@@ -37,10 +38,12 @@ impl Vfs {
         remove: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let Some(ino) = self.nodes.find(parent, name) else { return remove() };
-        self.settings.begin(ino, deadline)?;
+        let settings = self.settings.begin(ino, deadline)?;
         let removed = remove();
         if removed.is_ok() {
             self.settings.end(ino);
+            // Who has it open sees them all the same.
+            self.nodes.amend(ino, |meta| show(&settings, meta));
         } else {
             self.settings.give_back(ino);
         }
@@ -171,6 +174,10 @@ impl Vfs {
         let dir = self.path(parent)?;
         let path = dir.join(name);
         let ino = self.nodes.find(parent, name);
+        // The server may not have heard of all that is in it.
+        if self.writing.below(&path).iter().any(|writer| writer.is_to_come()) {
+            return Err(ErrorKind::NotEmpty.into());
+        }
         let mut removed = self.remote.remove_dir(&path, deadline);
         if matches!(&removed, Err(e) if e.kind == ErrorKind::NotEmpty)
             && let Some(ino) = ino

@@ -606,7 +606,7 @@ impl FileWriter {
     }
 
     /// The server's file is none of what was written here.
-    fn outdate(&self) {
+    pub(super) fn outdate(&self) {
         let super::super::read::Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
         nodes.unbind(self.ino);
         dirs.forget(nodes.parent(self.ino));

@@ -543,15 +543,26 @@ impl FileWriter {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
-        let mut state = self.state.lock();
-        state.shape.dirty = None;
-        state.failed = None;
+        {
+            let mut state = self.state.lock();
+            state.shape.dirty = None;
+            state.failed = None;
+        }
+        // Nobody is to take what was written for the server's file any longer.
+        self.close_base();
+        self.outdate();
     }
 
     /// Whether the server has everything, and nothing that went wrong is still to be told.
     pub(crate) fn is_clean(&self) -> bool {
         let state = self.state.lock();
         !state.is_changed() && state.failed.is_none()
+    }
+
+    /// Whether it has a name under which the server has not stored all of it yet, if anything.
+    pub(crate) fn is_to_come(&self) -> bool {
+        let state = self.state.lock();
+        state.is_changed() && !state.orphan
     }
 
     /// Nothing of it is to be stored: it has no name any more, or never had one.
