@@ -313,6 +313,11 @@ impl FileWriter {
         self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
         if let Err(e) = outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
+            // A part of it may have come in.
+            let super::super::read::Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
+            nodes.doubt(self.ino);
+            dirs.forget(nodes.parent(self.ino));
+            kernel.forget_size(self.ino);
         }
         self.unpark(parked);
         for (at, len, reply) in reads {

@@ -624,6 +624,8 @@ impl FileWriter {
             state.shape.dirty = None;
             state.failed = None;
         }
+        // Nobody is to take what was written for the server's file any longer.
+        self.close_base();
         self.outdate();
     }
 
