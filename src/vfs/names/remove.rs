@@ -180,7 +180,7 @@ impl Vfs {
         let path = dir.join(name);
         let ino = self.nodes.find(parent, name);
         // The server may not have heard yet of what is in it.
-        if ino.is_some() && self.writing.below(&path).iter().any(|writer| writer.is_unsent()) {
+        if ino.is_some() && self.writing.below(&path).iter().any(|writer| writer.is_to_come()) {
             return Err(ErrorKind::NotEmpty.into());
         }
         let mut removed = self.remote.remove_dir(&path, deadline);

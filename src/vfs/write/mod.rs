@@ -651,6 +651,12 @@ impl FileWriter {
         !state.is_changed() && state.failed.is_none() && !state.unset
     }
 
+    /// Whether it has a name under which the server has not stored all of it yet, if anything.
+    pub(crate) fn is_to_come(&self) -> bool {
+        let state = self.state.lock();
+        state.is_changed() && !state.orphan
+    }
+
     /// Nothing of it is to be stored: it has no name any more, or never had one.
     pub(crate) fn orphaned(&self) {
         self.state.lock().orphan = true;
