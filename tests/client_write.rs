@@ -412,7 +412,7 @@ fn no_file_is_removed_that_is_a_directory() {
 fn small_uploads_through_one_connection() {
     for personality in all() {
         let server = FakeServer::start(personality, Tree::new());
-        let client = client_with(&ftpfs::config::Server { max_connections: 1, ..config(&server) });
+        let client = client_with(&Server { max_connections: 1, ..config(&server) });
         client.enter(b"", soon()).expect("the login works");
         server.fault(Fault::reply("STOR", "550 no").path("refused"));
         assert_eq!(kind(whole(&client, "/refused", b"x")), ErrorKind::Denied);
