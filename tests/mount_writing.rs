@@ -300,6 +300,7 @@ fn a_file_that_is_being_read_can_be_appended_to_on_servers_that_lock() {
         assert_eq!(number(close(file)), 0, "{}", scene.mount.log());
         let mut rest = Vec::new();
         reader.read_to_end(&mut rest).expect("reads on");
+        drop(reader);
         assert!([head, rest].concat() == [&pattern(6, 40 * MIB)[..], b"tail"].concat());
         scene.works();
     });
