@@ -181,11 +181,16 @@ fn what_is_renamed_before_it_was_sent_goes_to_its_new_name() {
         assert_eq!(names(&top), ["a", "d", "old", "other", "plug"]);
         assert_eq!(fs::read_to_string(top.join("old")).expect("reads"), "replaced");
         server.heal();
+        // What it has taken the place of must not come back under the old name.
+        queue("temporary", "new other");
+        rename("temporary", "other");
+        rename("other", "moved on");
+        assert!(!server.exists("other") && !top.join("other").exists());
         ends_well(mount, &server);
-        assert_eq!(server.paths(), ["a", "d", "d/moved", "old", "other", "plug"]);
-        let stored = ["a", "d/moved", "old"].map(|path| text(&server, path).expect("is there"));
-        assert_eq!(stored, ["winner", "moved", "replaced"]);
-        assert_eq!(server.log().verb("RNTO"), 4, "each content got its name once");
+        assert_eq!(server.paths(), ["a", "d", "d/moved", "moved on", "old", "plug"]);
+        let stored = ["a", "d/moved", "moved on", "old"].map(|path| text(&server, path).expect("is there"));
+        assert_eq!(stored, ["winner", "moved", "new other", "replaced"]);
+        assert_eq!(server.log().verb("RNTO"), 6, "each content got its name once, and one got another");
     });
 }
 
@@ -288,6 +293,8 @@ fn what_is_being_sent_can_be_removed_and_renamed() {
         server.fault(Fault::slow_data(1024, Duration::from_millis(5)).verb("STOR").times(1));
         fs::write(top.join("removed"), vec![7; 64 << 20]).expect("close returns");
         server.await_bytes_below("", 1);
+        // Behind what is on its way, which has to stop as well.
+        fs::write(top.join("removed"), "again").expect("close returns");
         fs::remove_file(top.join("removed")).expect("is removed");
         assert!(names(&top).is_empty());
         fs::write(top.join("moved"), vec![7; 3 << 20]).expect("close returns");

@@ -35,9 +35,8 @@ fn sync(scene: &Scene) {
 
 #[test]
 fn times_are_set_in_whole_seconds() {
-    let utime = |long: bool| {
-        Personality::mlsd().writing(|it| (it.mfmt, it.utime_short, it.utime_long) = (false, !long, long))
-    };
+    let utime =
+        |long: bool| Personality::mlsd().writing(|it| (it.mfmt, it.utime_short, it.utime_long) = (false, !long, long));
     for personality in [Personality::mlsd(), Personality::unix_list(), Personality::pure(), utime(false), utime(true)] {
         with(personality, tree(), LONG, |scene| {
             let time = DEFAULT_MTIME - 86_400 * 500 + 1;
@@ -89,7 +88,9 @@ fn a_written_file_has_the_time_of_its_last_write() {
             set();
             close(file).expect("it can be stored");
             assert_eq!(scene.stat("d/a.txt").expect("it is there").mtime(), 1_000_000_000);
-            scene.stalled(Fault::stall(Stage::Reply("RNTO")), || scene.put("d/a.txt", "more"), set).expect("it can be stored");
+            scene
+                .stalled(Fault::stall(Stage::Reply("RNTO")), || scene.put("d/a.txt", "more"), set)
+                .expect("it can be stored");
             assert_eq!(scene.stat("d/a.txt").expect("it is there").mtime(), 1_000_000_000);
             sync(scene);
             let at_last = || (scene.server.mtime_of("d/a.txt") == Some(1_000_000_000)).then_some(());
@@ -199,9 +200,14 @@ fn perms_strict_refuses_what_cannot_be_kept() {
     });
     for options in [STRICT, LONG] {
         with(Personality::mlsd(), tree(), options, move |scene| {
-            set_mode(scene, "d/a.txt", 0o600).and_then(|()| set_time(scene, "d/a.txt", at(1_000_000_000, 0))).expect("the server can");
+            set_mode(scene, "d/a.txt", 0o600)
+                .and_then(|()| set_time(scene, "d/a.txt", at(1_000_000_000, 0)))
+                .expect("the server can");
             sync(scene);
-            assert_eq!((scene.server.mode_of("d/a.txt"), scene.server.mtime_of("d/a.txt")), (Some(0o600), Some(1_000_000_000)));
+            assert_eq!(
+                (scene.server.mode_of("d/a.txt"), scene.server.mtime_of("d/a.txt")),
+                (Some(0o600), Some(1_000_000_000))
+            );
         });
     }
     // The server can, but not for this file.

@@ -112,7 +112,8 @@ fn renameat2_knows_noreplace_only() {
     with(Personality::mlsd(), tree(), NEVER, |scene| {
         scene.names("d");
         scene.write("d/c", "theirs", 0);
-        let last = CALLS.replace("rename('d/a.txt', 'd/b', 1), rename('d/a.txt', 'd/b', 2), rename('d/a.txt', 'd/c', 4), ", "");
+        let last = CALLS
+            .replace("rename('d/a.txt', 'd/b', 1), rename('d/a.txt', 'd/b', 2), rename('d/a.txt', 'd/c', 4), ", "");
         assert_eq!(python(&last, &scene.mount.path()), "EEXIST");
         assert_eq!(scene.held("d/c"), b"theirs");
     });
@@ -231,9 +232,11 @@ fn a_link_is_made_where_the_server_can() {
         refused(symlink("a blank", scene.at("d/blank")), libc::EPERM, "what the command cannot tell");
     });
     with(Personality::proftpd(), tree(), NEVER, move |scene| {
-        symlink("../big", scene.at("d/link")).expect("symlink");
-        assert_eq!(scene.server.link_of("d/link").expect("a link"), b"/big", "ProFTPD's own text");
-        assert_eq!(target(scene, "d/link"), Path::new("../big"), "which is shown as it was meant");
+        refused(symlink("../big", scene.at("d/link")), libc::EPERM, "a target of which the server makes another");
+        assert!(!scene.server.exists("d/link"));
+        symlink("/big", scene.at("d/link")).expect("symlink");
+        assert_eq!(scene.server.link_of("d/link").expect("a link"), b"/big");
+        assert_eq!(target(scene, "d/link"), Path::new("../big"), "an absolute one is a place on the server");
     });
     for personality in [Personality::unix_list(), Personality::pure(), Personality::pyftpdlib()] {
         with(personality, tree(), LONG, move |scene| {

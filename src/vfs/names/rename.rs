@@ -9,6 +9,7 @@ use crate::remote::{self, ErrorKind, Kind, Meta, Name, RemotePath, Settings, Ver
 use crate::vfs::error::Result;
 use crate::vfs::node::Ino;
 use crate::vfs::ops::Vfs;
+use crate::vfs::settings::show;
 use crate::vfs::write::{FileWriter, Frozen, Held};
 
 /// One side of a rename.
@@ -126,7 +127,8 @@ impl Vfs {
     /// What loses its name to the rename lives on for those who have it open. Tells the inode if it was put aside.
     fn clear_target(&self, to: &Side, deadline: Deadline) -> Result<(Option<Ino>, Option<Frozen>)> {
         let Some(ino) = to.ino else { return Ok((None, None)) };
-        self.settings.drop_all(ino, deadline)?;
+        let settings = self.settings.drop_all(ino, deadline)?;
+        self.nodes.amend(ino, |meta| show(&settings, meta));
         let needed = self.needs_server(ino);
         let loser = self.writing.writer(ino).map(|writer| writer.halt(deadline)).transpose()?;
         let aside = needed && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
@@ -136,9 +138,9 @@ impl Vfs {
     /// Renames a file of which the server has nothing yet: it will get its content under the new name.
     fn rename_here(&self, writer: &FileWriter, here: Frozen, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
         let (_, loser) = self.clear_target(to, deadline)?;
-        let base = match &loser {
+        let base = match loser.as_ref().and_then(Frozen::on_server) {
             // Listings tell of what was written here, whether the server has it or not.
-            Some(loser) => loser.on_server(),
+            Some(version) => version,
             None => match self.fresh(to.dir, &to.name, deadline)? {
                 Some(Meta { kind: Kind::File, size: Some(size), mtime, unique, .. }) => {
                     Some(Version { size, mtime, unique })

@@ -152,11 +152,11 @@ impl Deferred {
         again
     }
 
-    /// `ino` has no name any more: nothing is set on it.
-    pub(crate) fn drop_all(&self, ino: Ino, deadline: Deadline) -> Result<()> {
-        self.begin(ino, deadline)?;
+    /// `ino` has no name any more: nothing is set on it. Tells what was to be.
+    pub(crate) fn drop_all(&self, ino: Ino, deadline: Deadline) -> Result<Settings> {
+        let settings = self.begin(ino, deadline)?;
         self.end(ino);
-        Ok(())
+        Ok(settings)
     }
 
     /// Takes all that `wanted` says yes to and that is not on its way.
@@ -204,7 +204,7 @@ impl Due {
 }
 
 /// Lays `settings` over what is known.
-pub(super) fn show(settings: &Settings, meta: &mut Meta) {
+pub(crate) fn show(settings: &Settings, meta: &mut Meta) {
     if let Some(mtime) = settings.mtime {
         meta.mtime = Some(Stamp::exact(mtime));
     }

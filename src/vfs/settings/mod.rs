@@ -13,8 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, info, log, warn};
 
-pub(crate) use self::deferred::Deferred;
-use self::deferred::{DELAY, show};
+use self::deferred::DELAY;
+pub(crate) use self::deferred::{Deferred, show};
 use super::attr::{Attr, SET_ID};
 use super::error::{Error, Fault, Result};
 use super::handle::Fh;

@@ -17,7 +17,7 @@ pub(crate) struct Frozen(Arc<FileWriter>);
 pub(crate) enum Held {
     /// Everything written so far is on the server.
     Stored(Frozen),
-    /// The server has nothing of it: its content will go to whatever name it has by then.
+    /// The server has nothing of it, nor what it replaces: its content will go to whatever name it has by then.
     Here(Frozen),
 }
 
@@ -64,7 +64,7 @@ impl FileWriter {
     pub(crate) fn hold(self: &Arc<Self>) -> Result<Held> {
         if self.shared.late {
             let frozen = self.freeze();
-            if self.state.lock().is_only_here() {
+            if frozen.is_unknown() {
                 return Ok(Held::Here(frozen));
             }
         }
@@ -80,7 +80,7 @@ impl FileWriter {
         self.stop(deadline)?;
         let queued = self.state.lock().queued.clone();
         if let (Some(entry), Some(back)) = (queued, &self.shared.back)
-            && !entry.halt(back, deadline)
+            && !entry.chain().iter().all(|entry| entry.halt(back, deadline))
         {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -142,7 +142,7 @@ impl State {
     /// Whether the server has never seen anything of this file, and nobody is about to show it something.
     fn is_only_here(&self) -> bool {
         let unseen = self.queued.as_ref().is_none_or(|entry| entry.is_unseen());
-        self.base.is_none() && self.transfer.is_none() && unseen
+        !self.gone && self.base.is_none() && self.transfer.is_none() && unseen
     }
 }
 
@@ -156,7 +156,8 @@ impl Frozen {
             state.queued.take()
         };
         if let (Some(entry), Some(back)) = (entry, &writer.shared.back) {
-            drop_entry(back, &entry);
+            // The server may be getting what was closed before, too.
+            entry.chain().iter().for_each(|entry| drop_entry(back, entry));
         }
         writer.shared.let_go(writer);
     }
@@ -167,10 +168,11 @@ impl Frozen {
         self.0.shared.late && state.is_only_here() && state.over.is_none()
     }
 
-    /// What the server has under the name of this file.
-    pub(crate) fn on_server(&self) -> Option<Version> {
+    /// What the server has under the name of this file; None where nobody knows it here any more.
+    #[allow(clippy::option_option)]
+    pub(crate) fn on_server(&self) -> Option<Option<Version>> {
         let state = self.0.state.lock();
-        state.base.as_ref().map(|base| base.version.clone()).or_else(|| state.over.clone())
+        (!state.gone).then(|| state.base.as_ref().map(|base| base.version.clone()).or_else(|| state.over.clone()))
     }
 
     /// What is to be stored of it later.
@@ -187,6 +189,7 @@ impl Drop for Frozen {
             back.gate.open();
         }
         self.0.advance();
+        self.0.shared.let_go(&self.0);
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Transfer {
     pub(super) overwritten: Option<u64>,
     /// What was set with the content.
     pub(super) set: Option<Settings>,
+    /// It has ended before the file was closed: its mode, which may be read-only, is still to be set.
+    pub(super) for_now: bool,
     /// The server has agreed to take the file.
     pub(super) accepted: bool,
     /// It is to end at once, complete or not.
@@ -45,7 +47,7 @@ impl Transfer {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
         let (recall, overwritten, set) = (None, None, None);
         let (accepted, halted, through, trusting) = (false, false, false, false);
-        Self { landing, recall, sent, closing, overwritten, set, accepted, halted, through, trusting }
+        Self { landing, recall, sent, closing, overwritten, set, accepted, halted, through, trusting, for_now: false }
     }
 
     /// Bytes from `at` on have changed.
@@ -86,26 +88,32 @@ impl Writing {
     }
 
     /// How `state` is to be uploaded as it is; None where that is nothing.
-    fn landing(&self, state: &State) -> Option<Landing> {
+    fn landing(&self, ino: Ino, state: &State) -> Option<Landing> {
         state.shape.dirty?;
+        // A server lets nobody write to a read-only file; but another one may take its place.
+        let mode = self.reading.nodes.known(ino).and_then(|known| known.meta.mode);
+        let read_only = state.base.is_some() && !state.unset && mode.is_some_and(|mode| mode & 0o200 == 0);
         if self.way != UploadWay::Atomic
             && self.remote.abilities().tail != Some(false)
+            && !read_only
             && let Some(at) = state.shape.tail()
         {
             return Some(Landing::InPlace(Store::Tail { at }));
         }
         Some(match self.way {
             // With write-back nothing is to be seen under its name before it is whole.
-            UploadWay::Auto if state.shape.precious || self.late => Landing::Beside { else_in_place: true },
+            UploadWay::Auto if state.shape.precious || self.late || read_only => {
+                Landing::Beside { else_in_place: true }
+            }
             UploadWay::Atomic => Landing::Beside { else_in_place: false },
             UploadWay::Auto | UploadWay::InPlace => Landing::InPlace(Store::Whole),
         })
     }
 
     /// The same for a transfer that begins while the file is still being written: it has been written in one piece so far.
-    fn stream(&self, state: &State) -> Option<Landing> {
+    fn stream(&self, ino: Ino, state: &State) -> Option<Landing> {
         let Shape { len, old, punched, .. } = state.shape;
-        match self.landing(state)? {
+        match self.landing(ino, state)? {
             tail @ Landing::InPlace(Store::Tail { at }) => (state.shape.ready(at) >= at + WORTH_A_TAIL).then_some(tail),
             whole => (old == 0 && punched == 0 && len > 0 && state.shape.ready(0) == len).then_some(whole),
         }
@@ -128,7 +136,7 @@ impl FileWriter {
             if self.shared.late {
                 return Ok(());
             }
-            let landing = self.shared.landing(&state).unwrap_or(Landing::InPlace(Store::Whole));
+            let landing = self.shared.landing(self.ino, &state).unwrap_or(Landing::InPlace(Store::Whole));
             self.start(&mut state, landing, None, Some(path.clone()));
             if let Some(transfer) = &mut state.transfer {
                 transfer.trusting = trusting;
@@ -160,7 +168,7 @@ impl FileWriter {
             None => {
                 let may =
                     !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
-                if let Some(landing) = self.shared.stream(&state).filter(|_| may) {
+                if let Some(landing) = self.shared.stream(self.ino, &state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }
                 None
@@ -226,6 +234,9 @@ impl FileWriter {
                     return Err(fault.into());
                 }
                 if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
+                    let unset = state.take_unset();
+                    drop(state);
+                    unset.into_iter().for_each(|settings| self.set_late(settings));
                     return Ok(());
                 }
                 let len = state.shape.len;
@@ -233,7 +244,7 @@ impl FileWriter {
                     transfer.closing = Some(transfer.closing.map_or(len, |old| old.max(len)));
                     transfer.wake()
                 } else {
-                    let landing = self.shared.landing(&state).filter(|_| !state.orphan);
+                    let landing = self.shared.landing(self.ino, &state).filter(|_| !state.orphan);
                     let Some(landing) = landing else { return Ok(()) };
                     if state.frozen == 0 {
                         self.start(&mut state, landing, Some(len), None);
@@ -272,6 +283,7 @@ impl FileWriter {
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
+                    state.unset = transfer.for_now && state.mode.is_some();
                     late = state.settings_since(transfer.set);
                     state.late = late.unwrap_or_default();
                 }
@@ -301,6 +313,11 @@ impl FileWriter {
         self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
         if let Err(e) = outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
+            // A part of it may have come in.
+            let super::super::read::Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
+            nodes.doubt(self.ino);
+            dirs.forget(nodes.parent(self.ino));
+            kernel.forget_size(self.ino);
         }
         self.unpark(parked);
         for (at, len, reply) in reads {
@@ -486,6 +503,12 @@ impl State {
             self.shape.stored = None;
             self.shape.precious &= store != Store::Whole;
         }
+    }
+
+    /// What a transfer that ended early has left to be set, now that the file is closed or synced.
+    fn take_unset(&mut self) -> Option<Settings> {
+        let wanted = std::mem::take(&mut self.unset) && self.transfer.is_none() && !self.orphan;
+        wanted.then(|| Settings { mtime: Some(self.mtime), mode: self.mode.take() })
     }
 
     /// What has been set since an upload has `carried` time and mode.

@@ -102,6 +102,8 @@ struct State {
     mtime: i64,
     /// Not on the server yet.
     mode: Option<u16>,
+    /// `mode` is not on the server, although all of the content is.
+    unset: bool,
     /// What has been set since the content left, and is on its way behind it.
     late: Settings,
     transfer: Option<Transfer>,
@@ -113,6 +115,8 @@ struct State {
     orphan: bool,
     /// Uploads that have been completed.
     landings: u64,
+    /// The server has everything, and nobody comes here any more.
+    gone: bool,
     /// Handles that may write.
     handles: usize,
     /// What went wrong and has not been told yet.
@@ -261,12 +265,16 @@ impl Writing {
         // Its place may be another one's already.
         let ours = live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(&**kept, writer));
         let idle = ours && {
-            let state = writer.state.lock();
-            state.handles == 0
+            let mut state = writer.state.lock();
+            let idle = state.handles == 0
                 && state.transfer.is_none()
                 && state.queued.is_none()
                 && !state.sealing
-                && (state.shape.dirty.is_none() || state.orphan)
+                && state.frozen == 0
+                && (state.shape.dirty.is_none() || state.orphan);
+            // Whoever has found it before is to see that it knows nothing any more.
+            state.gone |= idle;
+            idle
         };
         if !idle {
             return;
@@ -311,12 +319,14 @@ impl FileWriter {
             over: None,
             mtime,
             mode,
+            unset: false,
             late: Settings::default(),
             transfer: None,
             frozen: 0,
             erratic: false,
             orphan: false,
             landings: 0,
+            gone: false,
             handles: 0,
             failed: None,
             parked: Vec::new(),
@@ -582,7 +592,7 @@ impl FileWriter {
         let writer = Arc::clone(self);
         let clean = {
             let state = self.state.lock();
-            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none())
+            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset)
         };
         if clean {
             return self.shared.let_go(self);
@@ -598,12 +608,31 @@ impl FileWriter {
 
     /// The content could not be stored and nobody is left to try again: it stays here, for the user.
     fn keep(&self, error: &Error) {
-        let (spool, punched) = {
+        {
             let state = self.state.lock();
             // Who has opened it since tries again.
             if state.orphan || state.handles > 0 {
                 return;
             }
+        }
+        self.keep_content(error);
+        {
+            let mut state = self.state.lock();
+            if state.handles > 0 {
+                return;
+            }
+            state.shape.dirty = None;
+            state.failed = None;
+        }
+        // Nobody is to take what was written for the server's file any longer.
+        self.close_base();
+        self.outdate();
+    }
+
+    /// What was written goes to where the user finds it, whoever has the file open.
+    fn keep_content(&self, error: &Error) {
+        let (spool, punched) = {
+            let state = self.state.lock();
             (Arc::clone(&state.spool), state.shape.punched)
         };
         let name = self.shown();
@@ -614,21 +643,18 @@ impl FileWriter {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
-        {
-            let mut state = self.state.lock();
-            if state.handles > 0 {
-                return;
-            }
-            state.shape.dirty = None;
-            state.failed = None;
-        }
-        self.outdate();
     }
 
     /// Whether the server has everything, and nothing that went wrong is still to be told.
     pub(crate) fn is_clean(&self) -> bool {
         let state = self.state.lock();
-        !state.is_changed() && state.failed.is_none()
+        !state.is_changed() && state.failed.is_none() && !state.unset
+    }
+
+    /// Whether it has a name under which the server has not stored all of it yet, if anything.
+    pub(crate) fn is_to_come(&self) -> bool {
+        let state = self.state.lock();
+        state.is_changed() && !state.orphan
     }
 
     /// Nothing of it is to be stored: it has no name any more, or never had one.

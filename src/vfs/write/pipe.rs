@@ -96,6 +96,15 @@ impl Feed for Pipe<'_> {
             settings
         })
     }
+
+    fn settings_for_now(&mut self) -> Settings {
+        self.with(|state| {
+            if let Some(transfer) = &mut state.transfer {
+                transfer.for_now = true;
+            }
+            Settings { mtime: Some(state.mtime), mode: None }
+        })
+    }
 }
 
 impl State {

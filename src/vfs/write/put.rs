@@ -48,6 +48,11 @@ pub(super) trait Feed {
     /// What is to be set once all bytes are there.
     fn settings(&mut self) -> Settings;
 
+    /// What is to be set where more bytes may follow: nothing that could keep them out.
+    fn settings_for_now(&mut self) -> Settings {
+        self.settings()
+    }
+
     /// The temporary name `part`, or the file's own, is about to be written to.
     fn part(&mut self, _part: &RemotePath) -> io::Result<()> {
         Ok(())
@@ -310,7 +315,7 @@ impl Way<'_> {
                 }
                 Next::Yield if self.in_place() => {
                     debug!("{}: the upload gives way at byte {sent}", self.target);
-                    let stored = upload.finish(&feed.settings(), self.deadline())?;
+                    let stored = upload.finish(&feed.settings_for_now(), self.deadline())?;
                     return Ok(Some(Landed { sent, stored }));
                 }
                 Next::Yield => {

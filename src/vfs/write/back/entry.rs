@@ -149,6 +149,17 @@ impl Entry {
         self.state.lock().after.clone()
     }
 
+    /// This and all that it follows, as far as they are not done: the newest first.
+    pub(in crate::vfs::write) fn chain(self: &Arc<Self>) -> Vec<Arc<Self>> {
+        let mut chain = Vec::new();
+        let mut next = Some(Arc::clone(self));
+        while let Some(entry) = next.filter(|entry| entry.done().is_none()) {
+            next = entry.after();
+            chain.push(entry);
+        }
+        chain
+    }
+
     pub(super) fn readiness(&self, now: Instant) -> Readiness {
         let (again, after) = {
             let state = self.state.lock();

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use log::debug;
+
 use super::entry::Entry;
 use super::{Back, LOOK_AGAIN, MOST_SILENT};
 use crate::base::Deadline;
@@ -53,6 +55,7 @@ impl FileWriter {
             entry.end(None, None);
             back.forget(&entry);
         }
+        debug!("{}: {} bytes wait as {id}", job.path, job.len);
         let entry = Arc::new(Entry::new(id, Some(Arc::clone(self)), spool, job, after.clone(), None));
         {
             let mut state = self.state.lock();
@@ -244,7 +247,8 @@ impl FileWriter {
             !state.orphan && state.shape.dirty.is_some()
         };
         if dirty {
-            self.keep(&Error::from(fault));
+            // Programs may still have it open, but nothing of theirs comes through any more.
+            self.keep_content(&Error::from(fault));
         }
         dirty
     }
