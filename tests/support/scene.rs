@@ -91,7 +91,7 @@ impl Scene {
     pub fn works(self) {
         self.server.heal();
         let path = self.at("well-again");
-        let well = || fs::write(&path, b"well").ok();
+        let well = || put(&path, b"well").ok();
         wait_until("a successful write", PATIENCE, well);
         self.has("well-again", b"well");
         assert_eq!(fs::read(&path).expect("it is there"), b"well");
