@@ -245,7 +245,7 @@ impl FileWriter {
                 }
                 Err(e) => {
                     let moved = matches!(transfer.landing, Landing::InPlace(Store::Tail { .. }))
-                        && matches!(e.fault, Fault::Remote(ErrorKind::Unsupported | ErrorKind::Changed));
+                        && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind));
                     state.unsettle(&transfer);
                     if moved {
                         // Else the same tail would be tried again, for ever.
@@ -388,6 +388,11 @@ fn is_ordinary(path: &RemotePath) -> bool {
         let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         !matches!(name[0], b'.' | b'-') && name.len() < 128 && name.iter().all(fine)
     })
+}
+
+/// Whether a whole file may be taken where an appended part of one is not: some servers have a right of its own for that.
+fn is_no_tail(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unsupported | ErrorKind::Changed | ErrorKind::Denied | ErrorKind::NotPermitted)
 }
 
 /// A panic in a transfer: whoever waits for it is told.
