@@ -246,8 +246,16 @@ impl FileWriter {
                 Err(e) => {
                     let moved = matches!(transfer.landing, Landing::InPlace(Store::Tail { .. }))
                         && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind));
+                    // ProFTPD without AllowOverwrite: not even onto our own empty file.
+                    let only_beside = transfer.landing == Landing::InPlace(Store::Whole)
+                        && self.shared.way == UploadWay::Auto
+                        && state.shape.stored.is_some()
+                        && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind) || kind == ErrorKind::Exists);
                     state.unsettle(&transfer);
-                    if moved {
+                    if only_beside && !state.orphan {
+                        state.shape.precious = true;
+                        debug!("{}: cannot be written over ({e}): another file takes its place", self.shown());
+                    } else if moved {
                         // Else the same tail would be tried again, for ever.
                         state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
