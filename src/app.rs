@@ -10,7 +10,7 @@ use std::time::Duration;
 use log::{info, warn};
 use parking_lot::{Condvar, Mutex};
 
-use crate::base::{Clock, Deadline, SystemClock};
+use crate::base::{Clock, Deadline, SystemClock, sys};
 use crate::config::{Config, Server, TlsMode, Write};
 use crate::daemon::Signals;
 use crate::ftp::Client;
@@ -18,7 +18,7 @@ use crate::ftp::classify::GREETING;
 use crate::ftp::socket::Network;
 use crate::mount::{self, Mounted};
 use crate::remote::{self, ErrorKind, Remote};
-use crate::vfs::Vfs;
+use crate::vfs::{Left, Vfs};
 
 /// Mounts what `config` says, calls `ready` once it is mounted and logged in, and returns when it is unmounted or when
 /// a signal asked for it.
@@ -28,6 +28,10 @@ use crate::vfs::Vfs;
 pub fn run(config: &Config, signals: Signals, ready: &mut dyn FnMut()) -> Result<(), String> {
     let progress = Arc::new(Progress::default());
     end_on_signal(&progress, signals).map_err(|e| format!("cannot watch for signals: {e}"))?;
+    // Each file that is written or waits for the server is one.
+    if let Err(e) = sys::open_many_files() {
+        info!("the limit of open files stays: {e}");
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let server = &config.server;
     let dialer = Box::new(Network { family: server.family });
@@ -67,18 +71,20 @@ impl Ending {
 
     /// Brings everything to the server that is not there yet, or says what is left.
     fn store(&self) -> Result<(), String> {
-        let left = self.vfs.finish(Deadline::after(self.patience));
-        if left.is_empty() {
-            return Ok(());
-        }
-        for name in left.iter().take(MOST_NAMED) {
+        let Left { later, kept } = self.vfs.finish(Deadline::after(self.patience));
+        for name in later.iter().chain(&kept).take(MOST_NAMED) {
             warn!("not stored: {name}");
         }
         let spool = self.spool.display();
-        Err(format!(
-            "{} files are not on the server yet; the next mount of this URL stores them from {spool}",
-            left.len()
-        ))
+        let mut said = Vec::new();
+        if !later.is_empty() {
+            let count = later.len();
+            said.push(format!("{count} files are not on the server yet; the next mount of this URL stores them"));
+        }
+        if !kept.is_empty() {
+            said.push(format!("{} files could not be stored and are kept for you in lost/", kept.len()));
+        }
+        if said.is_empty() { Ok(()) } else { Err(format!("{} (from {spool})", said.join("; "))) }
     }
 }
 

@@ -51,6 +51,22 @@ pub fn caller() -> (u32, u32) {
     unsafe { (libc::getuid(), libc::getgid()) }
 }
 
+/// Allows this process as many open files as it may have at all (`RLIMIT_NOFILE`): many shells begin with 1024.
+///
+/// # Errors
+/// What the kernel answers; then it stays as it was.
+pub fn open_many_files() -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both take a live structure, fill it in or read it, and keep no reference to it.
+    let set = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0
+        }
+    };
+    if set { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Which side of [`fork`] this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fork {

@@ -18,7 +18,7 @@ use super::control::Control;
 use super::dialect::Dialect;
 use crate::base::sync::Ranked;
 use crate::base::{Deadline, Gate, Recall, Urgency};
-use crate::remote::{Error, ErrorKind, Result};
+use crate::remote::{Error, ErrorKind, QUEUEING, Result};
 
 /// The connections to one server.
 pub(crate) struct Pool {
@@ -384,7 +384,7 @@ impl Inner {
     /// What kept somebody from a connection until the deadline: the server, if there is none at all.
     fn why_waiting(&self) -> Error {
         let refusal = self.refusal.clone().filter(|_| self.open == 0);
-        refusal.unwrap_or_else(|| Error::new(ErrorKind::TimedOut, "wait for a connection"))
+        refusal.unwrap_or_else(|| Error::new(ErrorKind::TimedOut, QUEUEING))
     }
 
     /// The server has as many of us as it wants: that is the limit now.

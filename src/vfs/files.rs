@@ -327,7 +327,8 @@ impl Vfs {
             let Some(path) = vfs.nodes.path(ino) else { return reply(Err(Fault::NoInode.into())) };
             // Each transfer has deadlines of its own.
             let failed = vfs.writing.sync(vfs.writing.below(&path), Deadline::after(LONGEST_SYNC));
-            let first = failed.first().map(|(_, fault)| *fault);
+            let lost = vfs.writing.lost_below(&path);
+            let first = failed.first().map(|(_, fault)| *fault).or(lost);
             let set = vfs.flush_settings(Some(ino), Deadline::after(vfs.timeout));
             reply(first.map_or(set, |fault| Err(fault.into())));
         });

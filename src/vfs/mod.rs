@@ -30,4 +30,4 @@ pub use node::Ino;
 pub use ops::{DirItem, Entered, Vfs};
 pub use read::{Data, ReadReply};
 pub use settings::{Wanted, When};
-pub use write::WriteReply;
+pub use write::{Left, WriteReply};

@@ -17,7 +17,7 @@ use super::node::{Ino, Known, NodeTable};
 use super::read::Reading;
 use super::settings::{self, Deferred};
 use super::workers::Workers;
-use super::write::Writing;
+use super::write::{Left, Writing};
 use crate::base::{Clock, Deadline};
 use crate::config::{Files, Perms, Write};
 use crate::remote::{Error, ErrorKind, Kind, Meta, Name, Remote, RemotePath, Stamp};
@@ -106,6 +106,9 @@ impl Vfs {
         );
         let reading = Arc::new(reading);
         let writing = Writing::new(Arc::clone(&reading), Arc::clone(&clock), write, files.file_mask.is_none())?;
+        let writing = Arc::new(writing);
+        let unsent = Arc::downgrade(&writing);
+        dirs.show_also(move |dir| unsent.upgrade().map_or_else(Vec::new, |writing| writing.unsent_in(dir)));
         let vfs = Arc::new(Self {
             remote,
             clock,
@@ -113,7 +116,7 @@ impl Vfs {
             dirs,
             handles: HandleTable::default(),
             reading,
-            writing: Arc::new(writing),
+            writing,
             kernel,
             workers: Workers::new("ops", MOST_OPS),
             closers: Workers::new("close", MOST_CLOSERS),
@@ -142,7 +145,7 @@ impl Vfs {
     }
 
     /// The mount has ended: brings everything to the server that is not there yet. Tells what is left at the deadline.
-    pub fn finish(&self, deadline: Deadline) -> Vec<String> {
+    pub fn finish(&self, deadline: Deadline) -> Left {
         self.kernel.detach();
         let left = self.writing.finish(deadline);
         self.tidy_up(deadline);

@@ -71,7 +71,12 @@ impl Mount {
 
     /// Mounts `url` with ftpfs as a child of this process; returns once the mount is there.
     pub fn foreground(url: &str, arguments: &[&str]) -> Self {
-        let place = Arc::<Place>::default();
+        Self::foreground_at(&Arc::default(), url, arguments)
+    }
+
+    /// Mounts `url` like [`Mount::foreground`] in a place that another mount may have had before.
+    pub fn foreground_at(place: &Arc<Place>, url: &str, arguments: &[&str]) -> Self {
+        let place = Arc::clone(place);
         let mut command = ftpfs(url, arguments, &place);
         let output = fs::File::create(place.folder.path().join(OUTPUT)).expect("the folder is ours");
         let again = output.try_clone().expect("a second descriptor");
@@ -153,6 +158,22 @@ impl Mount {
             output.status.success().then_some(())
         });
         self.ended()
+    }
+
+    /// Ends ftpfs by SIGKILL, and then takes the dead mount away.
+    pub fn kill(self) {
+        signal(self.pid, libc::SIGKILL);
+        self.gone();
+    }
+
+    /// Waits for the end of an ftpfs that somebody has killed, and takes the dead mount away.
+    pub fn gone(mut self) {
+        self.wait_for_end();
+    }
+
+    /// How a foreground ftpfs has ended by now: waits for its end.
+    pub fn status(&mut self) -> ExitStatus {
+        wait_until("the end of ftpfs in the foreground", UNMOUNT_LIMIT, || self.exit_status())
     }
 
     /// Asserts that ftpfs ends now that someone has unmounted; returns its log.

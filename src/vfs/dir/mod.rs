@@ -10,7 +10,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
@@ -26,7 +26,11 @@ use crate::remote::{ErrorKind, Meta, Name, Remote, RemotePath};
 pub(crate) struct DirCache {
     map: Ranked<Map, 20>,
     clock: Arc<dyn Clock>,
+    unsent: OnceLock<Unsent>,
 }
+
+/// Tells what is in a directory that the server has not heard of yet.
+type Unsent = Box<dyn Fn(Ino) -> Vec<(Name, Meta)> + Send + Sync>;
 
 struct Map {
     dirs: LruCache<Ino, Arc<Listing>>,
@@ -75,7 +79,12 @@ impl DirCache {
             failed: LruCache::new(MOST_FAILURES),
             own: HashSet::new(),
         };
-        Self { map: Ranked::new(map), clock }
+        Self { map: Ranked::new(map), clock, unsent: OnceLock::new() }
+    }
+
+    /// From now on listings show also what `unsent` tells of their directory; only the first call counts.
+    pub(crate) fn show_also(&self, unsent: impl Fn(Ino) -> Vec<(Name, Meta)> + Send + Sync + 'static) {
+        let _ = self.unsent.set(Box::new(unsent));
     }
 
     /// The listing of `dir`, if it is younger than `ttl`.
@@ -298,7 +307,14 @@ impl Loading<'_> {
     /// Makes our own changes in what the server has told, and believes it. One lock covers the change of hands: what is
     /// changed later is changed in the cache.
     fn arrive(&self, listing: &Arc<Listing>) {
+        // What lands from here on is among the changes.
+        let unsent = self.cache.unsent.get().map_or_else(Vec::new, |unsent| unsent(self.dir));
         let mut map = self.cache.map.lock();
+        for (name, meta) in unsent {
+            if listing.find(name.as_bytes()).is_none() {
+                listing.apply(&Change::Put(name, meta));
+            }
+        }
         for name in map.own.iter().filter(|name| listing.find(name.as_bytes()).is_some()) {
             listing.apply(&Change::Remove(name.clone()));
         }

@@ -68,7 +68,12 @@ impl Vfs {
             return Ok(());
         }
         let unsent = held.is_some();
-        match self.remote.remove_file(&path, deadline) {
+        let removed = match &held {
+            // There is nothing to remove.
+            Some(held) if held.is_unknown() => Ok(()),
+            _ => self.remote.remove_file(&path, deadline),
+        };
+        match removed {
             Ok(()) => {}
             // It may not have come to the server at all.
             Err(e) if e.kind == ErrorKind::NotFound && unsent => {}
@@ -174,8 +179,8 @@ impl Vfs {
         let dir = self.path(parent)?;
         let path = dir.join(name);
         let ino = self.nodes.find(parent, name);
-        // The server may not have heard of all that is in it.
-        if self.writing.below(&path).iter().any(|writer| writer.is_to_come()) {
+        // The server may not have heard yet of what is in it.
+        if ino.is_some() && self.writing.below(&path).iter().any(|writer| writer.is_to_come()) {
             return Err(ErrorKind::NotEmpty.into());
         }
         let mut removed = self.remote.remove_dir(&path, deadline);

@@ -59,7 +59,10 @@ impl Vfs {
         // Nothing of ours is to speak to the old paths any more.
         let mut frozen = Vec::new();
         if is_dir {
-            for writer in self.writing.below(&from.path) {
+            let below = self.writing.below(&from.path);
+            // Side by side; one that fails says so again below.
+            let _ = self.writing.sync(below.clone(), Deadline::after(LONGEST_SYNC));
+            for writer in below {
                 frozen.push(writer.settle()?);
             }
             self.flush_settings_below(&from.path, deadline)?;
@@ -135,11 +138,15 @@ impl Vfs {
     /// Renames a file of which the server has nothing yet: it will get its content under the new name.
     fn rename_here(&self, writer: &FileWriter, here: Frozen, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
         let (_, loser) = self.clear_target(to, deadline)?;
-        let base = match self.fresh(to.dir, &to.name, deadline)? {
-            Some(Meta { kind: Kind::File, size: Some(size), mtime, unique, .. }) => {
-                Some(Version { size, mtime, unique })
-            }
-            _ => None,
+        let base = match loser.as_ref().and_then(Frozen::on_server) {
+            // Listings tell of what was written here, whether the server has it or not.
+            Some(version) => version,
+            None => match self.fresh(to.dir, &to.name, deadline)? {
+                Some(Meta { kind: Kind::File, size: Some(size), mtime, unique, .. }) => {
+                    Some(Version { size, mtime, unique })
+                }
+                _ => None,
+            },
         };
         let replaces = loser.as_ref().and_then(Frozen::queued);
         writer.moved(&to.path, base.as_ref(), replaces)?;
@@ -184,6 +191,9 @@ impl Vfs {
         }
     }
 }
+
+/// What a whole tree may take to be stored.
+const LONGEST_SYNC: Duration = Duration::from_secs(86_400);
 
 /// `RENAME_NOREPLACE` of renameat2(2).
 const NO_REPLACE: u32 = 1;

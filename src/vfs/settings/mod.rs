@@ -15,7 +15,7 @@ use log::{debug, info, log, warn};
 
 use self::deferred::DELAY;
 pub(crate) use self::deferred::{Deferred, show};
-use super::attr::Attr;
+use super::attr::{Attr, SET_ID};
 use super::error::{Error, Fault, Result};
 use super::handle::Fh;
 use super::node::Ino;
@@ -133,6 +133,9 @@ impl Vfs {
 
     fn set_settings(&self, ino: Ino, meta: &Meta, settings: Settings, deadline: Deadline) -> Result<()> {
         let strict = self.perms == Perms::Strict;
+        // Those bits of a file are not shown either: it would run as somebody whom nobody here has meant.
+        let sent = |mode: u16| if meta.kind == Kind::Dir { mode } else { mode & !SET_ID };
+        let settings = Settings { mode: settings.mode.map(sent), ..settings };
         if let Kind::Symlink { .. } = meta.kind {
             // MFMT and SITE CHMOD follow links: they would set what the link leads to.
             if strict {
@@ -204,6 +207,9 @@ impl Vfs {
             done.mode = settings.mode;
         }
         if !done.is_empty() {
+            if let Some(writer) = self.writing.writer(ino) {
+                writer.server_set(&done);
+            }
             self.nodes.amend(ino, |meta| show(&done, meta));
             if let Some((dir, name)) = self.nodes.place(ino) {
                 self.dirs.update(dir, &name, move |meta| show(&done, meta));

@@ -1,8 +1,9 @@
 //! Holding a file still while its name changes: nothing is sent to a path that is about to be another file's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::back::end;
+use super::back::drop_entry;
 use super::{FileWriter, State};
 use crate::base::Deadline;
 use crate::remote::{ErrorKind, RemotePath, Version};
@@ -16,12 +17,12 @@ pub(crate) struct Frozen(Arc<FileWriter>);
 pub(crate) enum Held {
     /// Everything written so far is on the server.
     Stored(Frozen),
-    /// The server has nothing of it: its content will go to whatever name it has by then.
+    /// The server has nothing of it, nor what it replaces: its content will go to whatever name it has by then.
     Here(Frozen),
 }
 
 impl FileWriter {
-    /// Brings everything written so far to the server, and holds the file.
+    /// Brings everything written so far to the server, and holds the file. What is written meanwhile follows later.
     ///
     /// # Errors
     /// What keeps it from being stored.
@@ -29,14 +30,30 @@ impl FileWriter {
         loop {
             self.flush()?;
             let frozen = self.freeze();
-            let stored = {
-                let state = self.state.lock();
-                state.transfer.is_none() && state.queued.is_none() && (state.shape.dirty.is_none() || state.orphan)
-            };
-            // Somebody may have written in between.
-            if stored {
+            self.finish();
+            // A queued one of later is on its way to the old name.
+            if self.state.lock().queued.is_none() {
                 return Ok(frozen);
             }
+        }
+    }
+
+    /// Waits for the end of the transfer under way, which sends what there is and no more.
+    fn finish(&self) {
+        loop {
+            let seen = self.gate.ticket();
+            let wake = {
+                let mut state = self.state.lock();
+                let len = state.shape.len;
+                let Some(transfer) = &mut state.transfer else { return };
+                transfer.closing.get_or_insert(len);
+                transfer.wake()
+            };
+            if let Some(recall) = wake {
+                recall.gate.open();
+            }
+            // It has deadlines of its own and always ends.
+            self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
         }
     }
 
@@ -47,7 +64,7 @@ impl FileWriter {
     pub(crate) fn hold(self: &Arc<Self>) -> Result<Held> {
         if self.shared.late {
             let frozen = self.freeze();
-            if self.state.lock().is_only_here() {
+            if frozen.is_unknown() {
                 return Ok(Held::Here(frozen));
             }
         }
@@ -63,7 +80,7 @@ impl FileWriter {
         self.stop(deadline)?;
         let queued = self.state.lock().queued.clone();
         if let (Some(entry), Some(back)) = (queued, &self.shared.back)
-            && !back.wait(|| entry.is_waiting() || entry.done().is_some(), deadline)
+            && !entry.chain().iter().all(|entry| entry.halt(back, deadline))
         {
             return Err(ErrorKind::TimedOut.into());
         }
@@ -77,7 +94,7 @@ impl FileWriter {
             let wake = {
                 let mut state = self.state.lock();
                 let Some(transfer) = &mut state.transfer else { return Ok(()) };
-                transfer.overwritten = Some(0);
+                transfer.halted = true;
                 transfer.wake()
             };
             if let Some(recall) = wake {
@@ -91,7 +108,15 @@ impl FileWriter {
 
     fn freeze(self: &Arc<Self>) -> Frozen {
         self.state.lock().frozen += 1;
-        Frozen(Arc::clone(self))
+        let frozen = Frozen(Arc::clone(self));
+        // What is just being sealed is so under the old name; the disk always answers.
+        loop {
+            let seen = self.gate.ticket();
+            if !self.state.lock().sealing {
+                return frozen;
+            }
+            self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
+        }
     }
 
     /// The file, which the server has nothing of, has the name `to` from now on, where the server has `over`. With
@@ -116,8 +141,8 @@ impl FileWriter {
 impl State {
     /// Whether the server has never seen anything of this file, and nobody is about to show it something.
     fn is_only_here(&self) -> bool {
-        let waits = self.queued.as_ref().is_none_or(|entry| entry.is_waiting());
-        self.base.is_none() && self.transfer.is_none() && waits
+        let unseen = self.queued.as_ref().is_none_or(|entry| entry.is_unseen());
+        !self.gone && self.base.is_none() && self.transfer.is_none() && unseen
     }
 }
 
@@ -131,11 +156,23 @@ impl Frozen {
             state.queued.take()
         };
         if let (Some(entry), Some(back)) = (entry, &writer.shared.back) {
-            entry.drop_it();
-            end(back, &entry);
-            back.forget(&entry);
+            // The server may be getting what was closed before, too.
+            entry.chain().iter().for_each(|entry| drop_entry(back, entry));
         }
         writer.shared.let_go(writer);
+    }
+
+    /// Whether the server has nothing of this file, nor anything else under its name.
+    pub(crate) fn is_unknown(&self) -> bool {
+        let state = self.0.state.lock();
+        self.0.shared.late && state.is_only_here() && state.over.is_none()
+    }
+
+    /// What the server has under the name of this file; None where nobody knows it here any more.
+    #[allow(clippy::option_option)]
+    pub(crate) fn on_server(&self) -> Option<Option<Version>> {
+        let state = self.0.state.lock();
+        (!state.gone).then(|| state.base.as_ref().map(|base| base.version.clone()).or_else(|| state.over.clone()))
     }
 
     /// What is to be stored of it later.
@@ -152,5 +189,9 @@ impl Drop for Frozen {
             back.gate.open();
         }
         self.0.advance();
+        self.0.shared.let_go(&self.0);
     }
 }
+
+/// Waits without a deadline of their own look again after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);

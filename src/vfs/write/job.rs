@@ -30,8 +30,14 @@ pub(super) struct Transfer {
     pub(super) overwritten: Option<u64>,
     /// What was set with the content.
     pub(super) set: Option<Settings>,
+    /// It has ended before the file was closed: its mode, which may be read-only, is still to be set.
+    pub(super) for_now: bool,
     /// The server has agreed to take the file.
     pub(super) accepted: bool,
+    /// It is to end at once, complete or not.
+    pub(super) halted: bool,
+    /// It does not begin anew for what changes behind it: it has done so before, and somebody waits.
+    pub(super) through: bool,
     /// It is taken for granted that it will.
     pub(super) trusting: bool,
 }
@@ -39,7 +45,9 @@ pub(super) struct Transfer {
 impl Transfer {
     fn new(landing: Landing, closing: Option<u64>) -> Self {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
-        Self { landing, recall: None, sent, closing, overwritten: None, set: None, accepted: false, trusting: false }
+        let (recall, overwritten, set) = (None, None, None);
+        let (accepted, halted, through, trusting) = (false, false, false, false);
+        Self { landing, recall, sent, closing, overwritten, set, accepted, halted, through, trusting, for_now: false }
     }
 
     /// Bytes from `at` on have changed.
@@ -51,7 +59,12 @@ impl Transfer {
 
     /// Whether the spool will have more room when this has gone on.
     pub(super) fn frees(&self, shape: &Shape, kept: u64) -> bool {
-        self.overwritten.is_none() && shape.len > shape.punched + kept
+        self.overwritten.is_none() && !self.halted && shape.len > shape.punched + kept
+    }
+
+    /// Whether it adds to a file of which there is no whole copy here.
+    pub(super) fn is_tail(&self) -> bool {
+        matches!(self.landing, Landing::InPlace(Store::Tail { .. }))
     }
 
     pub(super) fn wake(&self) -> Option<Arc<Recall>> {
@@ -75,26 +88,32 @@ impl Writing {
     }
 
     /// How `state` is to be uploaded as it is; None where that is nothing.
-    fn landing(&self, state: &State) -> Option<Landing> {
+    fn landing(&self, ino: Ino, state: &State) -> Option<Landing> {
         state.shape.dirty?;
+        // A server lets nobody write to a read-only file; but another one may take its place.
+        let mode = self.reading.nodes.known(ino).and_then(|known| known.meta.mode);
+        let read_only = state.base.is_some() && !state.unset && mode.is_some_and(|mode| mode & 0o200 == 0);
         if self.way != UploadWay::Atomic
             && self.remote.abilities().tail != Some(false)
+            && !read_only
             && let Some(at) = state.shape.tail()
         {
             return Some(Landing::InPlace(Store::Tail { at }));
         }
         Some(match self.way {
             // With write-back nothing is to be seen under its name before it is whole.
-            UploadWay::Auto if state.shape.precious || self.late => Landing::Beside { else_in_place: true },
+            UploadWay::Auto if state.shape.precious || self.late || read_only => {
+                Landing::Beside { else_in_place: true }
+            }
             UploadWay::Atomic => Landing::Beside { else_in_place: false },
             UploadWay::Auto | UploadWay::InPlace => Landing::InPlace(Store::Whole),
         })
     }
 
     /// The same for a transfer that begins while the file is still being written: it has been written in one piece so far.
-    fn stream(&self, state: &State) -> Option<Landing> {
+    fn stream(&self, ino: Ino, state: &State) -> Option<Landing> {
         let Shape { len, old, punched, .. } = state.shape;
-        match self.landing(state)? {
+        match self.landing(ino, state)? {
             tail @ Landing::InPlace(Store::Tail { at }) => (state.shape.ready(at) >= at + WORTH_A_TAIL).then_some(tail),
             whole => (old == 0 && punched == 0 && len > 0 && state.shape.ready(0) == len).then_some(whole),
         }
@@ -117,7 +136,7 @@ impl FileWriter {
             if self.shared.late {
                 return Ok(());
             }
-            let landing = self.shared.landing(&state).unwrap_or(Landing::InPlace(Store::Whole));
+            let landing = self.shared.landing(self.ino, &state).unwrap_or(Landing::InPlace(Store::Whole));
             self.start(&mut state, landing, None, Some(path.clone()));
             if let Some(transfer) = &mut state.transfer {
                 transfer.trusting = trusting;
@@ -147,12 +166,9 @@ impl FileWriter {
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
-                let may = self.shared.back.is_none()
-                    && state.frozen == 0
-                    && !state.orphan
-                    && !state.erratic
-                    && state.failed.is_none();
-                if let Some(landing) = self.shared.stream(&state).filter(|_| may) {
+                let may =
+                    !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
+                if let Some(landing) = self.shared.stream(self.ino, &state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }
                 None
@@ -166,18 +182,18 @@ impl FileWriter {
 
     fn start(self: &Arc<Self>, state: &mut Locked<'_>, landing: Landing, closing: Option<u64>, at: Option<RemotePath>) {
         state.transfer = Some(Transfer::new(landing, closing));
-        let writer = Arc::clone(self);
+        let end = End { writer: Arc::clone(self), outcome: None };
         self.shared.jobs.run(move || {
-            let end = End { writer: &writer };
-            let outcome = writer.upload(landing, at);
-            std::mem::forget(end);
-            writer.ended(&outcome);
+            let mut end = end;
+            end.outcome = Some(end.writer.upload(landing, at));
         });
     }
 
     fn upload(&self, landing: Landing, at: Option<RemotePath>) -> Result<Option<Landed>> {
         let path = at.or_else(|| self.path()).ok_or(ErrorKind::Changed)?;
-        if !matches!(landing, Landing::InPlace(Store::Tail { .. })) {
+        if matches!(landing, Landing::InPlace(Store::Tail { .. })) {
+            self.stop_reading();
+        } else {
             self.fill()?;
         }
         let Writing { remote, reading, timeout, .. } = &*self.shared;
@@ -186,12 +202,30 @@ impl FileWriter {
         put.run(&mut Pipe::new(self), landing)
     }
 
-    /// Waits until everything written so far is on the server.
+    /// Ends transfers of the old content, which servers that lock files finish before they take another byte. Who waits for
+    /// them asks again.
+    fn stop_reading(&self) {
+        let version = self.state.lock().base.as_ref().map(|base| base.version.clone());
+        let Some(version) = version else { return };
+        let Some((reader, _)) = self.shared.reading.open(self.ino, &version) else { return };
+        let old = match &mut self.state.lock().base {
+            Some(base) => std::mem::replace(&mut base.reader, reader),
+            None => reader,
+        };
+        old.close();
+    }
+
+    /// Waits until everything written so far is on the server; what others write meanwhile may be there or not.
     ///
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
     pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
-        self.wait_stored()?;
+        if self.shared.late {
+            self.park()?;
+            return self.wait_stored();
+        }
+        let wanted = self.len();
+        let (mut begun, mut through) = (0, None);
         loop {
             let seen = self.gate.ticket();
             let wake = {
@@ -199,15 +233,27 @@ impl FileWriter {
                 if let Some(fault) = state.failed.take() {
                     return Err(fault.into());
                 }
+                if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
+                    let unset = state.take_unset();
+                    drop(state);
+                    unset.into_iter().for_each(|settings| self.set_late(settings));
+                    return Ok(());
+                }
                 let len = state.shape.len;
                 if let Some(transfer) = &mut state.transfer {
                     transfer.closing = Some(transfer.closing.map_or(len, |old| old.max(len)));
                     transfer.wake()
                 } else {
-                    let landing = self.shared.landing(&state).filter(|_| !state.orphan);
+                    let landing = self.shared.landing(self.ino, &state).filter(|_| !state.orphan);
                     let Some(landing) = landing else { return Ok(()) };
                     if state.frozen == 0 {
                         self.start(&mut state, landing, Some(len), None);
+                        begun += 1;
+                        if begun > MOST_RESTARTS {
+                            // Somebody writes faster than this can be sent: it is stored as it is then.
+                            state.transfer.as_mut().into_iter().for_each(|it| it.through = true);
+                            through = Some(state.landings);
+                        }
                     }
                     None
                 }
@@ -227,16 +273,19 @@ impl FileWriter {
             _ => None,
         };
         let (mut late, mut old_base) = (None, None);
-        let parked = {
+        let (parked, reads) = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
             match outcome {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
+                    state.landings += 1;
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
+                    state.unset = transfer.for_now && state.mode.is_some();
                     late = state.settings_since(transfer.set);
+                    state.late = late.unwrap_or_default();
                 }
                 Ok(None) => {
                     // What is on the server now is neither old nor new.
@@ -264,7 +313,7 @@ impl FileWriter {
                     }
                 }
             }
-            std::mem::take(&mut state.parked)
+            (std::mem::take(&mut state.parked), std::mem::take(&mut state.reads))
         };
         if let Some(base) = old_base {
             base.reader.close();
@@ -279,6 +328,10 @@ impl FileWriter {
             kernel.forget_size(self.ino);
         }
         self.unpark(parked);
+        for (at, len, reply) in reads {
+            self.read(at, len, reply);
+        }
+        self.advance();
         if let Some(settings) = late {
             self.set_late(settings);
         }
@@ -295,7 +348,12 @@ impl FileWriter {
                     let mut state = self.state.lock();
                     match state.failed {
                         Some(fault) => Err(fault),
-                        None => self.take(&mut state, at, &data),
+                        None => match self.take(&mut state, at, &data) {
+                            Err(Fault::SpoolFull) if self.give_up_stored(&mut state) => {
+                                self.take(&mut state, at, &data)
+                            }
+                            done => done,
+                        },
                     }
                 }
             };
@@ -331,9 +389,27 @@ impl FileWriter {
     /// Times and modes that programs have set since the content left.
     pub(super) fn set_late(&self, settings: Settings) {
         let Some(path) = self.path() else { return };
-        if let Err(e) = self.shared.remote.set(&[(path, settings)], Deadline::after(self.shared.timeout)) {
-            warn!("{}: time and mode could not be set: {e}", self.shown());
+        let super::super::read::Reading { nodes, dirs, .. } = &*self.shared.reading;
+        if let Some(mtime) = settings.mtime {
+            nodes.retime(self.ino, Stamp::exact(mtime));
         }
+        match self.shared.remote.set(&[(path, settings)], Deadline::after(self.shared.timeout)) {
+            Ok(outcomes) => {
+                let outcome = outcomes.into_iter().next().unwrap_or_default();
+                let mtime = settings.mtime.filter(|_| matches!(outcome.mtime, Applied::Done));
+                let mode = settings.mode.filter(|_| matches!(outcome.mode, Applied::Done));
+                let set = move |meta: &mut Meta| {
+                    meta.mtime = mtime.map(Stamp::exact).or(meta.mtime);
+                    meta.mode = mode.or(meta.mode);
+                };
+                nodes.amend(self.ino, set);
+                if let Some((dir, name)) = nodes.place(self.ino) {
+                    dirs.update(dir, &name, set);
+                }
+            }
+            Err(e) => warn!("{}: time and mode could not be set: {e}", self.shown()),
+        }
+        self.state.lock().late = Settings::default();
     }
 
     /// Whether a program is to wait until the transfer has caught up: so much would have to be sent when it closes.
@@ -375,6 +451,23 @@ impl FileWriter {
         }
     }
 
+    /// Gives up the spool's copy of what is stored, to be read from the server again; false where it is all that there is,
+    /// or would be needed to store the rest.
+    fn give_up_stored(&self, state: &mut State) -> bool {
+        let may = state.transfer.is_none() && state.base.is_some() && self.shared.remote.abilities().tail == Some(true);
+        let Some(range) = state.shape.stored_part().filter(|_| may) else { return false };
+        match state.spool.punch(range.clone()) {
+            Ok(()) => {
+                state.shape.is_old_until(range.end);
+                true
+            }
+            Err(e) => {
+                debug!("the spool cannot give room back: {e}");
+                false
+            }
+        }
+    }
+
     /// Gives up the spool's copy of what the server has, but for the last part: that may still be on its way.
     fn punch(&self, state: &mut State, sent: u64) {
         let until = sent.saturating_sub(self.shared.kept) / PAGE * PAGE;
@@ -403,14 +496,16 @@ fn is_no_tail(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Unsupported | ErrorKind::Changed | ErrorKind::Denied | ErrorKind::NotPermitted)
 }
 
-/// A panic in a transfer: whoever waits for it is told.
-struct End<'a> {
-    writer: &'a Arc<FileWriter>,
+/// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
+struct End {
+    writer: Arc<FileWriter>,
+    outcome: Option<Result<Option<Landed>>>,
 }
 
-impl Drop for End<'_> {
+impl Drop for End {
     fn drop(&mut self) {
-        self.writer.ended(&Err(ErrorKind::Protocol.into()));
+        let outcome = self.outcome.take().unwrap_or_else(|| Err(ErrorKind::Protocol.into()));
+        self.writer.ended(&outcome);
     }
 }
 
@@ -421,6 +516,12 @@ impl State {
             self.shape.stored = None;
             self.shape.precious &= store != Store::Whole;
         }
+    }
+
+    /// What a transfer that ended early has left to be set, now that the file is closed or synced.
+    fn take_unset(&mut self) -> Option<Settings> {
+        let wanted = std::mem::take(&mut self.unset) && self.transfer.is_none() && !self.orphan;
+        wanted.then(|| Settings { mtime: Some(self.mtime), mode: self.mode.take() })
     }
 
     /// What has been set since an upload has `carried` time and mode.
@@ -437,12 +538,8 @@ impl State {
 /// Bytes that a program may be ahead of its transfer.
 const MOST_AHEAD: u64 = 32 << 20;
 
-/// Bytes behind the transfer that stay in a spool of `limit` bytes when room is needed: they may still be on their way.
-pub(super) fn kept(limit: Option<u64>) -> u64 {
-    limit.map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4))
-}
-
-const MOST_KEPT: u64 = 32 << 20;
+/// Transfers that one flush begins anew because somebody overwrites what has been sent.
+const MOST_RESTARTS: u32 = 2;
 
 /// Appended bytes that are worth a transfer before the file is closed.
 const WORTH_A_TAIL: u64 = 1 << 20;

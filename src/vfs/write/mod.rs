@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 use log::{debug, warn};
 use lru::LruCache;
 
+pub use self::back::Left;
 use self::back::{Back, Entry};
 pub(crate) use self::hold::{Frozen, Held};
 use self::job::Transfer;
@@ -38,7 +39,7 @@ use super::workers::Workers;
 use crate::base::sync::{Ranked, RankedGuard};
 use crate::base::{Clock, Gate};
 use crate::config::{UploadWay, Write};
-use crate::remote::{ErrorKind, Meta, Remote, RemotePath, Settings, Stamp, Version};
+use crate::remote::{ErrorKind, Meta, Name, Remote, RemotePath, Settings, Stamp, Version};
 use crate::store::{Spool, SpoolDir};
 
 /// What all writers share.
@@ -57,6 +58,8 @@ pub(crate) struct Writing {
     /// Directories that have taken a file, and when.
     trusted: Ranked<LruCache<Ino, Instant>, 9>,
     jobs: Workers,
+    /// Stores what was not stored when its last handle went: these wait for `jobs`, and must not keep them from running.
+    last: Workers,
     /// Copies sealed content for those who write on; one after the other keeps writes in their order.
     copier: Workers,
     /// close(2) does not wait for the server.
@@ -87,6 +90,8 @@ struct State {
     spool: Arc<Spool>,
     /// The spool's content is in the journal: it must not change any more.
     sealed: bool,
+    /// It is on its way into the journal.
+    sealing: bool,
     /// The sealed content, as long as it is not stored.
     queued: Option<Arc<Entry>>,
     /// The server's file that `shape.old` is about.
@@ -97,6 +102,10 @@ struct State {
     mtime: i64,
     /// Not on the server yet.
     mode: Option<u16>,
+    /// `mode` is not on the server, although all of the content is.
+    unset: bool,
+    /// What has been set since the content left, and is on its way behind it.
+    late: Settings,
     transfer: Option<Transfer>,
     /// Nothing is to be sent for now: its name is about to change.
     frozen: usize,
@@ -104,12 +113,19 @@ struct State {
     erratic: bool,
     /// It has no name any more: nothing of it is to be sent ever again.
     orphan: bool,
+    /// Uploads that have been completed.
+    landings: u64,
+    /// The server has everything, and nobody comes here any more.
+    gone: bool,
     /// Handles that may write.
     handles: usize,
     /// What went wrong and has not been told yet.
     failed: Option<Fault>,
     /// Writes that wait: for the transfer to catch up, or for room.
     parked: Vec<Parked>,
+    /// Reads of what only the server has, which wait for the end of the transfer: vsftpd does not let go of a file that is
+    /// being stored, and the others show something in between.
+    reads: Vec<(u64, u32, ReadReply)>,
 }
 
 /// The server's file.
@@ -144,9 +160,14 @@ impl Writing {
         let spool = write.map(|write| SpoolDir::open(&write.spool, write.spool_limit)).transpose()?;
         let late = write.is_some_and(|write| write.writeback);
         let back = match (write, &spool) {
-            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => {
-                Back::open(spool, write).map(Some).or_else(|e| if late { Err(e) } else { Ok(None) })?
-            }
+            (Some(write), Some(spool)) if late || Back::has_leftover(spool, write) => match Back::open(spool, write) {
+                Ok(back) => Some(back),
+                Err(e) if late => return Err(e),
+                Err(e) => {
+                    warn!("what an earlier mount has left over stays where it is: {e}");
+                    None
+                }
+            },
             _ => None,
         };
         Ok(Self {
@@ -155,12 +176,13 @@ impl Writing {
             reading,
             clock,
             spool,
-            kept: job::kept(write.and_then(|write| write.spool_limit)),
             way: write.map_or(UploadWay::Auto, |write| write.upload),
+            kept: write.and_then(|write| write.spool_limit).map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4)),
             sets_modes,
             live: Ranked::default(),
             trusted: Ranked::new(LruCache::new(MOST_TRUSTED)),
             jobs: Workers::new("upload", MOST_UPLOADS),
+            last: Workers::new("release", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
             late,
             back,
@@ -181,6 +203,21 @@ impl Writing {
     pub(crate) fn below(&self, dir: &RemotePath) -> Vec<Arc<FileWriter>> {
         let all: Vec<_> = self.live.lock().values().cloned().collect();
         all.into_iter().filter(|writer| writer.path().is_some_and(|path| path.is_below(dir))).collect()
+    }
+
+    /// Files in the directory `dir` that the server has not heard of yet.
+    pub(crate) fn unsent_in(&self, dir: Ino) -> Vec<(Name, Meta)> {
+        if !self.late {
+            return Vec::new();
+        }
+        let unsent = self.all().into_iter().filter(|writer| writer.is_unsent());
+        let found = unsent.filter_map(|writer| {
+            let (_, name) = self.reading.nodes.place(writer.ino).filter(|(parent, _)| *parent == dir)?;
+            let mut meta = self.reading.nodes.known(writer.ino)?.meta;
+            writer.overlay(&mut meta);
+            Some((name, meta))
+        });
+        found.collect()
     }
 
     /// All writers.
@@ -228,11 +265,16 @@ impl Writing {
         // Its place may be another one's already.
         let ours = live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(&**kept, writer));
         let idle = ours && {
-            let state = writer.state.lock();
-            state.handles == 0
+            let mut state = writer.state.lock();
+            let idle = state.handles == 0
                 && state.transfer.is_none()
                 && state.queued.is_none()
-                && (state.shape.dirty.is_none() || state.orphan)
+                && !state.sealing
+                && state.frozen == 0
+                && (state.shape.dirty.is_none() || state.orphan);
+            // Whoever has found it before is to see that it knows nothing any more.
+            state.gone |= idle;
+            idle
         };
         if !idle {
             return;
@@ -271,18 +313,24 @@ impl FileWriter {
             shape,
             spool: Arc::new(spool),
             sealed: false,
+            sealing: false,
             queued: None,
             base,
             over: None,
             mtime,
             mode,
+            unset: false,
+            late: Settings::default(),
             transfer: None,
             frozen: 0,
             erratic: false,
             orphan: false,
+            landings: 0,
+            gone: false,
             handles: 0,
             failed: None,
             parked: Vec::new(),
+            reads: Vec::new(),
         };
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
     }
@@ -311,7 +359,14 @@ impl FileWriter {
         if state.is_changed() {
             meta.mtime = Some(Stamp::exact(state.mtime));
         }
-        meta.mode = state.mode.or(meta.mode);
+        meta.mtime = state.late.mtime.filter(|_| !state.is_changed()).map(Stamp::exact).or(meta.mtime);
+        meta.mode = state.mode.or(state.late.mode).or(meta.mode);
+    }
+
+    /// Whether it has content that waits here for the server.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let state = self.state.lock();
+        self.shared.late && !state.orphan && state.is_changed()
     }
 
     /// Bytes of the file now.
@@ -338,11 +393,10 @@ impl FileWriter {
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);
         state.mode = settings.mode.or(state.mode);
-        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none());
-        let all = Settings { mtime: Some(state.mtime), mode: state.mode };
+        let entry = state.queued.clone().filter(|_| state.shape.dirty.is_none() && !state.sealing);
         drop(state);
         if let (Some(entry), Some(back)) = (entry, &self.shared.back) {
-            entry.set(back, all);
+            entry.set(back, *settings);
         }
         true
     }
@@ -404,8 +458,7 @@ impl FileWriter {
         if range.end > i64::MAX as u64 {
             return Err(Fault::Remote(ErrorKind::TooLarge));
         }
-        if range.start < state.shape.punched {
-            // Its surroundings are no longer here.
+        if !state.may_change(range.start) {
             return Err(Fault::SpoolFull);
         }
         state.spool.write_at(at, data).map_err(|e| disk(&e))?;
@@ -426,7 +479,7 @@ impl FileWriter {
         if len > i64::MAX as u64 {
             return Err(ErrorKind::TooLarge.into());
         }
-        if len < state.shape.punched && len > 0 {
+        if len > 0 && !state.may_change(len) {
             return Err(Fault::SpoolFull.into());
         }
         let from = len.min(state.shape.len);
@@ -454,7 +507,7 @@ impl FileWriter {
 
     /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
     pub(crate) fn read(self: &Arc<Self>, at: u64, len: u32, reply: ReadReply) {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let range = at..at.saturating_add(u64::from(len)).min(state.shape.len);
         if range.start >= range.end {
             drop(state);
@@ -465,6 +518,16 @@ impl FileWriter {
             return reply(Err(ErrorKind::Busy.into()));
         }
         let missing = state.shape.missing(&range);
+        if let Some(transfer) = state.transfer.as_mut().filter(|it| !missing.is_empty() && it.is_tail()) {
+            transfer.closing.get_or_insert(transfer.sent);
+            let wake = transfer.wake();
+            state.reads.push((at, len, reply));
+            drop(state);
+            if let Some(recall) = wake {
+                recall.gate.open();
+            }
+            return;
+        }
         let base = state.base.as_ref().map(|base| Arc::clone(&base.reader));
         let spool = Arc::clone(&state.spool);
         drop(state);
@@ -472,10 +535,15 @@ impl FileWriter {
             (Some(first), Some(last), Some(base)) => {
                 let (begin, wanted) = (first.start, (last.end - first.start) as u32);
                 let writer = Arc::clone(self);
+                let from = Arc::clone(&base);
                 base.read(
                     begin,
                     wanted,
-                    Box::new(move |data| reply(data.and_then(|data| writer.mix(&range, begin, &data)))),
+                    Box::new(move |data| match data {
+                        // An upload has begun or has been completed meanwhile: its outcome is what lies below now.
+                        Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
+                        data => reply(data.and_then(|data| writer.mix(&range, begin, &data))),
+                    }),
                 );
             }
             _ => {
@@ -484,6 +552,12 @@ impl FileWriter {
                 reply(read.map(|()| Data::Bytes(bytes)).map_err(|e| disk(&e).into()));
             }
         }
+    }
+
+    fn is_based_on(&self, reader: &Arc<FileReader>) -> bool {
+        let state = self.state.lock();
+        state.transfer.as_ref().is_none_or(|transfer| !transfer.is_tail())
+            && state.base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
     }
 
     /// Puts old bytes, which begin at `begin`, under what has been written since.
@@ -518,12 +592,12 @@ impl FileWriter {
         let writer = Arc::clone(self);
         let clean = {
             let state = self.state.lock();
-            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none())
+            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset)
         };
         if clean {
             return self.shared.let_go(self);
         }
-        self.shared.jobs.run(move || {
+        self.shared.last.run(move || {
             writer.state.lock().failed = None;
             if let Err(e) = writer.close() {
                 writer.keep(&e);
@@ -534,17 +608,19 @@ impl FileWriter {
 
     /// The content could not be stored and nobody is left to try again: it stays here, for the user.
     fn keep(&self, error: &Error) {
-        if self.state.lock().orphan {
-            return;
+        {
+            let state = self.state.lock();
+            // Who has opened it since tries again.
+            if state.orphan || state.handles > 0 {
+                return;
+            }
         }
-        let name = self.shown();
-        let spool = Arc::clone(&self.state.lock().spool);
-        match spool.keep(&name) {
-            Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
-            Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
-        }
+        self.keep_content(error);
         {
             let mut state = self.state.lock();
+            if state.handles > 0 {
+                return;
+            }
             state.shape.dirty = None;
             state.failed = None;
         }
@@ -553,10 +629,26 @@ impl FileWriter {
         self.outdate();
     }
 
+    /// What was written goes to where the user finds it, whoever has the file open.
+    fn keep_content(&self, error: &Error) {
+        let (spool, punched) = {
+            let state = self.state.lock();
+            (Arc::clone(&state.spool), state.shape.punched)
+        };
+        let name = self.shown();
+        if punched > 0 {
+            warn!("{name}: of the first {punched} bytes there is no copy here");
+        }
+        match spool.keep(&name) {
+            Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
+            Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
+        }
+    }
+
     /// Whether the server has everything, and nothing that went wrong is still to be told.
     pub(crate) fn is_clean(&self) -> bool {
         let state = self.state.lock();
-        !state.is_changed() && state.failed.is_none()
+        !state.is_changed() && state.failed.is_none() && !state.unset
     }
 
     /// Whether it has a name under which the server has not stored all of it yet, if anything.
@@ -574,7 +666,7 @@ impl FileWriter {
 impl State {
     /// Whether the server has another content than this.
     fn is_changed(&self) -> bool {
-        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some()
+        self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some() || self.sealing
     }
 
     /// Bytes from `at` on are others since `now`.
@@ -583,6 +675,13 @@ impl State {
         if let Some(transfer) = &mut self.transfer {
             transfer.overwrite(at);
         }
+    }
+
+    /// Whether what lies at `at` and behind may change: where the spool has given up what was sent, it could not be sent
+    /// again.
+    fn may_change(&self, at: u64) -> bool {
+        let sent = self.transfer.as_ref().map_or(0, |transfer| transfer.sent);
+        self.shape.punched == 0 || at >= sent.max(self.shape.punched)
     }
 
     /// Whether a write at `at` may find room later: a transfer is on its way through what comes before it.
@@ -610,6 +709,8 @@ fn disk(error: &io::Error) -> Fault {
 /// Uploads under way or waiting for a connection at once.
 const MOST_UPLOADS: usize = 64;
 
+/// Bytes on their way between this machine's memory and the server's disk, at most.
+const MOST_KEPT: u64 = 32 << 20;
 /// Directories that are remembered because they take files.
 const MOST_TRUSTED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 

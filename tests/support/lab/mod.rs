@@ -141,6 +141,8 @@ pub struct Lab {
     software: Software,
     tls: Tls,
     server: Child,
+    command: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     address: SocketAddr,
     password: String,
     // Goes before the folder does that it is mounted in.
@@ -173,10 +175,13 @@ impl Lab {
             Software::Pyftpdlib => pyftpdlib::command(&plan),
         };
         let address = SocketAddr::new(options.addr, ports.control());
-        let server = spawn(&command, &plan.environment(), folder.path(), disk.as_ref());
+        let environment = plan.environment();
+        let server = spawn(&command, &environment, folder.path(), disk.as_ref());
         process::kill_on_overrun(server.id());
         let tls = options.tls;
-        let mut lab = Self { software, tls, server, address, password: user.password, disk, folder, _ports: ports };
+        let password = user.password;
+        let mut lab =
+            Self { software, tls, server, command, environment, address, password, disk, folder, _ports: ports };
         lab.wait_for_greeting();
         lab
     }
@@ -237,6 +242,26 @@ impl Lab {
     pub fn hand_over(&self, path: &Path) {
         // -h: a link's own owner, never what it points to.
         stdout_of(Command::new("chown").args(["-hR", &format!("{USER}:")]).arg(path), PROGRAM_LIMIT);
+    }
+
+    /// Kills the server, and with it all that is under way; [`start_again`](Lab::start_again) brings it back.
+    pub fn stop(&mut self) {
+        process::forget(self.server.id());
+        end_tree(self.server.id());
+        self.server.wait().ok();
+    }
+
+    /// Starts the server again, where it was and with what was stored.
+    pub fn start_again(&mut self) {
+        self.server = spawn(&self.command, &self.environment, self.folder.path(), self.disk.as_ref());
+        process::kill_on_overrun(self.server.id());
+        self.wait_for_greeting();
+    }
+
+    /// Freezes the server with all its sessions: connections stay, and nothing is answered. Or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        let how = if frozen { libc::SIGSTOP } else { libc::SIGCONT };
+        process::descendants(self.server.id()).into_iter().for_each(|pid| process::signal(pid, how));
     }
 
     fn wait_for_greeting(&mut self) {
