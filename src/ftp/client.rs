@@ -212,8 +212,7 @@ impl Client {
         let kind = match classify(verb, reply, &sent) {
             Verdict::Sure(kind) => kind,
             Verdict::Ask(question) => match self.explain(question, path, deadline) {
-                // vsftpd does not say why; hardly any filesystem has longer names.
-                ErrorKind::Denied if makes_names(verb) && longest_name(&sent) > LONGEST_NAME => ErrorKind::NameTooLong,
+                ErrorKind::Denied if makes_names(verb) && is_too_long(&sent) => ErrorKind::NameTooLong,
                 kind => kind,
             },
         };
@@ -486,12 +485,12 @@ pub(super) fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> b
 
 /// Whether `verb` gives something a name.
 fn makes_names(verb: &str) -> bool {
-    matches!(verb, "STOR" | "APPE" | "MKD" | "RNTO")
+    matches!(verb, "STOR" | "APPE" | "MKD")
 }
 
-/// Bytes of the longest name in a path.
-fn longest_name(path: &[u8]) -> usize {
-    path.split(|&b| b == b'/').map(<[u8]>::len).max().unwrap_or(0)
+/// Whether a name in `path`, as it was sent, is longer than hardly any filesystem takes: vsftpd refuses it without a reason.
+pub(super) fn is_too_long(path: &[u8]) -> bool {
+    path.split(|&b| b == b'/').any(|name| name.len() > LONGEST_NAME)
 }
 
 /// Bytes of a name that a filesystem behind a server is expected to take.

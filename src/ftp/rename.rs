@@ -5,7 +5,7 @@ use log::{info, warn};
 
 use super::change::Attempt;
 use super::classify::{Found, Look, Verdict, classify, refusal};
-use super::client::Client;
+use super::client::{Client, is_too_long};
 use super::command::Command;
 use super::dialect::{Can, Skill};
 use super::pool::Claim;
@@ -64,6 +64,9 @@ impl Client {
         }
         let sent = |path| self.names.send(path).unwrap_or_default();
         let verdict = classify("RNTO", &reply, &[sent(from), sent(to)].concat());
+        if matches!(verdict, Verdict::Ask(_)) && is_too_long(&sent(to)) {
+            return Err(refusal("RNTO", &reply, ErrorKind::NameTooLong));
+        }
         let doubtful = match verdict {
             Verdict::Sure(kind) => matches!(kind, ErrorKind::Exists | ErrorKind::Denied | ErrorKind::Busy),
             Verdict::Ask(_) => true,

@@ -294,9 +294,17 @@ impl FileWriter {
                 }
                 Err(e) => {
                     let moved = matches!(transfer.landing, Landing::InPlace(Store::Tail { .. }))
-                        && matches!(e.fault, Fault::Remote(ErrorKind::Unsupported | ErrorKind::Changed));
+                        && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind));
+                    // ProFTPD without AllowOverwrite: not even onto our own empty file.
+                    let only_beside = transfer.landing == Landing::InPlace(Store::Whole)
+                        && self.shared.way == UploadWay::Auto
+                        && state.shape.stored.is_some()
+                        && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind) || kind == ErrorKind::Exists);
                     state.unsettle(&transfer);
-                    if moved {
+                    if only_beside && !state.orphan {
+                        state.shape.precious = true;
+                        debug!("{}: cannot be written over ({e}): another file takes its place", self.shown());
+                    } else if moved {
                         // Else the same tail would be tried again, for ever.
                         state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
@@ -481,6 +489,11 @@ fn is_ordinary(path: &RemotePath) -> bool {
         let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         !matches!(name[0], b'.' | b'-') && name.len() < 128 && name.iter().all(fine)
     })
+}
+
+/// Whether a whole file may be taken where an appended part of one is not: some servers have a right of its own for that.
+fn is_no_tail(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unsupported | ErrorKind::Changed | ErrorKind::Denied | ErrorKind::NotPermitted)
 }
 
 /// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
