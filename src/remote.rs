@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use change::{Abilities, Applied, Outcome, Settings, Store, Stored, Upload, temporary_name};
+pub(crate) use error::QUEUEING;
 pub use error::{Error, ErrorKind, Result, Retry};
 
 use crate::base::{Deadline, Recall};
@@ -167,7 +168,7 @@ impl Stamp {
     ///
     /// A coarse one is of a `LIST`, and that is in a zone of its own where that could not be found out. So of a coarse
     /// and a fine one only the minutes within a quarter of an hour are compared, or nearly the day.
-    fn may_be(self, other: Self) -> bool {
+    pub(crate) fn may_be(self, other: Self) -> bool {
         let (coarse, fine) = if self.precision < other.precision { (self, other) } else { (other, self) };
         let apart = fine.secs.saturating_sub(coarse.secs);
         match coarse.precision {

@@ -2,6 +2,7 @@
 
 mod support;
 
+use ftpfs::config::Server;
 use ftpfs::ftp::Client;
 use ftpfs::remote::{Abilities, Applied, ErrorKind, Remote as _, Result, Retry, Settings, Store, Stored};
 use support::client::{client, client_with, config, path, soon};
@@ -47,7 +48,8 @@ fn all() -> [Personality; 7] {
 
 fn start(personality: Personality) -> (FakeServer, Client) {
     let server = FakeServer::start(personality, Tree::new().file("old", "old content", DEFAULT_MTIME).dir("dir"));
-    let client = client(&server);
+    // With two there is none to stand by: what is counted is what one upload costs.
+    let client = client_with(&Server { max_connections: 2, ..config(&server) });
     (server, client)
 }
 
@@ -288,7 +290,8 @@ fn times_are_set_in_the_words_that_the_server_knows() {
                     assert_eq!(tree.find(b"f", true).expect("it is there").mtime, 1_000_000_000 + i, "{name}");
                 }
             }
-            assert_eq!(server.work_flights(), 2, "{name}: {}", server.log());
+            // One with vsftpd, which is asked early.
+            assert!(server.work_flights() <= 2, "{name}: {}", server.log());
             assert_eq!(client.abilities().mtime, Some(name != "nothing"));
         }
     }
@@ -409,7 +412,7 @@ fn no_file_is_removed_that_is_a_directory() {
 fn small_uploads_through_one_connection() {
     for personality in all() {
         let server = FakeServer::start(personality, Tree::new());
-        let client = client_with(&ftpfs::config::Server { max_connections: 1, ..config(&server) });
+        let client = client_with(&Server { max_connections: 1, ..config(&server) });
         client.enter(b"", soon()).expect("the login works");
         server.fault(Fault::reply("STOR", "550 no").path("refused"));
         assert_eq!(kind(whole(&client, "/refused", b"x")), ErrorKind::Denied);

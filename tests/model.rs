@@ -217,6 +217,48 @@ fn kept_trees() -> Vec<(&'static str, Vec<Op>)> {
             ],
         ),
         (
+            "a time that is given to an open file without a name shows",
+            vec![
+                Open { slot: 0, path: "a", how: create },
+                Unlink { path: "a" },
+                SlotTime { slot: 0, seconds: 900_000_000 },
+                SlotStat { slot: 0 },
+                Write { slot: 0, len: 10, fill: 1 },
+                SlotStat { slot: 0 },
+                SlotTime { slot: 0, seconds: 900_000_001 },
+                SlotStat { slot: 0 },
+            ],
+        ),
+        (
+            "a time that was given just before its file was removed shows",
+            vec![
+                Open { slot: 0, path: "b", how: create },
+                Close { slot: 0 },
+                Open { slot: 1, path: "b", how: How { read: true, ..How::default() } },
+                SetTime { path: "b", seconds: 900_000_000 },
+                Unlink { path: "b" },
+                SlotStat { slot: 1 },
+                Open { slot: 2, path: "b", how: create },
+                SlotTime { slot: 2, seconds: 900_000_001 },
+                WriteFile { path: "d/a", len: 1, fill: 1 },
+                Rename { from: "d/a", to: "b", keep: false },
+                SlotStat { slot: 2 },
+            ],
+        ),
+        (
+            "a directory with a file that has just been made cannot be removed",
+            vec![
+                MakeDir { path: "f" },
+                WriteFile { path: "f/a", len: 10, fill: 1 },
+                Unlink { path: "f/a" },
+                Open { slot: 0, path: "f/a", how: create },
+                RemoveDir { path: "f" },
+                Write { slot: 0, len: 10, fill: 1 },
+                Close { slot: 0 },
+                ReadFile { path: "f/a" },
+            ],
+        ),
+        (
             "an emptied directory can be removed, and one whose file is open but gone",
             vec![
                 MakeDir { path: "f" },

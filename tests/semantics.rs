@@ -4,8 +4,16 @@
 //! need root and `/dev/fuse`. No test waits for a time to pass: what is to be believed for long is mounted with an hour,
 //! what is to be asked at once with 0.
 
+#[path = "semantics/attributes.rs"]
+mod attributes;
+#[path = "semantics/failing.rs"]
+mod failing;
+#[path = "semantics/landing.rs"]
+mod landing;
 #[path = "semantics/looks.rs"]
 mod looks;
+#[path = "semantics/names.rs"]
+mod names;
 #[path = "semantics/reading.rs"]
 mod reading;
 #[path = "semantics/refusals.rs"]
@@ -13,17 +21,23 @@ mod refusals;
 mod support;
 #[path = "semantics/wire.rs"]
 mod wire;
+#[path = "semantics/writeback.rs"]
+mod writeback;
+#[path = "semantics/writing.rs"]
+mod writing;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::IntoRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use support::mount::Mount;
-use support::process::{PROGRAM_LIMIT, command, run, stdout_of, with_deadline};
-use support::server::{DEFAULT_MTIME, FakeServer, Personality, Tree, fill_pattern};
+use support::process::{PROGRAM_LIMIT, command, run, stdout_of, wait_until, with_deadline};
+use support::server::{DEFAULT_MTIME, FakeServer, Fault, Personality, Tree, fill_pattern};
 
 const MIB: u64 = 1 << 20;
 
@@ -76,6 +90,51 @@ impl Scene {
         names
     }
 
+    /// A program writes: open(2) with `O_TRUNC`, write(2), close(2), and what the first of them says that fails.
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        let mut file = File::create(self.at(name))?;
+        file.write_all(bytes.as_ref())?;
+        close(file)
+    }
+
+    fn open(&self, name: &str, options: &mut OpenOptions) -> File {
+        options.open(self.at(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// What the server has.
+    fn held(&self, name: &str) -> Vec<u8> {
+        self.server.content(name).unwrap_or_else(|| panic!("no {name} on the server:\n{}", self.server.log()))
+    }
+
+    /// Has the server stall once, as `fault` says, while `call` runs; `meanwhile` happens before `call` can return.
+    fn stalled<T: Send>(&self, fault: Fault, call: impl FnOnce() -> T + Send, meanwhile: impl FnOnce()) -> T {
+        /// Whatever fails, the call gets its answer.
+        struct Healed<'a>(&'a FakeServer);
+        impl Drop for Healed<'_> {
+            fn drop(&mut self) {
+                self.0.heal();
+            }
+        }
+        self.server.clear_log();
+        self.server.fault(fault.times(1));
+        thread::scope(|scope| {
+            let call = scope.spawn(call);
+            let healed = Healed(&self.server);
+            self.server.await_stalls(1);
+            assert!(!call.is_finished(), "it does not wait for the server");
+            meanwhile();
+            drop(healed);
+            call.join().expect("the call itself does not panic")
+        })
+    }
+
+    /// Asserts that nothing of ours is left on the server.
+    fn tidy(&self) {
+        let ours = || self.server.paths().into_iter().any(|path| path.contains(".ftpfs-"));
+        wait_until("temporary names to go", LIMIT, || (!ours()).then_some(()));
+    }
+
+    /// Another client writes.
     fn write(&self, name: &str, bytes: &'static str, later: i64) {
         self.server.tree().update(|tree| tree.write(name, bytes, DEFAULT_MTIME + later));
     }
@@ -91,6 +150,19 @@ fn pattern(seed: u64, from: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
+/// close(2), whose errors a dropped [`File`] keeps to itself.
+#[allow(unsafe_code, reason = "std closes without a word")]
+fn close(file: File) -> io::Result<()> {
+    // SAFETY: the descriptor is ours and is closed once.
+    let closed = unsafe { libc::close(file.into_raw_fd()) };
+    if closed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The number of a call's failure.
+fn errno<T>(result: io::Result<T>) -> Option<i32> {
+    result.err().and_then(|e| e.raw_os_error())
+}
+
 /// Asserts that a call fails with this very number.
 fn refused<T>(result: io::Result<T>, errno: i32, what: &str) {
     match result {
@@ -102,7 +174,7 @@ fn refused<T>(result: io::Result<T>, errno: i32, what: &str) {
 /// What a few lines of Python say of a call that std has not: `ok`, the name of an errno, or what `print` wrote.
 fn python(lines: &str, path: &Path) -> String {
     let script = format!(
-        "import errno, fcntl, mmap, os, sys\npath = sys.argv[1]\n\
+        "import ctypes, errno, fcntl, mmap, os, stat, sys\npath = sys.argv[1]\n\
          def tell(call):\n    try:\n        call()\n    except OSError as e:\n        return errno.errorcode[e.errno]\n    \
          return 'ok'\n{lines}"
     );
@@ -119,10 +191,16 @@ fn succeeds(program: &mut Command) -> bool {
 fn every_statement_has_its_test() {
     let files = [
         include_str!("semantics.rs"),
+        include_str!("semantics/attributes.rs"),
+        include_str!("semantics/failing.rs"),
+        include_str!("semantics/landing.rs"),
         include_str!("semantics/looks.rs"),
+        include_str!("semantics/names.rs"),
         include_str!("semantics/reading.rs"),
         include_str!("semantics/refusals.rs"),
         include_str!("semantics/wire.rs"),
+        include_str!("semantics/writeback.rs"),
+        include_str!("semantics/writing.rs"),
     ];
     let tests = files.iter().flat_map(|file| file.split("#[test]\nfn ").skip(1).map(until_parenthesis));
     let tests: Vec<&str> = tests.collect();

@@ -5,14 +5,17 @@
 //!
 //! | rank | lock |
 //! |---|---|
-//! | 10 | a file's reader |
-//! | 20 | directories and loads in progress |
+//! | 8, 9 | files being written, directories that take files |
+//! | 10 | a file's reader, a file's writer |
+//! | 20-25 | directories, loads in progress, one listing |
 //! | 30 | the node table |
-//! | 40 | the handle table |
+//! | 35, 36 | times, modes and links still to be sent or looked at |
+//! | 40-42 | the handle table, one handle |
+//! | 43-49 | closed files that wait for the server |
 //! | 50 | block cache, journal |
 //! | 52-54 | spool: name, pages, saved files |
 //! | 55 | spare buffers |
-//! | 60 | connection pool, worker queues |
+//! | 60-66 | connection pool, worker queues, small things of one request |
 //! | 70 | what was learned of the server |
 
 use std::ops::{Deref, DerefMut};

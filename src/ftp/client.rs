@@ -22,6 +22,7 @@ use super::login::Hint;
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
+use super::standby::Standby;
 use super::times::Hasty;
 use super::tls::Security;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
@@ -51,6 +52,7 @@ pub struct Client {
     pub(super) hasty: Arc<Ranked<Hasty, 66>>,
     /// Directories of which the log has heard that something was left out.
     pub(super) told: Arc<Ranked<LruCache<RemotePath, ()>, 65>>,
+    pub(super) standby: Arc<Standby>,
 }
 
 impl Client {
@@ -82,7 +84,19 @@ impl Client {
         }
         let Server { timeout, connect_timeout, data, .. } = server;
         let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
-        Ok(Self { pool, dialect, clock, timeout, connect_timeout, data, names, custom_list, hasty, told })
+        Ok(Self {
+            pool,
+            dialect,
+            clock,
+            timeout,
+            connect_timeout,
+            data,
+            names,
+            custom_list,
+            hasty,
+            told,
+            standby: Arc::default(),
+        })
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
@@ -197,7 +211,11 @@ impl Client {
         let sent = self.names.send(path).unwrap_or_default();
         let kind = match classify(verb, reply, &sent) {
             Verdict::Sure(kind) => kind,
-            Verdict::Ask(question) => self.explain(question, path, deadline),
+            Verdict::Ask(question) => match self.explain(question, path, deadline) {
+                // vsftpd does not say why; hardly any filesystem has longer names.
+                ErrorKind::Denied if makes_names(verb) && longest_name(&sent) > LONGEST_NAME => ErrorKind::NameTooLong,
+                kind => kind,
+            },
         };
         let error = refusal(verb, reply, kind);
         let clear = kind == ErrorKind::TlsRequired && self.pool.connector().clears_data();
@@ -465,6 +483,19 @@ pub(super) fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> b
         && fresh_failures < FRESH_ATTEMPTS
         && !deadline.passed()
 }
+
+/// Whether `verb` gives something a name.
+fn makes_names(verb: &str) -> bool {
+    matches!(verb, "STOR" | "APPE" | "MKD" | "RNTO")
+}
+
+/// Bytes of the longest name in a path.
+fn longest_name(path: &[u8]) -> usize {
+    path.split(|&b| b == b'/').map(<[u8]>::len).max().unwrap_or(0)
+}
+
+/// Bytes of a name that a filesystem behind a server is expected to take.
+const LONGEST_NAME: usize = 255;
 
 /// Times that are worth a second connection.
 const TWO_WAYS: usize = 128;

@@ -18,7 +18,7 @@ use super::control::Control;
 use super::dialect::Dialect;
 use crate::base::sync::Ranked;
 use crate::base::{Deadline, Gate, Recall, Urgency};
-use crate::remote::{Error, ErrorKind, Result};
+use crate::remote::{Error, ErrorKind, QUEUEING, Result};
 
 /// The connections to one server.
 pub(crate) struct Pool {
@@ -244,6 +244,15 @@ impl Pool {
         }
     }
 
+    /// Whether one more connection could stand by for the next transfer while this one runs, and none does.
+    pub(crate) fn wants_spare(&self) -> bool {
+        let inner = self.inner.lock();
+        let free = inner.open < inner.limit || !inner.idle.is_empty();
+        // One is left to questions, and nobody is to wait for this.
+        let room = inner.transfers.len() + 1 < inner.limit.max(1) && !inner.anyone_waits();
+        free && room && !inner.shut && inner.not_before.is_none() && !inner.idle.iter().any(Control::is_armed)
+    }
+
     /// Closes the idle connections; everyone who waits or comes later is told [`ErrorKind::Cancelled`].
     pub(crate) fn shut_down(&self) {
         let idle = {
@@ -323,10 +332,13 @@ impl Inner {
         Ok(Turn::Wait(None))
     }
 
-    /// The most recently used connection, of those with an open data channel if it is for a transfer, else of the others.
+    /// For a transfer the connection whose data channel has been open for longest, so that it is likely to be connected by
+    /// now; for anything else the most recently used one that has none.
     fn take_idle(&mut self, claim: &Claim) -> Option<Control> {
-        let wanted = matches!(claim, Claim::Data(_));
-        let at = self.idle.iter().rposition(|control| control.is_armed() == wanted);
+        let at = match claim {
+            Claim::Data(_) => self.idle.iter().position(Control::is_armed),
+            Claim::Metadata => self.idle.iter().rposition(|control| !control.is_armed()),
+        };
         at.map(|at| self.idle.remove(at)).or_else(|| self.idle.pop())
     }
 
@@ -372,7 +384,7 @@ impl Inner {
     /// What kept somebody from a connection until the deadline: the server, if there is none at all.
     fn why_waiting(&self) -> Error {
         let refusal = self.refusal.clone().filter(|_| self.open == 0);
-        refusal.unwrap_or_else(|| Error::new(ErrorKind::TimedOut, "wait for a connection"))
+        refusal.unwrap_or_else(|| Error::new(ErrorKind::TimedOut, QUEUEING))
     }
 
     /// The server has as many of us as it wants: that is the limit now.

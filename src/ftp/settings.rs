@@ -80,6 +80,12 @@ impl Client {
         self.best(&TIME_SKILLS)
     }
 
+    /// Whether nothing has to be found out before a time is set.
+    pub(super) fn knows_how_to_set_times(&self) -> bool {
+        let first = TIME_SKILLS.into_iter().map(|skill| self.dialect.can(skill)).find(|can| *can != Can::No);
+        first != Some(Can::Unknown)
+    }
+
     /// Whether one of `skills` is there; None where that is not known yet.
     pub(super) fn best(&self, skills: &[Skill]) -> Option<bool> {
         let can = |wanted| skills.iter().any(|skill| self.dialect.can(*skill) == wanted);

@@ -55,6 +55,7 @@ impl Client {
             Store::Tail { .. } => self.way(path)?,
         };
         let wire = self.begin_store(path, &way, how, recall, deadline)?;
+        self.stand_by();
         Ok(Stor::new(self, path, way, how, recall, wire))
     }
 
@@ -130,6 +131,7 @@ impl Client {
             }
             if size != Some(at) {
                 lease.put_back();
+                debug!("{at} bytes were to be there");
                 return Err(Error::new(ErrorKind::Changed, "SIZE"));
             }
             if skill == Some(Skill::RestStor) {

@@ -6,7 +6,7 @@ use log::debug;
 use super::client::Client;
 use super::command::Command;
 use super::control::Control;
-use super::dialect::Skill;
+use super::dialect::{Can, Skill};
 use super::features::Software;
 use super::listing::mlsd::parse_mlst;
 use super::listing::time::{parse_mdtm, parse_size};
@@ -20,6 +20,36 @@ use super::zone::{Given, Zone, is_mdtm_of_now_local, offset};
 use crate::base::Deadline;
 use crate::remote::{Error, ErrorKind, Meta, Remote, RemotePath, Result, Retry, Settings, Stored, Version};
 
+/// What is asked after an upload.
+pub(super) struct Asked<'a> {
+    setting: Setting<'a>,
+    asks: Vec<Command<'a>>,
+    ahead: Option<Command<'a>>,
+}
+
+impl<'a> Asked<'a> {
+    /// All of it, in order.
+    pub(super) fn commands(&self) -> Vec<Command<'a>> {
+        self.setting.commands().iter().chain(&self.asks).chain(&self.ahead).cloned().collect()
+    }
+}
+
+/// Questions that were asked early, and their answers.
+pub(super) struct Told<'a> {
+    pub(super) asked: Asked<'a>,
+    pub(super) replies: Result<Vec<Reply>>,
+}
+
+/// A file whose bytes are all sent.
+pub(super) struct Sent<'a> {
+    pub(super) path: &'a RemotePath,
+    pub(super) way: &'a Way,
+    /// What is to be set.
+    pub(super) settings: &'a Settings,
+    /// Bytes that it must have.
+    pub(super) size: u64,
+}
+
 /// What the server has said of a file that was stored.
 struct Checked<'a> {
     setting: Setting<'a>,
@@ -28,17 +58,20 @@ struct Checked<'a> {
 }
 
 impl Client {
-    /// Sets `settings` of the file at `path`, which has been stored on `lease`, and compares its size with `size`.
+    /// Sets what is to be set of `file`, which has been stored on `lease`, and compares its size.
     pub(super) fn settle(
         &self,
         mut lease: Lease,
-        path: &RemotePath,
-        way: &Way,
-        settings: &Settings,
-        size: u64,
+        file: &Sent<'_>,
+        told: Option<Told<'_>>,
         deadline: Deadline,
     ) -> Result<Stored> {
-        let checked = match self.check(lease.control_mut(), way, settings, true, deadline) {
+        let Sent { path, way, settings, size } = *file;
+        let checked = match told {
+            Some(Told { asked, replies }) => replies.map(|replies| self.take_in(lease.control_mut(), asked, &replies)),
+            None => self.check(lease.control_mut(), way, settings, true, deadline),
+        };
+        let checked = match checked {
             Ok(checked) => {
                 lease.put_back();
                 checked
@@ -90,7 +123,27 @@ impl Client {
                 self.learn_mdtm_clock(&control.transact(&command, deadline)?);
             }
         }
-        let mut setting = self.prepare(control, arg, settings, true, deadline)?;
+        let asked = self.questions(control, way, settings, ahead, deadline)?;
+        let replies = control.pipeline(&asked.commands(), deadline)?;
+        if by_clock && settings.mtime.is_none() {
+            let skip = asked.setting.commands().len();
+            let told = asked.asks.iter().zip(&replies[skip..]).find(|(ask, _)| matches!(ask, Command::Mdtm(_)));
+            told.into_iter().for_each(|(_, reply)| self.learn_mdtm_clock(reply));
+        }
+        Ok(self.take_in(control, asked, &replies))
+    }
+
+    /// What is to be asked; finds out alone what the server has not shown to know.
+    fn questions<'a>(
+        &self,
+        control: &mut Control,
+        way: &'a Way,
+        settings: &Settings,
+        ahead: bool,
+        deadline: Deadline,
+    ) -> Result<Asked<'a>> {
+        let arg = way.arg();
+        let setting = self.prepare(control, arg, settings, true, deadline)?;
         let mut asks = version_commands(control, arg, deadline)?;
         // ProFTPD's MLST gives the size of a link, where STOR has followed it.
         let sized = Command::Size(arg.clone());
@@ -98,21 +151,43 @@ impl Client {
             asks.push(sized);
         }
         let ahead = self.opener().asks_ahead(control).filter(|_| ahead);
-        let mut commands = setting.commands().to_vec();
-        commands.extend(asks.iter().cloned());
-        commands.extend(ahead.iter().cloned());
-        let replies = control.pipeline(&commands, deadline)?;
-        let (set, rest) = replies.split_at(setting.commands().len());
+        Ok(Asked { setting, asks, ahead })
+    }
+
+    /// Sends the questions before the final reply of the transfer has come, where that is safe: vsftpd reads them when it is
+    /// done, and takes two round trips to be done, because it waits until its end of the data connection is acknowledged.
+    /// Others would answer in the middle of it (pyftpdlib), or break it off (Pure-FTPd).
+    pub(super) fn ask_early<'a>(
+        &self,
+        control: &mut Control,
+        way: &'a Way,
+        settings: &Settings,
+        deadline: Deadline,
+    ) -> Result<Option<Asked<'a>>> {
+        let decided = |skill| self.dialect.can(skill) != Can::Unknown;
+        let foreseen = decided(Skill::Mlst)
+            && decided(Skill::Size)
+            && decided(Skill::Mdtm)
+            && (settings.mtime.is_none() || self.knows_how_to_set_times())
+            && (settings.mode.is_none() || decided(Skill::SiteChmod));
+        let patient = self.dialect.software() == Software::Vsftpd && self.dialect.burst() != Can::No;
+        if !foreseen || !patient || self.mdtm_clock_is_open() {
+            return Ok(None);
+        }
+        let asked = self.questions(control, way, settings, true, deadline)?;
+        control.send(&asked.commands(), deadline)?;
+        Ok(Some(asked))
+    }
+
+    fn take_in<'a>(&self, control: &mut Control, asked: Asked<'a>, replies: &[Reply]) -> Checked<'a> {
+        let Asked { mut setting, asks, ahead } = asked;
+        let (set, rest) = replies.split_at(setting.commands().len().min(replies.len()));
         setting.hear(self, set);
         if let (Some(_), Some(reply)) = (&ahead, rest.last()) {
             self.opener().open_ahead(control, reply);
         }
-        if by_clock && settings.mtime.is_none() {
-            let told = asks.iter().zip(rest).find(|(ask, _)| matches!(ask, Command::Mdtm(_)));
-            told.into_iter().for_each(|(_, reply)| self.learn_mdtm_clock(reply));
-        }
         let (version, mode) = self.read_check(&asks, rest);
-        Ok(Checked { setting, version, mode })
+        Checked { setting, version, mode }
     }
 
     /// Whether the user has named the server's zone, and it is not known whether `MDTM` is in it.

@@ -33,7 +33,8 @@ impl Client {
             let Some((parent, _)) = path.split() else { return Err(Error::new(ErrorKind::IsDir, "APPE")) };
             let probe = parent.join(&temporary_name("probe"));
             let proof = self.prove_tail(&probe, recall, deadline);
-            if let Err(e) = self.delete(&probe, deadline)
+            // What fails by its deadline has left none for this.
+            if let Err(e) = self.delete(&probe, Deadline::after(self.timeout))
                 && e.kind != ErrorKind::NotFound
             {
                 warn!("{probe}, which was to show how the server appends, could not be removed: {e}");

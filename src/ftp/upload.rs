@@ -12,10 +12,12 @@ use log::{debug, info};
 
 use super::classify::refusal;
 use super::client::Client;
+use super::control::Control;
 use super::dialect::{Can, Skill};
 use super::pool::Lease;
 use super::reply::{Class, Reply};
 use super::socket::Socket;
+use super::stored::{Sent, Told};
 use super::tls::Session;
 use super::transfer::{ABORT_PATIENCE, final_reply, unresumable, wants_resumption};
 use super::way::Way;
@@ -298,10 +300,13 @@ impl Upload for Stor {
         self.end(deadline)?;
         self.confirm(true, deadline)?;
         let retry = self.retry();
+        let (client, way) = (self.client.clone(), self.way.clone());
         let wire = self.wire()?;
         let whole = wire.data.is_some();
-        let reply = match final_reply(wire.lease.control_mut(), wire.verb, deadline) {
-            Ok(reply) => reply,
+        let (verb, control) = (wire.verb, wire.lease.control_mut());
+        let ended = final_replies(&client, control, verb, whole.then_some((&way, settings)), deadline);
+        let (reply, told) = match ended {
+            Ok(ended) => ended,
             Err(error) => return self.fail(error.with_retry(retry)),
         };
         if let Some(mut data) = wire.data.take() {
@@ -323,7 +328,8 @@ impl Upload for Stor {
             Store::Whole => self.sent,
             Store::Tail { at } => at + self.sent,
         };
-        let stored = self.client.settle(lease, &self.path, &self.way, settings, size, deadline);
+        let file = Sent { path: &self.path, way: &self.way, settings, size };
+        let stored = self.client.settle(lease, &file, told, deadline);
         let Some(skill) = skill else { return stored };
         match stored {
             Ok(stored) => {
@@ -352,6 +358,30 @@ impl Upload for Stor {
             Err(e) => debug!("no reply to an early end: {e}"),
         }
     }
+}
+
+/// The final reply, and the answers to what was asked together with the end of the data, where that was possible.
+fn final_replies<'a>(
+    client: &Client,
+    control: &mut Control,
+    verb: &'static str,
+    about: Option<(&'a Way, &Settings)>,
+    deadline: Deadline,
+) -> Result<(Reply, Option<Told<'a>>)> {
+    let asked = match about {
+        Some((way, settings)) => client.ask_early(control, way, settings, deadline)?,
+        None => None,
+    };
+    let reply = final_reply(control, verb, deadline)?;
+    let Some(asked) = asked else { return Ok((reply, None)) };
+    let answers: Result<Vec<_>> =
+        asked.commands().iter().map(|command| control.reply(command.verb(), deadline)).collect();
+    if reply.class() != Class::Completion {
+        // The connection is used again, which it can be only in step.
+        answers?;
+        return Ok((reply, None));
+    }
+    Ok((reply, Some(Told { asked, replies: answers })))
 }
 
 fn some(reply: Option<Reply>) -> Result<Reply> {

@@ -451,6 +451,9 @@ impl Filesystem for Adapter {
     }
 
     fn link(&self, _req: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
         let made = self.made("link", parent, name, reply);
         shielded(|| self.vfs.link(Ino(ino.0), Ino(parent.0), name.as_bytes(), made));
     }

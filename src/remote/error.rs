@@ -28,6 +28,11 @@ impl Error {
         Self { kind, retry: Retry::Never, verb, reply: None, source: None }
     }
 
+    /// Whether nothing has failed but the patience of one who stood behind others of ours.
+    pub fn is_queueing(&self) -> bool {
+        self.kind == ErrorKind::TimedOut && self.verb == QUEUEING
+    }
+
     /// A failed socket operation: a deadline is [`ErrorKind::TimedOut`], everything else [`ErrorKind::Unreachable`].
     pub fn io(verb: &'static str, error: io::Error) -> Self {
         let kind = match error.kind() {
@@ -81,6 +86,9 @@ impl StdError for Error {
         self.source.as_deref().map(|e| e as &(dyn StdError + 'static))
     }
 }
+
+/// What errors of those are about who wait for a connection.
+pub(crate) const QUEUEING: &str = "wait for a connection";
 
 /// What an error means, whatever the server's code and words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -87,7 +87,7 @@ fn system_time(stamp: Stamp) -> SystemTime {
 }
 
 /// Set-user-id and set-group-id.
-const SET_ID: u16 = 0o6000;
+pub(super) const SET_ID: u16 = 0o6000;
 
 /// What `statfs(2)` shows: FTP has no word for it (RFC 959), so these are constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

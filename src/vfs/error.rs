@@ -12,7 +12,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum Fault {
     /// The server, or the way to it.
     Remote(ErrorKind),
-    /// The connection broke while a file was being read, and could not be taken up again.
+    /// The connection broke while a file was being read or stored, and could not be taken up again.
     Broken,
     /// The kernel names an inode that is no longer known.
     NoInode,

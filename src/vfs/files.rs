@@ -60,10 +60,14 @@ impl Vfs {
     pub fn open(self: &Arc<Self>, ino: Ino, how: How, reply: impl FnOnce(Result<Opened>) + Send + 'static) {
         let fast = match self.known_now(ino) {
             Some(Ok(known)) if known.meta.kind == Kind::File && self.size(ino, &known.meta).is_none() => None,
+            Some(Ok(_)) if how.write && self.settings.has(ino) => None,
             Some(known) => Some(known.and_then(|known| self.open_as(ino, &known.meta, how))),
             None => None,
         };
         let slow = move |vfs: &Self, deadline| {
+            if how.write {
+                vfs.settle(ino, deadline)?;
+            }
             let mut known = vfs.refresh(ino, deadline)?;
             let unsized_before = vfs.size(ino, &known.meta).is_none();
             if known.meta.kind == Kind::File && unsized_before {
@@ -72,6 +76,12 @@ impl Vfs {
             vfs.open_as(ino, &known.meta, how).map(|opened| Opened { direct_io: unsized_before, ..opened })
         };
         self.answer(fast, slow, reply);
+    }
+
+    /// What has been set on `ino` so far is on the server: its mode may be what lets the server take new content, and what
+    /// is set with that is not to be undone by an older wish.
+    fn settle(&self, ino: Ino, deadline: Deadline) -> Result<()> {
+        if self.settings.has(ino) { self.flush_settings(Some(ino), deadline) } else { Ok(()) }
     }
 
     /// The size, from whoever knows it best.
@@ -87,9 +97,13 @@ impl Vfs {
         }
         // Without a size nobody could tell the end of the file from the end of a connection.
         let size = self.size(ino, meta).ok_or(ErrorKind::Unsupported)?;
-        let version = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
         if how.write || how.truncate {
-            let writer = self.writing.attach(ino, Before::Old(version))?;
+            let writer = self.writing.attach(ino, || {
+                // What another handle has just stored is known by now.
+                let meta = self.nodes.known(ino).ok_or(Fault::NoInode)?.meta;
+                let version = Version { size: meta.size.unwrap_or(size), mtime: meta.mtime, unique: meta.unique };
+                Ok(Before::Old(version))
+            })?;
             let file = OpenFile::writing(ino, how.read, how.append, Arc::clone(&writer));
             let opened = self.opened(file);
             if how.truncate
@@ -103,6 +117,7 @@ impl Vfs {
         if self.writing.writer(ino).is_some() {
             return Ok(self.opened(OpenFile::reading(ino, None)));
         }
+        let version = Version { size, mtime: meta.mtime, unique: meta.unique.clone() };
         let epoch = self.nodes.epoch(ino);
         let (reader, same) = self.reading.open(ino, &version).ok_or(Fault::NoInode)?;
         let keep_cache = same && self.tells_changes(meta);
@@ -136,6 +151,7 @@ impl Vfs {
     ) {
         let Some(name) = Name::new(name) else { return reply(Err(ErrorKind::NameInvalid.into())) };
         let mode = (mode & 0o7777) as u16;
+        self.look_ahead(parent);
         let slow = move |vfs: &Self, deadline| {
             let found = match vfs.lookup_cached(parent, &name) {
                 Some(found) => found?,
@@ -148,7 +164,9 @@ impl Vfs {
                 }
                 Entered::Found { attr, ttl } => {
                     let known = vfs.nodes.known(attr.ino).ok_or(Fault::NoInode)?;
-                    let opened = vfs.open_as(attr.ino, &known.meta, How { write: true, ..how });
+                    let settled = vfs.settle(attr.ino, deadline);
+                    let how = How { write: true, ..how };
+                    let opened = settled.and_then(|()| vfs.open_as(attr.ino, &known.meta, how));
                     if opened.is_err() {
                         vfs.nodes.forget(attr.ino, 1);
                     }
@@ -187,14 +205,15 @@ impl Vfs {
         let meta = Meta { kind: Kind::File, size: Some(0), mtime: Some(self.now()), mode: Some(mode), unique: None };
         let known = Known { meta: meta.clone(), since: self.clock.now(), exact: true };
         let ino = self.nodes.make(parent, name, known).ok_or(Fault::NoInode)?;
-        let made = self.writing.attach(ino, Before::New(mode)).and_then(|writer| match writer.create(&path) {
-            Ok(()) => Ok(writer),
-            Err(e) => {
-                writer.orphaned();
-                writer.release();
-                Err(e)
-            }
-        });
+        let made =
+            self.writing.attach(ino, || Ok(Before::New(mode))).and_then(|writer| match writer.create(parent, &path) {
+                Ok(()) => Ok(writer),
+                Err(e) => {
+                    writer.orphaned();
+                    writer.release();
+                    Err(e)
+                }
+            });
         let writer = match made {
             Ok(writer) => writer,
             Err(e) => {
@@ -208,6 +227,20 @@ impl Vfs {
         self.touched(parent);
         let opened = self.opened(OpenFile::writing(ino, how.read, how.append, writer));
         Ok(Created { attr: self.attr(ino, meta), ttl: self.attr_ttl, opened })
+    }
+
+    /// Who makes one file after the other in a directory asks for one absent name after the other: its listing is fetched
+    /// anew before it is too old to answer.
+    fn look_ahead(self: &Arc<Self>, dir: Ino) {
+        if self.dirs.get(dir, self.negative_ttl / 2).is_some() || self.dirs.is_loading(dir) {
+            return;
+        }
+        let vfs = Arc::clone(self);
+        self.workers.run(move || {
+            let Some(path) = vfs.nodes.path(dir) else { return };
+            // Whoever needs it asks again.
+            let _ = vfs.listing(dir, &path, vfs.negative_ttl / 2, Deadline::after(vfs.timeout));
+        });
     }
 
     /// Reads up to `len` bytes at `at`; `reply` is called as soon as they are here.
@@ -249,6 +282,7 @@ impl Vfs {
         {
             return writer.resize(size);
         }
+        self.settle(ino, deadline)?;
         let known = self.refresh(ino, deadline)?;
         let how = How { read: false, write: true, append: false, truncate: size == 0 };
         let opened = self.open_as(ino, &known.meta, how)?;
@@ -293,7 +327,8 @@ impl Vfs {
             let Some(path) = vfs.nodes.path(ino) else { return reply(Err(Fault::NoInode.into())) };
             // Each transfer has deadlines of its own.
             let failed = vfs.writing.sync(vfs.writing.below(&path), Deadline::after(LONGEST_SYNC));
-            let first = failed.first().map(|(_, fault)| *fault);
+            let lost = vfs.writing.lost_below(&path);
+            let first = failed.first().map(|(_, fault)| *fault).or(lost);
             let set = vfs.flush_settings(Some(ino), Deadline::after(vfs.timeout));
             reply(first.map_or(set, |fault| Err(fault.into())));
         });

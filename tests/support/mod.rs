@@ -14,6 +14,7 @@ pub mod mount;
 pub mod process;
 pub mod programs;
 pub mod programs_writing;
+pub mod scene;
 pub mod server;
 pub mod themes;
 pub mod tls;

@@ -65,7 +65,7 @@ pub fn settled(twin: &Path, disk: &Path, rules: &Rules, patience: Duration) -> R
 pub struct Differences {
     /// Names, kinds, bytes.
     pub of_data: Vec<String>,
-    /// Modes and times.
+    /// What takes a moment: modes and times, files that were open when they were removed.
     pub of_attributes: Vec<String>,
 }
 
@@ -110,7 +110,13 @@ impl Walk<'_> {
             }
         }
         for name in held.into_keys() {
-            self.data(&at.join(name), "only on the server");
+            let at = at.join(&name);
+            // The kernel tells of a last close behind the program's back.
+            if name.as_bytes().starts_with(GONE.as_bytes()) {
+                self.found.of_attributes.push(format!("{at:?}: still on the server"));
+            } else {
+                self.data(&at, "only on the server");
+            }
         }
     }
 
@@ -194,6 +200,9 @@ fn contains(text: &OsStr, part: &str) -> bool {
 fn entries(dir: &Path) -> io::Result<BTreeMap<OsString, fs::Metadata>> {
     fs::read_dir(dir)?.map(|entry| entry.and_then(|e| Ok((e.file_name(), e.path().symlink_metadata()?)))).collect()
 }
+
+/// What files are called that have no name any more, until the last who has them open closes them.
+const GONE: &str = ".ftpfs-gone-";
 
 /// Much more than the second that a mount may take for them.
 const ATTRIBUTES_LIMIT: Duration = Duration::from_secs(15);

@@ -93,6 +93,11 @@ impl DirCache {
         (!self.left(listing.since, ttl).is_zero()).then_some(listing)
     }
 
+    /// Whether somebody is fetching the listing of `dir`.
+    pub(crate) fn is_loading(&self, dir: Ino) -> bool {
+        self.map.lock().loads.contains_key(&dir)
+    }
+
     /// How long `since` may still be believed, given a time to live.
     pub(crate) fn left(&self, since: Instant, ttl: Duration) -> Duration {
         ttl.saturating_sub(self.clock.now().saturating_duration_since(since))

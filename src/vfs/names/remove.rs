@@ -16,6 +16,7 @@ use crate::vfs::dir::DirCache;
 use crate::vfs::error::Result;
 use crate::vfs::node::{Hidden, Ino, NodeTable};
 use crate::vfs::ops::Vfs;
+use crate::vfs::settings::show;
 use crate::vfs::write::Frozen;
 
 impl Vfs {
@@ -37,10 +38,12 @@ impl Vfs {
         remove: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         let Some(ino) = self.nodes.find(parent, name) else { return remove() };
-        self.settings.begin(ino, deadline)?;
+        let settings = self.settings.begin(ino, deadline)?;
         let removed = remove();
         if removed.is_ok() {
             self.settings.end(ino);
+            // Who has it open sees them all the same.
+            self.nodes.amend(ino, |meta| show(&settings, meta));
         } else {
             self.settings.give_back(ino);
         }
@@ -177,7 +180,7 @@ impl Vfs {
         let path = dir.join(name);
         let ino = self.nodes.find(parent, name);
         // The server may not have heard yet of what is in it.
-        if ino.is_some() && self.writing.below(&path).iter().any(|writer| writer.is_unsent()) {
+        if ino.is_some() && self.writing.below(&path).iter().any(|writer| writer.is_to_come()) {
             return Err(ErrorKind::NotEmpty.into());
         }
         let mut removed = self.remote.remove_dir(&path, deadline);

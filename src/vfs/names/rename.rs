@@ -9,6 +9,7 @@ use crate::remote::{self, ErrorKind, Kind, Meta, Name, RemotePath, Settings, Ver
 use crate::vfs::error::Result;
 use crate::vfs::node::Ino;
 use crate::vfs::ops::Vfs;
+use crate::vfs::settings::show;
 use crate::vfs::write::{FileWriter, Frozen, Held};
 
 /// One side of a rename.
@@ -128,7 +129,8 @@ impl Vfs {
     /// What loses its name to the rename lives on for those who have it open. Tells the inode if it was put aside.
     fn clear_target(&self, to: &Side, deadline: Deadline) -> Result<(Option<Ino>, Option<Frozen>)> {
         let Some(ino) = to.ino else { return Ok((None, None)) };
-        self.settings.drop_all(ino, deadline)?;
+        let settings = self.settings.drop_all(ino, deadline)?;
+        self.nodes.amend(ino, |meta| show(&settings, meta));
         let needed = self.needs_server(ino);
         let loser = self.writing.writer(ino).map(|writer| writer.halt(deadline)).transpose()?;
         let aside = needed && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
@@ -149,7 +151,7 @@ impl Vfs {
             },
         };
         let replaces = loser.as_ref().and_then(Frozen::queued);
-        writer.moved(&to.path, base, replaces)?;
+        writer.moved(&to.path, base.as_ref(), replaces)?;
         loser.into_iter().for_each(Frozen::orphan);
         self.renamed(from, to, self.known_of(from));
         drop(here);

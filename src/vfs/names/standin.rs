@@ -100,8 +100,9 @@ impl Vfs {
         };
         if let Some(target) = target {
             self.dirs.update(dir, name, move |now| {
-                // Only of what was looked at.
-                if now.kind == meta.kind && now.size == meta.size && now.mtime == meta.mtime {
+                // Only of what was looked at; its time may be more exact than that of the listing.
+                let same_time = now.mtime.zip(meta.mtime).is_none_or(|(a, b)| a.may_be(b));
+                if now.kind == meta.kind && now.size == meta.size && same_time {
                     now.size = Some(target.len() as u64);
                     now.kind = Kind::Symlink { target: Some(Arc::clone(&target)) };
                 }

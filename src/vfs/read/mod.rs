@@ -287,6 +287,11 @@ impl FileReader {
         state.changed
     }
 
+    /// No other version will do from now on.
+    pub(crate) fn hold_to_version(&self) {
+        self.hand_out(&mut self.state.lock());
+    }
+
     /// Bytes of this version are about to leave: from now on no other one will do, for any handle of the file.
     fn hand_out(&self, state: &mut State) {
         if !state.served {
@@ -380,7 +385,8 @@ impl FileReader {
     /// The file is another one now. All of this happens before anyone is told: who hears of it asks for attributes next.
     fn outdate(&self, state: &mut State) {
         let Reading { nodes, dirs, kernel, .. } = &*self.shared;
-        if !std::mem::replace(&mut state.changed, true) {
+        // Where the inode stands for another content already there is nobody to tell: we have stored one ourselves, say.
+        if !std::mem::replace(&mut state.changed, true) && nodes.is_bound(self.ino, state.file) {
             nodes.unbind(self.ino);
             dirs.forget(nodes.parent(self.ino));
             kernel.forget_content(self.ino);

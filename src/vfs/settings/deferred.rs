@@ -80,6 +80,19 @@ impl Deferred {
         show(&due.settings.or(due.flight.unwrap_or_default()), meta);
     }
 
+    /// Whether something is still to be set on `ino`, or is on its way.
+    pub(crate) fn has(&self, ino: Ino) -> bool {
+        self.state.lock().files.contains_key(&ino)
+    }
+
+    /// `newer` reaches `ino` by another way: older wishes for the same are void.
+    pub(super) fn overtaken(&self, ino: Ino, newer: &Settings) {
+        if let Some(due) = self.state.lock().files.get_mut(&ino) {
+            due.settings.mtime = due.settings.mtime.filter(|_| newer.mtime.is_none());
+            due.settings.mode = due.settings.mode.filter(|_| newer.mode.is_none());
+        }
+    }
+
     /// The content of `ino` is new: an older wish for its time is void.
     pub(crate) fn content_changed(&self, ino: Ino) {
         if let Some(due) = self.state.lock().files.get_mut(&ino) {
@@ -139,11 +152,11 @@ impl Deferred {
         again
     }
 
-    /// `ino` has no name any more: nothing is set on it.
-    pub(crate) fn drop_all(&self, ino: Ino, deadline: Deadline) -> Result<()> {
-        self.begin(ino, deadline)?;
+    /// `ino` has no name any more: nothing is set on it. Tells what was to be.
+    pub(crate) fn drop_all(&self, ino: Ino, deadline: Deadline) -> Result<Settings> {
+        let settings = self.begin(ino, deadline)?;
         self.end(ino);
-        Ok(())
+        Ok(settings)
     }
 
     /// Takes all that `wanted` says yes to and that is not on its way.
@@ -191,7 +204,7 @@ impl Due {
 }
 
 /// Lays `settings` over what is known.
-pub(super) fn show(settings: &Settings, meta: &mut Meta) {
+pub(crate) fn show(settings: &Settings, meta: &mut Meta) {
     if let Some(mtime) = settings.mtime {
         meta.mtime = Some(Stamp::exact(mtime));
     }

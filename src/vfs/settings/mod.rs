@@ -13,9 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, info, log, warn};
 
-pub(crate) use self::deferred::Deferred;
-use self::deferred::{DELAY, show};
-use super::attr::Attr;
+use self::deferred::DELAY;
+pub(crate) use self::deferred::{Deferred, show};
+use super::attr::{Attr, SET_ID};
 use super::error::{Error, Fault, Result};
 use super::handle::Fh;
 use super::node::Ino;
@@ -133,6 +133,9 @@ impl Vfs {
 
     fn set_settings(&self, ino: Ino, meta: &Meta, settings: Settings, deadline: Deadline) -> Result<()> {
         let strict = self.perms == Perms::Strict;
+        // Those bits of a file are not shown either: it would run as somebody whom nobody here has meant.
+        let sent = |mode: u16| if meta.kind == Kind::Dir { mode } else { mode & !SET_ID };
+        let settings = Settings { mode: settings.mode.map(sent), ..settings };
         if let Kind::Symlink { .. } = meta.kind {
             // MFMT and SITE CHMOD follow links: they would set what the link leads to.
             if strict {
@@ -149,9 +152,13 @@ impl Vfs {
         }
         if self.nodes.is_unlinked(ino) {
             self.nodes.amend(ino, |meta| show(&settings, meta));
+            if let Some(writer) = self.writing.writer(ino) {
+                writer.set(&settings);
+            }
             return Ok(());
         }
         if self.writing.writer(ino).is_some_and(|writer| writer.set(&settings)) {
+            self.settings.overtaken(ino, &settings);
             return Ok(());
         }
         let path = self.path(ino)?;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{FileWriter, disk};
 use crate::base::sync::Ranked;
@@ -16,6 +17,7 @@ impl FileWriter {
     /// # Errors
     /// The file has changed on the server, the transfer breaks, the spool is full.
     pub(super) fn fill(&self) -> Result<()> {
+        let mut silences = 0;
         loop {
             let (next, reader) = {
                 let state = self.state.lock();
@@ -27,8 +29,15 @@ impl FileWriter {
                 let base = state.base.as_ref().ok_or(ErrorKind::Changed)?;
                 (first.start..first.end.min(first.start + PIECE), Arc::clone(&base.reader))
             };
-            let data = fetch(&reader, &next, self.shared.timeout)?;
-            self.put_under(&next, &data)?;
+            match fetch(&reader, &next, self.shared.timeout) {
+                Ok(data) => self.put_under(&next, &data)?,
+                // Uploads of ours may have had all connections.
+                Err(e) if e.fault == Fault::Remote(ErrorKind::TimedOut) && silences < MOST_SILENCES => {
+                    silences += 1;
+                    std::thread::sleep(PAUSE);
+                }
+                Err(e) => return Err(e),
+            }
         }
     }
 
@@ -56,7 +65,7 @@ impl FileWriter {
 }
 
 /// Reads `range` and waits for it.
-fn fetch(reader: &Arc<FileReader>, range: &Range<u64>, timeout: std::time::Duration) -> Result<Data> {
+fn fetch(reader: &Arc<FileReader>, range: &Range<u64>, timeout: Duration) -> Result<Data> {
     struct Answer {
         slot: Ranked<Option<Result<Data>>, 63>,
         gate: Gate,
@@ -83,6 +92,12 @@ fn fetch(reader: &Arc<FileReader>, range: &Range<u64>, timeout: std::time::Durat
         }
     }
 }
+
+/// Timeouts, one after the other, before what is missing counts as out of reach.
+const MOST_SILENCES: u32 = 3;
+
+/// A reader tells a failure again for so long, before it asks once more.
+const PAUSE: Duration = Duration::from_millis(1100);
 
 /// Bytes fetched at a time.
 const PIECE: u64 = 1 << 20;

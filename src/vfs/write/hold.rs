@@ -22,7 +22,7 @@ pub(crate) enum Held {
 }
 
 impl FileWriter {
-    /// Brings everything written so far to the server, and holds the file.
+    /// Brings everything written so far to the server, and holds the file. What is written meanwhile follows later.
     ///
     /// # Errors
     /// What keeps it from being stored.
@@ -30,14 +30,30 @@ impl FileWriter {
         loop {
             self.flush()?;
             let frozen = self.freeze();
-            let stored = {
-                let state = self.state.lock();
-                state.transfer.is_none() && state.queued.is_none() && (state.shape.dirty.is_none() || state.orphan)
-            };
-            // Somebody may have written in between.
-            if stored {
+            self.finish();
+            // A queued one of later is on its way to the old name.
+            if self.state.lock().queued.is_none() {
                 return Ok(frozen);
             }
+        }
+    }
+
+    /// Waits for the end of the transfer under way, which sends what there is and no more.
+    fn finish(&self) {
+        loop {
+            let seen = self.gate.ticket();
+            let wake = {
+                let mut state = self.state.lock();
+                let len = state.shape.len;
+                let Some(transfer) = &mut state.transfer else { return };
+                transfer.closing.get_or_insert(len);
+                transfer.wake()
+            };
+            if let Some(recall) = wake {
+                recall.gate.open();
+            }
+            // It has deadlines of its own and always ends.
+            self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
         }
     }
 
@@ -78,7 +94,7 @@ impl FileWriter {
             let wake = {
                 let mut state = self.state.lock();
                 let Some(transfer) = &mut state.transfer else { return Ok(()) };
-                transfer.overwritten = Some(0);
+                transfer.halted = true;
                 transfer.wake()
             };
             if let Some(recall) = wake {
@@ -108,15 +124,15 @@ impl FileWriter {
     ///
     /// # Errors
     /// This machine's disk fails.
-    pub(crate) fn moved(&self, to: &RemotePath, over: Option<Version>, replaces: Option<JournalId>) -> Result<()> {
+    pub(crate) fn moved(&self, to: &RemotePath, over: Option<&Version>, replaces: Option<JournalId>) -> Result<()> {
         let queued = {
             let mut state = self.state.lock();
             state.shape.precious |= over.is_some();
-            state.over.clone_from(&over);
+            state.over = over.cloned();
             state.queued.clone()
         };
         if let (Some(entry), Some(back)) = (queued, &self.shared.back) {
-            back.journal.moved(entry.id, to, over.as_ref(), replaces).map_err(|_| Fault::Spool)?;
+            back.journal.moved(entry.id, to, over, replaces).map_err(|_| Fault::Spool)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
@@ -15,7 +15,7 @@ use crate::base::{Deadline, Recall};
 use crate::config::UploadWay;
 use crate::remote::{Applied, ErrorKind, Meta, RemotePath, Settings, Stamp, Store, Stored, Version};
 use crate::vfs::error::{Error, Fault, Result};
-use crate::vfs::node::Known;
+use crate::vfs::node::{Ino, Known};
 
 /// An upload under way.
 pub(super) struct Transfer {
@@ -30,14 +30,24 @@ pub(super) struct Transfer {
     pub(super) overwritten: Option<u64>,
     /// What was set with the content.
     pub(super) set: Option<Settings>,
+    /// It has ended before the file was closed: its mode, which may be read-only, is still to be set.
+    pub(super) for_now: bool,
     /// The server has agreed to take the file.
     pub(super) accepted: bool,
+    /// It is to end at once, complete or not.
+    pub(super) halted: bool,
+    /// It does not begin anew for what changes behind it: it has done so before, and somebody waits.
+    pub(super) through: bool,
+    /// It is taken for granted that it will.
+    pub(super) trusting: bool,
 }
 
 impl Transfer {
     fn new(landing: Landing, closing: Option<u64>) -> Self {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
-        Self { landing, recall: None, sent, closing, overwritten: None, set: None, accepted: false }
+        let (recall, overwritten, set) = (None, None, None);
+        let (accepted, halted, through, trusting) = (false, false, false, false);
+        Self { landing, recall, sent, closing, overwritten, set, accepted, halted, through, trusting, for_now: false }
     }
 
     /// Bytes from `at` on have changed.
@@ -48,8 +58,13 @@ impl Transfer {
     }
 
     /// Whether the spool will have more room when this has gone on.
-    pub(super) fn frees(&self, shape: &Shape) -> bool {
-        self.overwritten.is_none() && shape.len > shape.punched + KEPT
+    pub(super) fn frees(&self, shape: &Shape, kept: u64) -> bool {
+        self.overwritten.is_none() && !self.halted && shape.len > shape.punched + kept
+    }
+
+    /// Whether it adds to a file of which there is no whole copy here.
+    pub(super) fn is_tail(&self) -> bool {
+        matches!(self.landing, Landing::InPlace(Store::Tail { .. }))
     }
 
     pub(super) fn wake(&self) -> Option<Arc<Recall>> {
@@ -58,27 +73,47 @@ impl Transfer {
 }
 
 impl Writing {
+    /// Whether a file was made in `dir` a moment ago, so that another one is likely to be welcome.
+    fn trusts(&self, dir: Ino) -> bool {
+        self.trusted.lock().get(&dir).is_some_and(|at| at.elapsed() < TRUSTED)
+    }
+
+    fn learn_trust(&self, dir: Ino, outcome: &Result<Option<Landed>>) {
+        let mut trusted = self.trusted.lock();
+        match outcome {
+            Ok(Some(_)) => drop(trusted.put(dir, Instant::now())),
+            Ok(None) => {}
+            Err(_) => drop(trusted.pop(&dir)),
+        }
+    }
+
     /// How `state` is to be uploaded as it is; None where that is nothing.
-    fn landing(&self, state: &State) -> Option<Landing> {
+    fn landing(&self, ino: Ino, state: &State) -> Option<Landing> {
         state.shape.dirty?;
+        // A server lets nobody write to a read-only file; but another one may take its place.
+        let mode = self.reading.nodes.known(ino).and_then(|known| known.meta.mode);
+        let read_only = state.base.is_some() && !state.unset && mode.is_some_and(|mode| mode & 0o200 == 0);
         if self.way != UploadWay::Atomic
             && self.remote.abilities().tail != Some(false)
+            && !read_only
             && let Some(at) = state.shape.tail()
         {
             return Some(Landing::InPlace(Store::Tail { at }));
         }
         Some(match self.way {
             // With write-back nothing is to be seen under its name before it is whole.
-            UploadWay::Auto if state.shape.precious || self.late => Landing::Beside { else_in_place: true },
+            UploadWay::Auto if state.shape.precious || self.late || read_only => {
+                Landing::Beside { else_in_place: true }
+            }
             UploadWay::Atomic => Landing::Beside { else_in_place: false },
             UploadWay::Auto | UploadWay::InPlace => Landing::InPlace(Store::Whole),
         })
     }
 
     /// The same for a transfer that begins while the file is still being written: it has been written in one piece so far.
-    fn stream(&self, state: &State) -> Option<Landing> {
+    fn stream(&self, ino: Ino, state: &State) -> Option<Landing> {
         let Shape { len, old, punched, .. } = state.shape;
-        match self.landing(state)? {
+        match self.landing(ino, state)? {
             tail @ Landing::InPlace(Store::Tail { at }) => (state.shape.ready(at) >= at + WORTH_A_TAIL).then_some(tail),
             whole => (old == 0 && punched == 0 && len > 0 && state.shape.ready(0) == len).then_some(whole),
         }
@@ -88,17 +123,27 @@ impl Writing {
 impl FileWriter {
     /// Makes the file on the server: its first byte may follow much later.
     ///
+    /// Where another file has just been stored in the same directory, and the name is an ordinary one, nobody waits for the
+    /// server's word: it comes with the next write, or at the latest when the file is closed.
+    ///
     /// # Errors
     /// As open(2) with `O_CREAT`.
-    pub(crate) fn create(self: &Arc<Self>, path: &RemotePath) -> Result<()> {
+    pub(crate) fn create(self: &Arc<Self>, dir: Ino, path: &RemotePath) -> Result<()> {
+        let trusting = self.shared.trusts(dir) && is_ordinary(path);
         {
             let mut state = self.state.lock();
             state.shape.dirty = Some(0);
             if self.shared.late {
                 return Ok(());
             }
-            let landing = self.shared.landing(&state).unwrap_or(Landing::InPlace(Store::Whole));
+            let landing = self.shared.landing(self.ino, &state).unwrap_or(Landing::InPlace(Store::Whole));
             self.start(&mut state, landing, None, Some(path.clone()));
+            if let Some(transfer) = &mut state.transfer {
+                transfer.trusting = trusting;
+            }
+        }
+        if trusting {
+            return Ok(());
         }
         loop {
             let seen = self.gate.ticket();
@@ -123,7 +168,7 @@ impl FileWriter {
             None => {
                 let may =
                     !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
-                if let Some(landing) = self.shared.stream(&state).filter(|_| may) {
+                if let Some(landing) = self.shared.stream(self.ino, &state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }
                 None
@@ -137,18 +182,18 @@ impl FileWriter {
 
     fn start(self: &Arc<Self>, state: &mut Locked<'_>, landing: Landing, closing: Option<u64>, at: Option<RemotePath>) {
         state.transfer = Some(Transfer::new(landing, closing));
-        let writer = Arc::clone(self);
+        let end = End { writer: Arc::clone(self), outcome: None };
         self.shared.jobs.run(move || {
-            let end = End { writer: &writer };
-            let outcome = writer.upload(landing, at);
-            std::mem::forget(end);
-            writer.ended(outcome);
+            let mut end = end;
+            end.outcome = Some(end.writer.upload(landing, at));
         });
     }
 
     fn upload(&self, landing: Landing, at: Option<RemotePath>) -> Result<Option<Landed>> {
         let path = at.or_else(|| self.path()).ok_or(ErrorKind::Changed)?;
-        if !matches!(landing, Landing::InPlace(Store::Tail { .. })) {
+        if matches!(landing, Landing::InPlace(Store::Tail { .. })) {
+            self.stop_reading();
+        } else {
             self.fill()?;
         }
         let Writing { remote, reading, timeout, .. } = &*self.shared;
@@ -157,7 +202,20 @@ impl FileWriter {
         put.run(&mut Pipe::new(self), landing)
     }
 
-    /// Waits until everything written so far is on the server.
+    /// Ends transfers of the old content, which servers that lock files finish before they take another byte. Who waits for
+    /// them asks again.
+    fn stop_reading(&self) {
+        let version = self.state.lock().base.as_ref().map(|base| base.version.clone());
+        let Some(version) = version else { return };
+        let Some((reader, _)) = self.shared.reading.open(self.ino, &version) else { return };
+        let old = match &mut self.state.lock().base {
+            Some(base) => std::mem::replace(&mut base.reader, reader),
+            None => reader,
+        };
+        old.close();
+    }
+
+    /// Waits until everything written so far is on the server; what others write meanwhile may be there or not.
     ///
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
@@ -166,6 +224,8 @@ impl FileWriter {
             self.park()?;
             return self.wait_stored();
         }
+        let wanted = self.len();
+        let (mut begun, mut through) = (0, None);
         loop {
             let seen = self.gate.ticket();
             let wake = {
@@ -173,15 +233,27 @@ impl FileWriter {
                 if let Some(fault) = state.failed.take() {
                     return Err(fault.into());
                 }
+                if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
+                    let unset = state.take_unset();
+                    drop(state);
+                    unset.into_iter().for_each(|settings| self.set_late(settings));
+                    return Ok(());
+                }
                 let len = state.shape.len;
                 if let Some(transfer) = &mut state.transfer {
                     transfer.closing = Some(transfer.closing.map_or(len, |old| old.max(len)));
                     transfer.wake()
                 } else {
-                    let landing = self.shared.landing(&state).filter(|_| !state.orphan);
+                    let landing = self.shared.landing(self.ino, &state).filter(|_| !state.orphan);
                     let Some(landing) = landing else { return Ok(()) };
                     if state.frozen == 0 {
                         self.start(&mut state, landing, Some(len), None);
+                        begun += 1;
+                        if begun > MOST_RESTARTS {
+                            // Somebody writes faster than this can be sent: it is stored as it is then.
+                            state.transfer.as_mut().into_iter().for_each(|it| it.through = true);
+                            through = Some(state.landings);
+                        }
                     }
                     None
                 }
@@ -195,22 +267,25 @@ impl FileWriter {
     }
 
     /// Takes in how a transfer went.
-    fn ended(self: &Arc<Self>, outcome: Result<Option<Landed>>) {
-        let fresh = match &outcome {
+    fn ended(self: &Arc<Self>, outcome: &Result<Option<Landed>>) {
+        let fresh = match outcome {
             Ok(Some(landed)) => self.announce(landed),
             _ => None,
         };
         let (mut late, mut old_base) = (None, None);
-        let parked = {
+        let (parked, reads) = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
-            match &outcome {
+            match outcome {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
+                    state.landings += 1;
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
+                    state.unset = transfer.for_now && state.mode.is_some();
                     late = state.settings_since(transfer.set);
+                    state.late = late.unwrap_or_default();
                 }
                 Ok(None) => {
                     // What is on the server now is neither old nor new.
@@ -222,21 +297,33 @@ impl FileWriter {
                         && matches!(e.fault, Fault::Remote(ErrorKind::Unsupported | ErrorKind::Changed));
                     state.unsettle(&transfer);
                     if moved {
+                        // Else the same tail would be tried again, for ever.
+                        state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
                     } else if !state.orphan {
                         state.failed = Some(e.fault);
                     }
                 }
             }
-            std::mem::take(&mut state.parked)
+            (std::mem::take(&mut state.parked), std::mem::take(&mut state.reads))
         };
         if let Some(base) = old_base {
             base.reader.close();
         }
-        if let Err(e) = &outcome {
+        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
+        if let Err(e) = outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
+            // A part of it may have come in.
+            let super::super::read::Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
+            nodes.doubt(self.ino);
+            dirs.forget(nodes.parent(self.ino));
+            kernel.forget_size(self.ino);
         }
         self.unpark(parked);
+        for (at, len, reply) in reads {
+            self.read(at, len, reply);
+        }
+        self.advance();
         if let Some(settings) = late {
             self.set_late(settings);
         }
@@ -253,7 +340,12 @@ impl FileWriter {
                     let mut state = self.state.lock();
                     match state.failed {
                         Some(fault) => Err(fault),
-                        None => self.take(&mut state, at, &data),
+                        None => match self.take(&mut state, at, &data) {
+                            Err(Fault::SpoolFull) if self.give_up_stored(&mut state) => {
+                                self.take(&mut state, at, &data)
+                            }
+                            done => done,
+                        },
                     }
                 }
             };
@@ -289,9 +381,27 @@ impl FileWriter {
     /// Times and modes that programs have set since the content left.
     pub(super) fn set_late(&self, settings: Settings) {
         let Some(path) = self.path() else { return };
-        if let Err(e) = self.shared.remote.set(&[(path, settings)], Deadline::after(self.shared.timeout)) {
-            warn!("{}: time and mode could not be set: {e}", self.shown());
+        let super::super::read::Reading { nodes, dirs, .. } = &*self.shared.reading;
+        if let Some(mtime) = settings.mtime {
+            nodes.retime(self.ino, Stamp::exact(mtime));
         }
+        match self.shared.remote.set(&[(path, settings)], Deadline::after(self.shared.timeout)) {
+            Ok(outcomes) => {
+                let outcome = outcomes.into_iter().next().unwrap_or_default();
+                let mtime = settings.mtime.filter(|_| matches!(outcome.mtime, Applied::Done));
+                let mode = settings.mode.filter(|_| matches!(outcome.mode, Applied::Done));
+                let set = move |meta: &mut Meta| {
+                    meta.mtime = mtime.map(Stamp::exact).or(meta.mtime);
+                    meta.mode = mode.or(meta.mode);
+                };
+                nodes.amend(self.ino, set);
+                if let Some((dir, name)) = nodes.place(self.ino) {
+                    dirs.update(dir, &name, set);
+                }
+            }
+            Err(e) => warn!("{}: time and mode could not be set: {e}", self.shown()),
+        }
+        self.state.lock().late = Settings::default();
     }
 
     /// Whether a program is to wait until the transfer has caught up: so much would have to be sent when it closes.
@@ -333,9 +443,26 @@ impl FileWriter {
         }
     }
 
+    /// Gives up the spool's copy of what is stored, to be read from the server again; false where it is all that there is,
+    /// or would be needed to store the rest.
+    fn give_up_stored(&self, state: &mut State) -> bool {
+        let may = state.transfer.is_none() && state.base.is_some() && self.shared.remote.abilities().tail == Some(true);
+        let Some(range) = state.shape.stored_part().filter(|_| may) else { return false };
+        match state.spool.punch(range.clone()) {
+            Ok(()) => {
+                state.shape.is_old_until(range.end);
+                true
+            }
+            Err(e) => {
+                debug!("the spool cannot give room back: {e}");
+                false
+            }
+        }
+    }
+
     /// Gives up the spool's copy of what the server has, but for the last part: that may still be on its way.
     fn punch(&self, state: &mut State, sent: u64) {
-        let until = sent.saturating_sub(KEPT) / PAGE * PAGE;
+        let until = sent.saturating_sub(self.shared.kept) / PAGE * PAGE;
         if until <= state.shape.punched {
             return;
         }
@@ -347,14 +474,25 @@ impl FileWriter {
     }
 }
 
-/// A panic in a transfer: whoever waits for it is told.
-struct End<'a> {
-    writer: &'a Arc<FileWriter>,
+/// Whether a name is one that no server minds: letters, digits and a few signs, and no dot in front.
+fn is_ordinary(path: &RemotePath) -> bool {
+    path.split().is_some_and(|(_, name)| {
+        let name = name.as_bytes();
+        let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+        !matches!(name[0], b'.' | b'-') && name.len() < 128 && name.iter().all(fine)
+    })
 }
 
-impl Drop for End<'_> {
+/// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
+struct End {
+    writer: Arc<FileWriter>,
+    outcome: Option<Result<Option<Landed>>>,
+}
+
+impl Drop for End {
     fn drop(&mut self) {
-        self.writer.ended(Err(ErrorKind::Protocol.into()));
+        let outcome = self.outcome.take().unwrap_or_else(|| Err(ErrorKind::Protocol.into()));
+        self.writer.ended(&outcome);
     }
 }
 
@@ -365,6 +503,12 @@ impl State {
             self.shape.stored = None;
             self.shape.precious &= store != Store::Whole;
         }
+    }
+
+    /// What a transfer that ended early has left to be set, now that the file is closed or synced.
+    fn take_unset(&mut self) -> Option<Settings> {
+        let wanted = std::mem::take(&mut self.unset) && self.transfer.is_none() && !self.orphan;
+        wanted.then(|| Settings { mtime: Some(self.mtime), mode: self.mode.take() })
     }
 
     /// What has been set since an upload has `carried` time and mode.
@@ -381,13 +525,16 @@ impl State {
 /// Bytes that a program may be ahead of its transfer.
 const MOST_AHEAD: u64 = 32 << 20;
 
-/// Bytes behind the transfer that stay in the spool when room is needed: they may still be on their way.
-const KEPT: u64 = 32 << 20;
+/// Transfers that one flush begins anew because somebody overwrites what has been sent.
+const MOST_RESTARTS: u32 = 2;
 
 /// Appended bytes that are worth a transfer before the file is closed.
 const WORTH_A_TAIL: u64 = 1 << 20;
 
 const PAGE: u64 = 4096;
+
+/// How long a directory that has taken a file is expected to take another one.
+const TRUSTED: Duration = Duration::from_secs(2);
 
 /// Waits without a deadline of their own look again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);

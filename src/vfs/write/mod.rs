@@ -20,10 +20,12 @@ mod temporary;
 
 use std::collections::HashMap;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::{debug, warn};
+use lru::LruCache;
 
 pub use self::back::Left;
 use self::back::{Back, Entry};
@@ -47,11 +49,17 @@ pub(crate) struct Writing {
     clock: Arc<dyn Clock>,
     spool: Option<Arc<SpoolDir>>,
     way: UploadWay,
+    /// Bytes of a file that stay in the spool behind its transfer, even where room is needed.
+    kept: u64,
     /// Modes of new files are set as programs ask for them.
     sets_modes: bool,
     timeout: Duration,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
+    /// Directories that have taken a file, and when.
+    trusted: Ranked<LruCache<Ino, Instant>, 9>,
     jobs: Workers,
+    /// Stores what was not stored when its last handle went: these wait for `jobs`, and must not keep them from running.
+    last: Workers,
     /// Copies sealed content for those who write on; one after the other keeps writes in their order.
     copier: Workers,
     /// close(2) does not wait for the server.
@@ -94,6 +102,10 @@ struct State {
     mtime: i64,
     /// Not on the server yet.
     mode: Option<u16>,
+    /// `mode` is not on the server, although all of the content is.
+    unset: bool,
+    /// What has been set since the content left, and is on its way behind it.
+    late: Settings,
     transfer: Option<Transfer>,
     /// Nothing is to be sent for now: its name is about to change.
     frozen: usize,
@@ -101,6 +113,8 @@ struct State {
     erratic: bool,
     /// It has no name any more: nothing of it is to be sent ever again.
     orphan: bool,
+    /// Uploads that have been completed.
+    landings: u64,
     /// The server has everything, and nobody comes here any more.
     gone: bool,
     /// Handles that may write.
@@ -109,6 +123,9 @@ struct State {
     failed: Option<Fault>,
     /// Writes that wait: for the transfer to catch up, or for room.
     parked: Vec<Parked>,
+    /// Reads of what only the server has, which wait for the end of the transfer: vsftpd does not let go of a file that is
+    /// being stored, and the others show something in between.
+    reads: Vec<(u64, u32, ReadReply)>,
 }
 
 /// The server's file.
@@ -160,9 +177,12 @@ impl Writing {
             clock,
             spool,
             way: write.map_or(UploadWay::Auto, |write| write.upload),
+            kept: write.and_then(|write| write.spool_limit).map_or(MOST_KEPT, |limit| MOST_KEPT.min(limit / 4)),
             sets_modes,
             live: Ranked::default(),
+            trusted: Ranked::new(LruCache::new(MOST_TRUSTED)),
             jobs: Workers::new("upload", MOST_UPLOADS),
+            last: Workers::new("release", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
             late,
             back,
@@ -205,30 +225,36 @@ impl Writing {
         self.live.lock().values().cloned().collect()
     }
 
-    /// One handle more writes `ino`, which is `before` unless somebody writes it already.
+    /// One handle more writes `ino`, which is what `before` says unless somebody writes it already.
     ///
     /// # Errors
     /// No spool can be made.
-    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: Before) -> Result<Arc<FileWriter>> {
+    pub(crate) fn attach(self: &Arc<Self>, ino: Ino, before: impl Fn() -> Result<Before>) -> Result<Arc<FileWriter>> {
+        let nodes = &self.reading.nodes;
         loop {
             let known = self.writer(ino);
-            let writer = match known {
-                Some(writer) => writer,
-                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before)?),
+            let epoch = nodes.epoch(ino);
+            let writer = match &known {
+                Some(writer) => Arc::clone(writer),
+                None => Arc::new(FileWriter::new(ino, Arc::clone(self), &before()?)?),
             };
             let mut live = self.live.lock();
-            let mut state = writer.state.lock();
-            // The last handle of the one found may be gone.
-            if state.gone {
-                continue;
-            }
-            let kept = live.entry(ino).or_insert_with(|| Arc::clone(&writer));
-            // Somebody else may have been faster.
-            if Arc::ptr_eq(kept, &writer) {
-                state.handles += 1;
-                drop(state);
-                self.reading.nodes.set_written(ino, true);
+            // Somebody else may have been faster, and may be gone again with the file being another one; or the last
+            // handle of the one found has gone, and with it what it needs.
+            let fits = match (live.get(&ino), &known) {
+                (Some(kept), Some(known)) => Arc::ptr_eq(kept, known),
+                (None, None) => nodes.epoch(ino) == epoch,
+                _ => false,
+            };
+            if fits {
+                live.entry(ino).or_insert_with(|| Arc::clone(&writer));
+                writer.state.lock().handles += 1;
+                nodes.set_written(ino, true);
                 return Ok(writer);
+            }
+            drop(live);
+            if known.is_none() {
+                writer.close_base();
             }
         }
     }
@@ -236,7 +262,9 @@ impl Writing {
     /// Lets go of a writer that nobody needs any more.
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
-        let idle = {
+        // Its place may be another one's already.
+        let ours = live.get(&writer.ino).is_some_and(|kept| std::ptr::eq(&**kept, writer));
+        let idle = ours && {
             let mut state = writer.state.lock();
             let idle = state.handles == 0
                 && state.transfer.is_none()
@@ -248,16 +276,14 @@ impl Writing {
             state.gone |= idle;
             idle
         };
-        let known = live.get(&writer.ino).is_some_and(|known| std::ptr::eq(&**known, writer));
-        let gone = if idle && known { live.remove(&writer.ino) } else { None };
-        if gone.is_some() {
-            self.reading.nodes.set_written(writer.ino, false);
+        if !idle {
+            return;
         }
+        live.remove(&writer.ino);
+        self.reading.nodes.set_written(writer.ino, false);
         drop(live);
         // Its base closes without a lock.
-        if let Some(base) = gone.and_then(|gone| gone.state.lock().base.take()) {
-            base.reader.close();
-        }
+        writer.close_base();
     }
 
     fn now(&self) -> i64 {
@@ -273,6 +299,8 @@ impl FileWriter {
             Before::New(mode) => (Shape::default(), None, shared.sets_modes.then_some(*mode)),
             Before::Old(version) => {
                 let (reader, _) = shared.reading.open(ino, version).ok_or(Fault::NoInode)?;
+                // What is written goes into this version and no other.
+                reader.hold_to_version();
                 let base = Base { version: version.clone(), reader };
                 (Shape::of_old(version.size), Some(base), None)
             }
@@ -291,16 +319,28 @@ impl FileWriter {
             over: None,
             mtime,
             mode,
+            unset: false,
+            late: Settings::default(),
             transfer: None,
             frozen: 0,
             erratic: false,
             orphan: false,
+            landings: 0,
             gone: false,
             handles: 0,
             failed: None,
             parked: Vec::new(),
+            reads: Vec::new(),
         };
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
+    }
+
+    /// Nobody needs the server's file any more.
+    fn close_base(&self) {
+        let base = self.state.lock().base.take();
+        if let Some(base) = base {
+            base.reader.close();
+        }
     }
 
     fn path(&self) -> Option<RemotePath> {
@@ -319,7 +359,8 @@ impl FileWriter {
         if state.is_changed() {
             meta.mtime = Some(Stamp::exact(state.mtime));
         }
-        meta.mode = state.mode.or(meta.mode);
+        meta.mtime = state.late.mtime.filter(|_| !state.is_changed()).map(Stamp::exact).or(meta.mtime);
+        meta.mode = state.mode.or(state.late.mode).or(meta.mode);
     }
 
     /// Whether it has content that waits here for the server.
@@ -341,7 +382,13 @@ impl FileWriter {
     /// Takes `settings` along with the content that is still to be stored; false where there is none.
     pub(crate) fn set(&self, settings: &Settings) -> bool {
         let mut state = self.state.lock();
-        if !state.is_changed() || state.orphan {
+        if state.orphan {
+            // Nobody but who has it open will ever see it.
+            state.mtime = settings.mtime.unwrap_or(state.mtime);
+            state.mode = settings.mode.or(state.mode);
+            return true;
+        }
+        if !state.is_changed() {
             return false;
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);
@@ -393,7 +440,7 @@ impl FileWriter {
                 }
                 self.advance();
             }
-            Err(Fault::SpoolFull) if state.makes_room(at) && state.parked.len() < MOST_PARKED => {
+            Err(Fault::SpoolFull) if state.makes_room(at, self.shared.kept) && state.parked.len() < MOST_PARKED => {
                 state.parked.push(Parked { at, len, data: Some(data.to_vec()), reply });
                 drop(state);
                 self.advance();
@@ -411,8 +458,7 @@ impl FileWriter {
         if range.end > i64::MAX as u64 {
             return Err(Fault::Remote(ErrorKind::TooLarge));
         }
-        if range.start < state.shape.punched {
-            // Its surroundings are no longer here.
+        if !state.may_change(range.start) {
             return Err(Fault::SpoolFull);
         }
         state.spool.write_at(at, data).map_err(|e| disk(&e))?;
@@ -433,7 +479,7 @@ impl FileWriter {
         if len > i64::MAX as u64 {
             return Err(ErrorKind::TooLarge.into());
         }
-        if len < state.shape.punched && len > 0 {
+        if len > 0 && !state.may_change(len) {
             return Err(Fault::SpoolFull.into());
         }
         let from = len.min(state.shape.len);
@@ -461,7 +507,7 @@ impl FileWriter {
 
     /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
     pub(crate) fn read(self: &Arc<Self>, at: u64, len: u32, reply: ReadReply) {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         let range = at..at.saturating_add(u64::from(len)).min(state.shape.len);
         if range.start >= range.end {
             drop(state);
@@ -472,6 +518,16 @@ impl FileWriter {
             return reply(Err(ErrorKind::Busy.into()));
         }
         let missing = state.shape.missing(&range);
+        if let Some(transfer) = state.transfer.as_mut().filter(|it| !missing.is_empty() && it.is_tail()) {
+            transfer.closing.get_or_insert(transfer.sent);
+            let wake = transfer.wake();
+            state.reads.push((at, len, reply));
+            drop(state);
+            if let Some(recall) = wake {
+                recall.gate.open();
+            }
+            return;
+        }
         let base = state.base.as_ref().map(|base| Arc::clone(&base.reader));
         let spool = Arc::clone(&state.spool);
         drop(state);
@@ -479,10 +535,15 @@ impl FileWriter {
             (Some(first), Some(last), Some(base)) => {
                 let (begin, wanted) = (first.start, (last.end - first.start) as u32);
                 let writer = Arc::clone(self);
+                let from = Arc::clone(&base);
                 base.read(
                     begin,
                     wanted,
-                    Box::new(move |data| reply(data.and_then(|data| writer.mix(&range, begin, &data)))),
+                    Box::new(move |data| match data {
+                        // An upload has begun or has been completed meanwhile: its outcome is what lies below now.
+                        Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
+                        data => reply(data.and_then(|data| writer.mix(&range, begin, &data))),
+                    }),
                 );
             }
             _ => {
@@ -491,6 +552,12 @@ impl FileWriter {
                 reply(read.map(|()| Data::Bytes(bytes)).map_err(|e| disk(&e).into()));
             }
         }
+    }
+
+    fn is_based_on(&self, reader: &Arc<FileReader>) -> bool {
+        let state = self.state.lock();
+        state.transfer.as_ref().is_none_or(|transfer| !transfer.is_tail())
+            && state.base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
     }
 
     /// Puts old bytes, which begin at `begin`, under what has been written since.
@@ -525,12 +592,12 @@ impl FileWriter {
         let writer = Arc::clone(self);
         let clean = {
             let state = self.state.lock();
-            state.transfer.is_none() && state.shape.dirty.is_none()
+            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset)
         };
         if clean {
             return self.shared.let_go(self);
         }
-        self.shared.jobs.run(move || {
+        self.shared.last.run(move || {
             writer.state.lock().failed = None;
             if let Err(e) = writer.close() {
                 writer.keep(&e);
@@ -541,24 +608,53 @@ impl FileWriter {
 
     /// The content could not be stored and nobody is left to try again: it stays here, for the user.
     fn keep(&self, error: &Error) {
-        if self.state.lock().orphan {
-            return;
+        {
+            let state = self.state.lock();
+            // Who has opened it since tries again.
+            if state.orphan || state.handles > 0 {
+                return;
+            }
         }
+        self.keep_content(error);
+        {
+            let mut state = self.state.lock();
+            if state.handles > 0 {
+                return;
+            }
+            state.shape.dirty = None;
+            state.failed = None;
+        }
+        // Nobody is to take what was written for the server's file any longer.
+        self.close_base();
+        self.outdate();
+    }
+
+    /// What was written goes to where the user finds it, whoever has the file open.
+    fn keep_content(&self, error: &Error) {
+        let (spool, punched) = {
+            let state = self.state.lock();
+            (Arc::clone(&state.spool), state.shape.punched)
+        };
         let name = self.shown();
-        let spool = Arc::clone(&self.state.lock().spool);
+        if punched > 0 {
+            warn!("{name}: of the first {punched} bytes there is no copy here");
+        }
         match spool.keep(&name) {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
-        let mut state = self.state.lock();
-        state.shape.dirty = None;
-        state.failed = None;
     }
 
     /// Whether the server has everything, and nothing that went wrong is still to be told.
     pub(crate) fn is_clean(&self) -> bool {
         let state = self.state.lock();
-        !state.is_changed() && state.failed.is_none()
+        !state.is_changed() && state.failed.is_none() && !state.unset
+    }
+
+    /// Whether it has a name under which the server has not stored all of it yet, if anything.
+    pub(crate) fn is_to_come(&self) -> bool {
+        let state = self.state.lock();
+        state.is_changed() && !state.orphan
     }
 
     /// Nothing of it is to be stored: it has no name any more, or never had one.
@@ -581,10 +677,17 @@ impl State {
         }
     }
 
+    /// Whether what lies at `at` and behind may change: where the spool has given up what was sent, it could not be sent
+    /// again.
+    fn may_change(&self, at: u64) -> bool {
+        let sent = self.transfer.as_ref().map_or(0, |transfer| transfer.sent);
+        self.shape.punched == 0 || at >= sent.max(self.shape.punched)
+    }
+
     /// Whether a write at `at` may find room later: a transfer is on its way through what comes before it.
-    fn makes_room(&self, at: u64) -> bool {
+    fn makes_room(&self, at: u64, kept: u64) -> bool {
         let ends = self.parked.last().map_or(self.shape.len, |parked| parked.at + u64::from(parked.len));
-        at == ends && self.transfer.as_ref().is_some_and(|transfer| transfer.frees(&self.shape))
+        at == ends && self.transfer.as_ref().is_some_and(|transfer| transfer.frees(&self.shape, kept))
     }
 }
 
@@ -605,6 +708,11 @@ fn disk(error: &io::Error) -> Fault {
 
 /// Uploads under way or waiting for a connection at once.
 const MOST_UPLOADS: usize = 64;
+
+/// Bytes on their way between this machine's memory and the server's disk, at most.
+const MOST_KEPT: u64 = 32 << 20;
+/// Directories that are remembered because they take files.
+const MOST_TRUSTED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
 /// Writes of one file that may wait for room; the kernel has few under way at once.
 const MOST_PARKED: usize = 64;

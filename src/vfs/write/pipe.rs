@@ -35,8 +35,8 @@ impl Feed for Pipe<'_> {
         });
     }
 
-    fn is_complete(&self) -> bool {
-        self.with(|state| state.transfer.as_ref().is_some_and(|transfer| transfer.closing.is_some()))
+    fn hurries(&self) -> bool {
+        self.with(|state| state.transfer.as_ref().is_some_and(|t| t.trusting || t.closing.is_some()))
     }
 
     fn accepted(&mut self) {
@@ -49,16 +49,24 @@ impl Feed for Pipe<'_> {
     }
 
     fn next(&mut self, sent: u64, carried: u64, resumes: bool) -> Next {
-        self.writer.caught_up(sent);
         loop {
             let seen = self.recall.gate.ticket();
+            // Each time: a write that found no room may have come when everything before it had been sent.
+            self.writer.caught_up(sent);
             let asked = self.recall.asked();
+            // What the spool has let go of cannot be sent again: it takes a server that is known to write tails.
+            let certain = self.writer.shared.remote.abilities().tail == Some(true);
+            let resumes = resumes && (certain || self.kept_from() == 0);
             let next = self.with(|state| state.next(sent, carried, resumes, asked));
             match next {
                 Some(next) => return next,
                 None if self.recall.gate.wait(seen, Deadline::after(IDLE)) => {}
                 // A connection is too good to be idle for long, and servers cut what is silent.
-                None => return self.with(State::idle),
+                None => {
+                    if let Some(next) = self.with(|state| state.idle(resumes)) {
+                        return next;
+                    }
+                }
             }
         }
     }
@@ -70,6 +78,10 @@ impl Feed for Pipe<'_> {
 
     fn kept_from(&self) -> u64 {
         self.with(|state| state.shape.punched)
+    }
+
+    fn old_size(&self) -> Option<u64> {
+        self.with(|state| state.shape.stored)
     }
 
     fn settings(&mut self) -> Settings {
@@ -84,13 +96,22 @@ impl Feed for Pipe<'_> {
             settings
         })
     }
+
+    fn settings_for_now(&mut self) -> Settings {
+        self.with(|state| {
+            if let Some(transfer) = &mut state.transfer {
+                transfer.for_now = true;
+            }
+            Settings { mtime: Some(state.mtime), mode: None }
+        })
+    }
 }
 
 impl State {
     fn next(&mut self, sent: u64, carried: u64, resumes: bool, asked: Urgency) -> Option<Next> {
         let orphan = self.orphan;
         let Some(transfer) = &mut self.transfer else { return Some(Next::Stop) };
-        if orphan || transfer.overwritten.is_some() {
+        if orphan || transfer.halted || (transfer.overwritten.is_some() && !transfer.through) {
             return Some(Next::Stop);
         }
         let ready = transfer.closing.map_or_else(|| self.shape.ready(sent), |len| len.min(self.shape.len));
@@ -98,6 +119,8 @@ impl State {
             return match (transfer.closing, asked) {
                 (Some(_), _) => Some(Next::Finish),
                 (None, Urgency::None) => None,
+                // What only this connection can complete does not give way.
+                (None, _) if !resumes && self.shape.punched > 0 => None,
                 (None, Urgency::Turn | Urgency::Now) => Some(Next::Yield),
             };
         }
@@ -114,11 +137,14 @@ impl State {
         Some(Next::Send(until))
     }
 
-    /// Nothing has come for a while.
-    fn idle(&mut self) -> Next {
-        match self.transfer.as_ref().map(|transfer| transfer.landing) {
-            Some(Landing::InPlace(_)) => Next::Yield,
-            Some(Landing::Beside { .. }) | None => Next::Stop,
+    /// Nothing has come for a while. None where there is nothing but to wait on.
+    fn idle(&mut self, resumes: bool) -> Option<Next> {
+        let in_place = self.transfer.as_ref().is_some_and(|it| matches!(it.landing, Landing::InPlace(_)));
+        match (in_place, self.shape.punched > 0) {
+            // Given up, it could not be sent again.
+            (_, true) => resumes.then_some(Next::Yield),
+            (true, false) => Some(Next::Yield),
+            (false, false) => Some(Next::Stop),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::temporary::Temporary;
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
 use crate::vfs::dir::DirCache;
-use crate::vfs::error::{Fault, Result};
+use crate::vfs::error::{Error as VfsError, Fault, Result};
 use crate::vfs::node::Ino;
 
 /// Where the bytes of an upload come from.
@@ -22,8 +22,8 @@ pub(super) trait Feed {
     /// more to send.
     fn begin(&mut self, recall: &Arc<Recall>);
 
-    /// Whether all bytes are here, so that nobody waits for the server's first reply before they are sent.
-    fn is_complete(&self) -> bool {
+    /// Whether bytes are to be sent before the server has agreed to take them.
+    fn hurries(&self) -> bool {
         false
     }
 
@@ -40,8 +40,18 @@ pub(super) trait Feed {
     /// Bytes below this are no longer here.
     fn kept_from(&self) -> u64;
 
+    /// Bytes of the file that an upload in place overwrites.
+    fn old_size(&self) -> Option<u64> {
+        None
+    }
+
     /// What is to be set once all bytes are there.
     fn settings(&mut self) -> Settings;
+
+    /// What is to be set where more bytes may follow: nothing that could keep them out.
+    fn settings_for_now(&mut self) -> Settings {
+        self.settings()
+    }
 
     /// The temporary name `part`, or the file's own, is about to be written to.
     fn part(&mut self, _part: &RemotePath) -> io::Result<()> {
@@ -103,6 +113,8 @@ enum Broke {
     Stopped,
     /// The server, or the way to it.
     Failed(Error),
+    /// The line, again and again.
+    Lost(Error),
     /// This machine's disk.
     Local(io::Error),
 }
@@ -141,6 +153,7 @@ impl Put<'_> {
             Ok(landed) => Ok(Some(landed)),
             Err(Broke::Stopped) => Ok(None),
             Err(Broke::Failed(e)) => Err(e.into()),
+            Err(Broke::Lost(e)) => Err(VfsError { fault: Fault::Broken, source: Some(e) }),
             Err(Broke::Local(e)) => {
                 warn!("{}: the spool fails: {e}", self.path);
                 Err(Fault::Spool.into())
@@ -213,32 +226,44 @@ impl Put<'_> {
 
     /// Brings all bytes to `target`, over as many connections as it takes.
     fn transfer(&self, target: &RemotePath, feed: &mut dyn Feed, store: Store) -> Attempt<Landed> {
-        let mut way = Way { put: self, target, store, reached: start(store), resumed: false };
-        let mut failures = 0;
+        let first = start(store);
+        let (reached, arrived, resumed, begun, lost) = (first, first, false, false, None);
+        let mut way = Way { put: self, target, store, first, reached, arrived, resumed, begun, lost };
+        let (mut failures, mut waits) = (0, 0);
         loop {
-            let before = way.reached;
-            match way.attempt(feed) {
+            let before = way.arrived;
+            let looking = way.lost.is_some();
+            let done = match way.lost.take() {
+                Some(error) => way.look(feed, error).map(|()| None),
+                None => way.attempt(feed),
+            };
+            match done {
                 Ok(Some(landed)) => return Ok(landed),
-                Ok(None) => failures = 0,
-                Err(broke @ (Broke::Stopped | Broke::Local(_))) => return Err(broke),
+                Ok(None) => {}
+                Err(broke @ (Broke::Stopped | Broke::Lost(_) | Broke::Local(_))) => return Err(broke),
+                // Others of ours have all connections, and their transfers go on.
+                Err(Broke::Failed(e)) if e.is_queueing() && feed.hurries() && waits < MOST_WAITS => {
+                    waits += 1;
+                    way.lost = looking.then_some(e);
+                }
                 Err(Broke::Failed(e)) => {
-                    if way.reached > before {
-                        failures = 0;
-                    }
-                    let tail_refused = way.resumed && matches!(e.kind, ErrorKind::Unsupported | ErrorKind::Changed);
-                    if tail_refused {
-                        debug!("{target}: the upload cannot be taken up again ({e}): from the beginning");
-                        way.start_over(feed, &e)?;
-                        continue;
-                    }
-                    if !is_broken(&e) || failures == MOST_FAILURES {
+                    let elsewhere = way.resumed && matches!(e.kind, ErrorKind::Unsupported | ErrorKind::Changed);
+                    if !(elsewhere || is_broken(&e)) {
                         return Err(e.into());
+                    }
+                    if failures == MOST_FAILURES {
+                        let silent = e.kind == ErrorKind::TimedOut;
+                        return Err(if elsewhere || (way.begun && !silent) { Broke::Lost(e) } else { e.into() });
                     }
                     info!("{target}: the upload broke off ({e}): going on");
                     pause(failures);
                     failures += 1;
-                    way.look(feed, &e)?;
+                    way.lost = Some(e);
                 }
+            }
+            // Only what the server is known to have counts: what was sent may have gone nowhere, each time anew.
+            if way.arrived >= before + CHUNK as u64 {
+                failures = 0;
             }
         }
     }
@@ -250,10 +275,18 @@ struct Way<'a> {
     target: &'a RemotePath,
     /// How the next attempt begins.
     store: Store,
+    /// The first byte of all: the feed has none below it.
+    first: u64,
     /// Bytes that have been sent, as far as they may have arrived.
     reached: u64,
+    /// Bytes that the server is known to have had.
+    arrived: u64,
     /// `store` is a tail that goes on with what an earlier attempt has brought.
     resumed: bool,
+    /// What an attempt has ended with, as long as nobody knows how much of it has arrived.
+    lost: Option<Error>,
+    /// The latest attempt has had a connection.
+    begun: bool,
 }
 
 impl Way<'_> {
@@ -262,15 +295,18 @@ impl Way<'_> {
         let recall = Arc::new(Recall::default());
         feed.begin(&recall);
         let begin = start(self.store);
+        self.begun = false;
         let mut upload = self.put.remote.upload(self.target, self.store, &recall, self.deadline())?;
-        if !feed.is_complete() {
+        self.begun = true;
+        if !feed.hurries() {
             upload.accepted(self.deadline())?;
         }
         feed.accepted();
         let mut sent = begin;
         let mut buffer = vec![0; CHUNK];
         loop {
-            match feed.next(sent, sent - begin, self.resumes()) {
+            let resumes = self.resumes();
+            match feed.next(sent, sent - begin, resumes) {
                 Next::Send(until) => {
                     let len = (until - sent).min(CHUNK as u64) as usize;
                     feed.read(sent, &mut buffer[..len])?;
@@ -282,20 +318,20 @@ impl Way<'_> {
                     let stored = upload.finish(&feed.settings(), self.deadline())?;
                     return Ok(Some(Landed { sent, stored }));
                 }
-                Next::Yield if !self.resumes() => {
+                Next::Yield if !resumes => {
                     upload.abandon(self.deadline());
                     return Err(Broke::Stopped);
                 }
                 Next::Yield if self.in_place() => {
                     debug!("{}: the upload gives way at byte {sent}", self.target);
-                    let stored = upload.finish(&feed.settings(), self.deadline())?;
+                    let stored = upload.finish(&feed.settings_for_now(), self.deadline())?;
                     return Ok(Some(Landed { sent, stored }));
                 }
                 Next::Yield => {
                     debug!("{}: the upload gives way at byte {sent}", self.target);
                     upload.finish(&Settings::default(), self.deadline())?;
                     if sent > 0 {
-                        (self.store, self.resumed) = (Store::Tail { at: sent }, true);
+                        (self.store, self.resumed, self.arrived) = (Store::Tail { at: sent }, true, sent);
                     }
                     return Ok(None);
                 }
@@ -311,29 +347,35 @@ impl Way<'_> {
         self.target == self.put.path
     }
 
-    /// Whether the server takes a tail, as far as is known.
+    /// Whether the server takes a tail, as far as is known. Feeds that could not begin anew want it certain.
     fn resumes(&self) -> bool {
         self.put.remote.abilities().tail != Some(false)
     }
 
-    /// Finds out how much of what was sent has arrived, and goes on behind it where that is worth it.
-    fn look(&mut self, feed: &dyn Feed, error: &Error) -> Attempt<()> {
-        let begin = start(self.store);
-        let must = feed.kept_from() > 0 || matches!(self.store, Store::Tail { .. });
-        if !must && (self.reached < WORTH_RESUMING || !self.resumes()) {
+    /// Finds out how much of what was sent has arrived before `error`, and goes on behind it where that is worth it.
+    fn look(&mut self, feed: &dyn Feed, error: Error) -> Attempt<()> {
+        let here_from = self.first.max(feed.kept_from());
+        let afresh = here_from == 0;
+        if afresh && error.kind == ErrorKind::Unsupported {
+            return self.start_over(feed, error);
+        }
+        if afresh && self.store == Store::Whole && (self.reached < WORTH_RESUMING || !self.resumes()) {
             return Ok(());
         }
         let found = match self.put.remote.version(self.target, self.deadline()) {
             Ok(version) => version.map(|v| v.size),
             Err(e) if e.kind == ErrorKind::NotFound => None,
-            // The next attempt will find out.
-            Err(e) if is_broken(&e) => return Ok(()),
+            // The next attempt will find out; but what is no longer here must not be sent blindly.
+            Err(e) if is_broken(&e) && afresh => return Ok(()),
             Err(e) => return Err(e.into()),
         };
+        // Of this size was the old file: the new content may not have touched it.
+        let is_old = found.is_some() && self.first == 0 && self.in_place() && found == feed.old_size();
         match found {
-            Some(size) if size > 0 && size <= self.reached && size >= feed.kept_from() && self.resumes() => {
+            Some(size) if size > 0 && size <= self.reached && size >= here_from && self.resumes() && !is_old => {
                 debug!("{}: {size} of {} bytes have arrived", self.target, self.reached);
-                (self.store, self.resumed, self.reached) = (Store::Tail { at: size }, true, size.max(begin));
+                (self.store, self.resumed, self.reached) = (Store::Tail { at: size }, true, size);
+                self.arrived = self.arrived.max(size);
                 Ok(())
             }
             _ => self.start_over(feed, error),
@@ -341,11 +383,15 @@ impl Way<'_> {
     }
 
     /// Begins again with the first byte, where it is still here and may be sent.
-    fn start_over(&mut self, feed: &dyn Feed, error: &Error) -> Attempt<()> {
-        let appends = matches!(self.store, Store::Tail { .. }) && !self.resumed;
-        if feed.kept_from() > 0 || appends {
-            return Err(error.clone().into());
+    fn start_over(&mut self, feed: &dyn Feed, error: Error) -> Attempt<()> {
+        if feed.kept_from() > 0 {
+            return Err(Broke::Lost(error));
         }
+        if self.first > 0 {
+            // Not for another look.
+            return Err(Error { kind: ErrorKind::Protocol, ..error }.with_retry(Retry::Never).into());
+        }
+        debug!("{}: from the beginning", self.target);
         (self.store, self.resumed, self.reached) = (Store::Whole, false, 0);
         Ok(())
     }
@@ -392,6 +438,9 @@ const WORTH_RESUMING: u64 = 4 << 20;
 
 /// Attempts in a row that may fail without bringing anything.
 const MOST_FAILURES: u32 = 3;
+
+/// Timeouts that an upload stands behind others.
+const MOST_WAITS: u32 = 100;
 
 /// Before the second attempt; doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

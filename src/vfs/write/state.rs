@@ -82,6 +82,23 @@ impl Shape {
         (stored > 0 && dirty >= stored && self.len > stored).then_some(stored)
     }
 
+    /// Whether the server's file is the first part of this one, and has the first `len` bytes.
+    pub(super) fn covers(&self, len: u64) -> bool {
+        self.stored.is_some_and(|stored| stored >= len && self.len >= stored && self.dirty.is_none_or(|d| d >= stored))
+    }
+
+    /// What the server has and the spool needs no copy of; None where that is nothing.
+    pub(super) fn stored_part(&self) -> Option<Range<u64>> {
+        let until = self.stored.filter(|stored| *stored > 0 && self.covers(*stored) && self.punched == 0)?;
+        self.present.overlaps(&(0..until)).into_iter().next().map(|_| 0..until)
+    }
+
+    /// The spool has given up everything below `until`, which the server has.
+    pub(super) fn is_old_until(&mut self, until: u64) {
+        self.present.remove(0..until);
+        self.old = self.old.max(until);
+    }
+
     /// The server has the first `sent` bytes, and nothing behind them. `overwritten` are those that have changed since
     /// they were sent.
     pub(super) fn landed(&mut self, sent: u64, overwritten: Option<u64>) {
@@ -121,7 +138,7 @@ mod tests {
         shape.resize(40);
         shape.resize(80);
         assert_eq!((shape.dirty, shape.old), (Some(40), 40));
-        assert_eq!(shape.missing(&(0..80)), [0..40]);
+        assert_eq!(shape.missing(&(0..80)), vec![0..40; 1]);
         assert_eq!(shape.tail(), None, "the server's file is longer than what is left of it");
     }
 

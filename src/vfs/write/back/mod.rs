@@ -29,6 +29,7 @@ use crate::base::{Deadline, Gate};
 use crate::config::Write;
 use crate::remote::RemotePath;
 use crate::store::{Journal, JournalId, Pending, SpoolDir};
+use crate::vfs::error::Fault;
 use crate::vfs::workers::Workers;
 
 /// What is still to be stored.
@@ -42,6 +43,8 @@ pub(super) struct Back {
     rest: Ranked<Rest, 44>,
     /// What the server has refused for good, and where it is kept.
     kept: Ranked<Vec<String>, 49>,
+    /// What was refused when nobody had the file open any more, until somebody asks.
+    untold: Ranked<Vec<(RemotePath, Fault)>, 49>,
     /// Opened when an entry is done, free again, or should be tried at once.
     pub(super) gate: Gate,
     /// Grows with everything that is sent and done: for those who wait as long as something goes on.
@@ -80,6 +83,7 @@ impl Back {
             open: Ranked::default(),
             rest: Ranked::default(),
             kept: Ranked::default(),
+            untold: Ranked::default(),
             gate: Gate::default(),
             progress: AtomicU64::new(0),
             stores: Workers::new("store", write.parallel.clamp(1, MOST_STORES)),

@@ -200,7 +200,7 @@ impl FileWriter {
     }
 
     /// The server's file is none of what was written here.
-    pub(super) fn outdate(&self) {
+    pub(in crate::vfs::write) fn outdate(&self) {
         let Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
         nodes.unbind(self.ino);
         dirs.forget(nodes.parent(self.ino));
@@ -218,6 +218,7 @@ impl FileWriter {
             if last && !state.sealing && state.shape.dirty.is_none() {
                 state.shape.landed(landed.sent, None);
                 late = state.settings_since(entry.carried());
+                state.late = late.unwrap_or_default();
             }
             state.over = None;
             (std::mem::replace(&mut state.base, base), late)
@@ -246,7 +247,8 @@ impl FileWriter {
             !state.orphan && state.shape.dirty.is_some()
         };
         if dirty {
-            self.keep(&Error::from(fault));
+            // Programs may still have it open, but nothing of theirs comes through any more.
+            self.keep_content(&Error::from(fault));
         }
         dirty
     }

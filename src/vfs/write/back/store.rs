@@ -111,6 +111,15 @@ impl Writing {
         failed
     }
 
+    /// Why something below `dir` could not be stored after it was closed; tells it once.
+    pub(crate) fn lost_below(&self, dir: &RemotePath) -> Option<Fault> {
+        let mut untold = self.back.as_ref()?.untold.lock();
+        let below = |(path, _): &(RemotePath, Fault)| path.is_below(dir);
+        let (told, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut *untold).into_iter().partition(below);
+        *untold = rest;
+        told.first().map(|(_, fault)| *fault)
+    }
+
     /// The same with write-back: everything is sealed first, so that it is safe whatever comes.
     fn sync_later(
         &self,
@@ -194,6 +203,10 @@ impl Writing {
             }
             Err(e) => (Some(self.give_up(back, entry, &e)), None),
         };
+        let unwatched = entry.writer.as_ref().is_none_or(|writer| writer.state.lock().handles == 0);
+        if let Some(fault) = fault.filter(|_| unwatched) {
+            back.untold.lock().push((path.clone(), fault));
+        }
         back.end_rest();
         entry.end(fault, landed);
         back.rebase(entry);
@@ -463,7 +476,7 @@ impl Feed for SealedFeed<'_> {
         self.entry.begin(recall);
     }
 
-    fn is_complete(&self) -> bool {
+    fn hurries(&self) -> bool {
         true
     }
 
