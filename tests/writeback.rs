@@ -436,3 +436,26 @@ fn a_second_mount_of_the_same_url_is_refused() {
         assert_eq!(fs::read_to_string(&journal).expect("is there"), format!("{sum} {line}\n"));
     });
 }
+
+/// It was shown as empty, as it had been made, and taken for a stranger's when it was replaced.
+#[test]
+fn what_is_stored_by_a_rename_keeps_its_size() {
+    limited(|| {
+        let server = FakeServer::start(Personality::mlsd(), Tree::new().dir("d"));
+        let options = "writeback,attr_timeout=1h,dir_timeout=1h,negative_timeout=1h";
+        let mount = mount(&server, options);
+        let top = mount.path();
+        assert!(names(&top.join("d")).is_empty());
+        server.fault(Fault::stall(Stage::Final).verb("STOR").times(1));
+        fs::write(top.join("d/a"), "content").expect("close returns");
+        server.await_stalls(1);
+        let (from, to) = (top.join("d/a"), top.join("d/b"));
+        let renaming = thread::spawn(move || fs::rename(from, to));
+        server.release();
+        renaming.join().expect("no panic").expect("is renamed");
+        let shown = stdout_of(command("find", [top.join("d")]).args(["-name", "b", "-printf", "%s"]), PROGRAM_LIMIT);
+        assert_eq!(String::from_utf8(shown).expect("text"), "7");
+        ends_well(mount, &server);
+        assert_eq!(text(&server, "d/b").as_deref(), Some("content"));
+    });
+}

@@ -17,6 +17,8 @@ use support::server::{Cut, DEFAULT_MTIME, End, FakeServer, Fault, Personality, S
 
 /// Tells a hang; no test takes nearly as long.
 const LIMIT: Duration = Duration::from_secs(240);
+/// Names are known although the server says nothing.
+const SILENT: &str = "writeback,timeout=1s,connect_timeout=1s,attr_timeout=1h,dir_timeout=1h,negative_timeout=1h";
 const OPTIONS: [&str; 2] = ["-o", "writeback"];
 
 fn limited(body: impl FnOnce() + Send + 'static) {
@@ -135,6 +137,13 @@ fn a_lost_answer_is_no_conflict() {
         fs::write(mount.path().join("f"), "ours").expect("close returns");
         mount.unmount();
         assert_eq!(scene.files(), pairs(&[("f", "ours")]));
+        // Or only silence: it is asked again, and the temporary file is not there any more.
+        let options = ["-o", "writeback,timeout=1s,connect_timeout=1s"];
+        let mount = Mount::foreground_at(&scene.place, &scene.server.url(""), &options);
+        scene.server.fault(Fault::stall(Stage::Done("RNTO")).times(1));
+        fs::write(mount.path().join("f"), "ours again").expect("close returns");
+        ends_well(mount);
+        assert_eq!(scene.files(), pairs(&[("f", "ours again")]));
     });
 }
 
@@ -291,7 +300,7 @@ fn a_server_that_is_killed_and_comes_back_gets_everything() {
 fn a_server_that_falls_silent_for_a_while_gets_everything() {
     limited(|| {
         let lab = Lab::start(Software::Vsftpd, &Options::default());
-        let mount = Mount::foreground(&lab.url(""), &["-o", "writeback,timeout=1s,connect_timeout=1s"]);
+        let mount = Mount::foreground(&lab.url(""), &["-o", SILENT]);
         let log = || mount.log();
         for n in 0..20 {
             if n == 8 {

@@ -74,6 +74,8 @@ impl Vfs {
                 }
             }
         }
+        // Its size is another one where it has been stored just now.
+        let meta = self.known_of(from).or(meta);
         let settings = match from.ino {
             Some(ino) => self.settings.begin(ino, deadline)?,
             None => Settings::default(),

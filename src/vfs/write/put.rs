@@ -190,6 +190,8 @@ impl Put<'_> {
                     pause(failures);
                     failures += 1;
                 }
+                // The answer was lost, not the question.
+                Err(e) if e.kind == ErrorKind::NotFound && failures > 0 && self.is_there(&landed) => return Ok(landed),
                 Err(e) => {
                     let broke = Broke::Failed(e);
                     self.clean_up(part.path(), &broke);
@@ -197,6 +199,13 @@ impl Put<'_> {
                 }
             }
         }
+    }
+
+    /// Whether what stands under the file's name is what was stored under the temporary one.
+    fn is_there(&self, landed: &Landed) -> bool {
+        let found = self.remote.version(self.path, Deadline::after(self.timeout)).ok().flatten();
+        let stored = landed.stored.version.as_ref();
+        found.is_some_and(|found| found.size == landed.sent && stored.is_none_or(|stored| found.agrees(stored)))
     }
 
     /// Removes a temporary file that nobody needs any more.
