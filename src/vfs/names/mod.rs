@@ -21,6 +21,7 @@ use super::node::{Ino, Known};
 use super::ops::{Entered, Vfs};
 use super::settings::whole_seconds;
 use crate::base::Deadline;
+use crate::config::Perms;
 use crate::remote::{self, Applied, ErrorKind, Kind, Meta, Name, RemotePath, Settings, Stamp};
 use crate::store::BLOCK;
 
@@ -39,13 +40,22 @@ impl Vfs {
 
     fn make_dir(&self, parent: Ino, name: &Name, mode: u16, deadline: Deadline) -> Result<Entered> {
         let path = self.path(parent)?.join(name);
-        let outcome = self.remote.make_dir(&path, Some(mode), deadline).map_err(|e| self.unmade(parent, e))?;
+        // Behind MKD in one flight it would be set of a directory that was there before.
+        let later = self.perms == Perms::Ignore;
+        let asked = Some(mode).filter(|_| !later);
+        let outcome = self.remote.make_dir(&path, asked, deadline).map_err(|e| self.unmade(parent, e))?;
         let kept = matches!(outcome.mode, Applied::Done).then_some(mode);
         let meta = Meta { kind: Kind::Dir, size: None, mtime: Some(self.now()), mode: kept, unique: None };
         let (ino, entered) = self.made(parent, name, meta)?;
         self.dirs.made(ino);
-        self.note_set(ino, &path, &Settings { mtime: None, mode: Some(mode) }, &outcome);
-        Ok(entered)
+        let settings = Settings { mtime: None, mode: Some(mode) };
+        if !later {
+            self.note_set(ino, &path, &settings, &outcome);
+            return Ok(entered);
+        }
+        self.settings.set(ino, path, settings);
+        let known = self.nodes.known(ino).ok_or(Fault::NoInode)?;
+        Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl: self.attr_ttl })
     }
 
     /// Makes a second name for the file `ino`: FTP has no word for that.

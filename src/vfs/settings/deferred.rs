@@ -58,7 +58,7 @@ impl Told {
 
 impl Deferred {
     /// Keeps `settings` of `ino` for a moment.
-    pub(super) fn set(&self, ino: Ino, path: RemotePath, settings: Settings) {
+    pub(crate) fn set(&self, ino: Ino, path: RemotePath, settings: Settings) {
         let first = {
             let mut state = self.state.lock();
             let first = state.files.is_empty();
