@@ -375,10 +375,13 @@ fn names_without_bytes_in_the_code_page_cannot_be_made() {
 
 #[test]
 fn links_are_made_where_the_server_can_make_what_was_asked_for() {
-    for (symlink, relative, absolute) in
-        [(Symlink::AsGiven, true, true), (Symlink::Absolute, false, true), (Symlink::Unknown, false, false)]
-    {
-        let (server, client) = start(Personality::proftpd().writing(|it| (it.site, it.symlink) = (true, symlink)));
+    for (personality, symlink, relative, absolute) in [
+        (Personality::pure(), Symlink::AsGiven, true, true),
+        (Personality::pure(), Symlink::Absolute, false, true),
+        (Personality::proftpd(), Symlink::Absolute, false, true),
+        (Personality::proftpd(), Symlink::Unknown, false, false),
+    ] {
+        let (server, client) = start(personality.writing(|it| (it.site, it.symlink) = (true, symlink)));
         for (target, able) in [("old", relative), ("../old", relative), ("/dir/old", absolute), ("a blank", false)] {
             let made = client.make_link(&path("/dir/link"), target.as_bytes(), soon());
             assert_eq!(made.is_ok(), able, "{symlink:?} {target}: {made:?}");

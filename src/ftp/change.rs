@@ -111,6 +111,10 @@ impl Client {
         let unsupported = || Error::new(ErrorKind::Unsupported, "SITE SYMLINK");
         let relative = !target.starts_with(b"/");
         let can = |skill| self.dialect.can(skill) != Can::No;
+        if relative && self.dialect.software() == Software::ProFtpd {
+            // It looks for them from its root and stores that path: `/hello.txt` for `../hello.txt`.
+            return Err(unsupported());
+        }
         if !can(Skill::SiteSymlink) || (relative && !can(Skill::LinkTargets)) {
             return Err(unsupported());
         }
@@ -128,7 +132,9 @@ impl Client {
                 self.dialect.learn(Skill::SiteSymlink, Can::Yes);
             }
             (Changed::NoWay(reply) | Changed::Said(reply), _) => {
-                return Err(self.refusal("SITE SYMLINK", &reply, path, deadline));
+                let error = self.refusal("SITE SYMLINK", &reply, path, deadline);
+                // ProFTPD makes no links that lead nowhere.
+                return Err(if error.kind == ErrorKind::NotFound { unsupported() } else { error });
             }
         }
         if relative && self.dialect.can(Skill::LinkTargets) != Can::Yes {

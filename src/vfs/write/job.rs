@@ -199,7 +199,25 @@ impl FileWriter {
         let Writing { remote, reading, timeout, .. } = &*self.shared;
         let dir = reading.nodes.parent(self.ino);
         let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, timeout: *timeout };
-        put.run(&mut Pipe::new(self), landing)
+        let outcome = put.run(&mut Pipe::new(self), landing);
+        if outcome.is_err() && matches!(landing, Landing::InPlace(Store::Tail { .. })) {
+            self.rebase(&path);
+        }
+        outcome
+    }
+
+    /// An append has failed: what was there before is so still, but a part of the tail may stand behind it.
+    fn rebase(&self, path: &RemotePath) {
+        let Ok(Some(version)) = self.shared.remote.version(path, Deadline::after(self.shared.timeout)) else { return };
+        let grown = {
+            let state = self.state.lock();
+            state.base.as_ref().is_some_and(|base| version.size > base.version.size)
+        };
+        if grown {
+            let reader = self.shared.reading.reopen(self.ino, &version);
+            let old = self.state.lock().base.replace(Base { version, reader });
+            old.into_iter().for_each(|base| base.reader.close());
+        }
     }
 
     /// Ends transfers of the old content, which servers that lock files finish before they take another byte. Who waits for
@@ -280,6 +298,7 @@ impl FileWriter {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
                     state.landings += 1;
+                    state.unstored = None;
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
@@ -309,7 +328,7 @@ impl FileWriter {
                         state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
                     } else if !state.orphan {
-                        state.failed = Some(e.fault);
+                        (state.failed, state.unstored) = (Some(e.fault), Some(e.fault));
                     }
                 }
             }

@@ -121,6 +121,8 @@ struct State {
     handles: usize,
     /// What went wrong and has not been told yet.
     failed: Option<Fault>,
+    /// Why the content could not be stored when that was tried last, whether that has been told or not.
+    unstored: Option<Fault>,
     /// Writes that wait: for the transfer to catch up, or for room.
     parked: Vec<Parked>,
     /// Reads of what only the server has, which wait for the end of the transfer: vsftpd does not let go of a file that is
@@ -329,6 +331,7 @@ impl FileWriter {
             gone: false,
             handles: 0,
             failed: None,
+            unstored: None,
             parked: Vec::new(),
             reads: Vec::new(),
         };
@@ -590,16 +593,20 @@ impl FileWriter {
             return;
         }
         let writer = Arc::clone(self);
-        let clean = {
+        let (clean, unstored) = {
             let state = self.state.lock();
-            state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset)
+            let clean = state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset);
+            (clean, state.unstored.filter(|_| state.transfer.is_none()))
         };
         if clean {
             return self.shared.let_go(self);
         }
         self.shared.last.run(move || {
             writer.state.lock().failed = None;
-            if let Err(e) = writer.close() {
+            // A program that has met an error may have stopped in the middle: what it has written until then is not to take
+            // the place of a file that is whole.
+            let stored = unstored.map_or_else(|| writer.close(), |fault| Err(fault.into()));
+            if let Err(e) = stored {
                 writer.keep(&e);
             }
             writer.shared.let_go(&writer);
@@ -622,7 +629,7 @@ impl FileWriter {
                 return;
             }
             state.shape.dirty = None;
-            state.failed = None;
+            (state.failed, state.unstored) = (None, None);
         }
         // Nobody is to take what was written for the server's file any longer.
         self.close_base();
@@ -636,6 +643,9 @@ impl FileWriter {
             (Arc::clone(&state.spool), state.shape.punched)
         };
         let name = self.shown();
+        if self.len() == 0 {
+            return warn!("{name} could not be stored ({error}): it is empty");
+        }
         if punched > 0 {
             warn!("{name}: of the first {punched} bytes there is no copy here");
         }

@@ -227,8 +227,8 @@ impl Put<'_> {
     /// Brings all bytes to `target`, over as many connections as it takes.
     fn transfer(&self, target: &RemotePath, feed: &mut dyn Feed, store: Store) -> Attempt<Landed> {
         let first = start(store);
-        let (reached, arrived, resumed, begun, lost) = (first, first, false, false, None);
-        let mut way = Way { put: self, target, store, first, reached, arrived, resumed, begun, lost };
+        let (reached, arrived, resumed, ended, lost) = (first, first, false, false, None);
+        let mut way = Way { put: self, target, store, first, reached, arrived, resumed, ended, lost };
         let (mut failures, mut waits) = (0, 0);
         loop {
             let before = way.arrived;
@@ -251,9 +251,10 @@ impl Put<'_> {
                     if !(elsewhere || is_broken(&e)) {
                         return Err(e.into());
                     }
-                    if failures == MOST_FAILURES {
-                        let silent = e.kind == ErrorKind::TimedOut;
-                        return Err(if elsewhere || (way.begun && !silent) { Broke::Lost(e) } else { e.into() });
+                    // pyftpdlib says nothing at all where its disk is full: that is not waited for many times.
+                    let speechless = way.ended && e.kind == ErrorKind::TimedOut && failures > 0;
+                    if failures == MOST_FAILURES || speechless {
+                        return Err(Broke::Lost(e));
                     }
                     info!("{target}: the upload broke off ({e}): going on");
                     pause(failures);
@@ -285,8 +286,8 @@ struct Way<'a> {
     resumed: bool,
     /// What an attempt has ended with, as long as nobody knows how much of it has arrived.
     lost: Option<Error>,
-    /// The latest attempt has had a connection.
-    begun: bool,
+    /// The latest attempt has sent everything.
+    ended: bool,
 }
 
 impl Way<'_> {
@@ -295,9 +296,8 @@ impl Way<'_> {
         let recall = Arc::new(Recall::default());
         feed.begin(&recall);
         let begin = start(self.store);
-        self.begun = false;
+        self.ended = false;
         let mut upload = self.put.remote.upload(self.target, self.store, &recall, self.deadline())?;
-        self.begun = true;
         if !feed.hurries() {
             upload.accepted(self.deadline())?;
         }
@@ -315,6 +315,7 @@ impl Way<'_> {
                     self.reached = self.reached.max(sent);
                 }
                 Next::Finish => {
+                    self.ended = true;
                     let stored = upload.finish(&feed.settings(), self.deadline())?;
                     return Ok(Some(Landed { sent, stored }));
                 }

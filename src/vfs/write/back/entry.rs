@@ -51,6 +51,8 @@ struct State {
     recall: Option<Arc<Recall>>,
     /// The one who sends it is to leave off.
     stop: bool,
+    /// How often the server has said no, and what last: it is tried again all the same.
+    refusals: (u64, Option<Fault>),
     /// What the server has of it.
     landed: Option<Version>,
 }
@@ -99,6 +101,7 @@ impl Entry {
             part: part.filter(|_| !torn),
             recall: None,
             stop: false,
+            refusals: (0, None),
             landed: None,
         };
         let (since, sent) = (Instant::now(), AtomicU64::new(0));
@@ -206,6 +209,17 @@ impl Entry {
             state.pause = (state.pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
             state.again = Some(Instant::now() + state.pause);
         }
+    }
+
+    /// The server, which was reached, does not take it for now.
+    pub(super) fn refused(&self, fault: Fault) {
+        let mut state = self.state.lock();
+        state.refusals = (state.refusals.0 + 1, Some(fault));
+    }
+
+    /// How often that was so, and what it said last.
+    pub(super) fn refusals(&self) -> (u64, Option<Fault>) {
+        self.state.lock().refusals
     }
 
     /// Whoever waits for it does not want it to pause.

@@ -139,11 +139,14 @@ impl FileWriter {
     fn wait_for(&self, back: &Back, entry: &Arc<Entry>) -> Result<Option<Fault>> {
         // Another one may have been queued for it, or nobody goes on with it.
         let is_over = || !self.state.lock().queued.as_ref().is_some_and(|queued| Arc::ptr_eq(queued, entry));
+        // It is tried again and again; but who waits is told that the server has no room.
+        let (refusals, _) = entry.refusals();
+        let is_refused = || entry.refusals().0 > refusals;
         let mut idle = 0;
         loop {
             let before = entry.sent.load(Ordering::Relaxed);
-            if back.wait(is_over, Deadline::after(self.shared.timeout)) {
-                return Ok(entry.done().flatten());
+            if back.wait(|| is_over() || is_refused(), Deadline::after(self.shared.timeout)) {
+                return Ok(if is_over() { entry.done().flatten() } else { entry.refusals().1 });
             }
             // A slow line may take its time, a silent one may not.
             idle = if entry.sent.load(Ordering::Relaxed) == before { idle + 1 } else { 0 };

@@ -196,6 +196,8 @@ impl Writing {
                 warn!("{path}: not stored yet ({e}): trying again");
                 if e.source.as_ref().is_some_and(is_broken) {
                     back.take_a_rest();
+                } else {
+                    entry.refused(e.fault);
                 }
                 entry.put_back(true);
                 back.gate.open();
