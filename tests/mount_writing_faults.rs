@@ -176,6 +176,28 @@ fn the_old_copy_survives_an_upload_that_fails_for_good() {
     });
 }
 
+/// A cp that had failed left its spool to the last close, which stored it when the server was back: what had been written
+/// until then replaced the whole file, after the program had been told of the error.
+#[test]
+fn what_a_program_has_given_up_takes_nobodys_place() {
+    limited(|| {
+        let scene = Scene::new(Personality::mlsd(), tree(), HURRIED);
+        scene.server.fault(Fault::reply("STOR", "452 Insufficient storage space."));
+        let mut file = OpenOptions::new().write(true).truncate(true).open(scene.at("old")).expect("opens");
+        file.write_all(b"the beginning").expect("the spool takes it");
+        // The stream fails behind the program's back; one of the next writes hears of it.
+        wait_until("a write to be refused", LIMIT, || file.write_all(b".").is_err().then_some(()));
+        scene.server.heal();
+        scene.server.clear_log();
+        assert_eq!(number(close(file)), libc::ENOSPC, "the file is not what the program wanted");
+        assert!(scene.await_lost().starts_with(b"the beginning"));
+        scene.has("old", b"the old content");
+        assert_eq!(scene.server.log().verb("STOR"), 0, "{}", scene.server.log());
+        put(&scene.at("old"), b"whole again").expect("it can be written anew");
+        scene.has("old", b"whole again");
+    });
+}
+
 #[test]
 fn an_error_of_the_stream_is_told_at_write_and_until_it_is_heard() {
     limited(|| {

@@ -248,7 +248,8 @@ impl FileWriter {
             let seen = self.gate.ticket();
             let wake = {
                 let mut state = self.state.lock();
-                if let Some(fault) = state.failed.take() {
+                if let Some(fault) = state.failed.take().or(state.refused.filter(|_| state.replaces)) {
+                    // What was refused in the middle is not to take the place of a file that is whole.
                     return Err(fault.into());
                 }
                 if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
@@ -298,7 +299,7 @@ impl FileWriter {
                 Ok(Some(landed)) => {
                     state.shape.landed(landed.sent, transfer.overwritten);
                     state.landings += 1;
-                    state.unstored = None;
+                    (state.unstored, state.replaces) = (None, false);
                     state.erratic = false;
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;

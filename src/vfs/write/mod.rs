@@ -121,6 +121,10 @@ struct State {
     handles: usize,
     /// What went wrong and has not been told yet.
     failed: Option<Fault>,
+    /// The server has what was there before this file was opened, and it is not empty.
+    replaces: bool,
+    /// Why a write was refused that no other one has followed: who wrote it may have stopped in the middle.
+    refused: Option<Fault>,
     /// Why the content could not be stored when that was tried last, whether that has been told or not.
     unstored: Option<Fault>,
     /// Writes that wait: for the transfer to catch up, or for room.
@@ -331,6 +335,8 @@ impl FileWriter {
             gone: false,
             handles: 0,
             failed: None,
+            replaces: matches!(before, Before::Old(version) if version.size > 0),
+            refused: None,
             unstored: None,
             parked: Vec::new(),
             reads: Vec::new(),
@@ -416,6 +422,7 @@ impl FileWriter {
     pub(crate) fn write(self: &Arc<Self>, at: Option<u64>, data: &[u8], reply: WriteReply) {
         let mut state = self.state.lock();
         if let Some(fault) = state.failed {
+            state.refused = Some(fault);
             drop(state);
             return reply(Err(fault.into()));
         }
@@ -449,6 +456,7 @@ impl FileWriter {
                 self.advance();
             }
             Err(fault) => {
+                state.refused = Some(fault);
                 drop(state);
                 reply(Err(fault.into()));
             }
@@ -466,6 +474,7 @@ impl FileWriter {
         }
         state.spool.write_at(at, data).map_err(|e| disk(&e))?;
         state.shape.wrote(&range);
+        state.refused = None;
         state.changed(range.start, self.shared.now());
         Ok(())
     }
@@ -596,7 +605,8 @@ impl FileWriter {
         let (clean, unstored) = {
             let state = self.state.lock();
             let clean = state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset);
-            (clean, state.unstored.filter(|_| state.transfer.is_none()))
+            let unstored = state.unstored.or(state.refused.filter(|_| state.replaces));
+            (clean, unstored.filter(|_| state.transfer.is_none()))
         };
         if clean {
             return self.shared.let_go(self);
