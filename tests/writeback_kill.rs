@@ -79,7 +79,7 @@ impl Worker {
 
     fn step(&mut self) -> io::Result<()> {
         let name = format!("f{}", self.random.below(12));
-        let now = self.files.get(&name).map_or(None, |allowed| allowed[0]);
+        let now = self.files.get(&name).and_then(|allowed| allowed[0]);
         let path = self.dir.join(&name);
         match (self.random.below(10), now) {
             (0..=3, _) | (_, None) => {
@@ -169,7 +169,7 @@ impl Worker {
         // A rename that was cut off may have happened or not, but what it was about is there.
         let doubted: Vec<_> = self.files.iter().filter(|(_, allowed)| allowed.len() > 1).collect();
         for (name, allowed) in &doubted {
-            if let (Some(old), [None, ..]) | (Some(old), [_, None]) = (allowed[0], &allowed[..]) {
+            if let (Some(old), [None, ..] | [_, None]) = (allowed[0], &allowed[..]) {
                 let anywhere = self.files.keys().any(|at| fs::read(disk.join(at)).ok() == Some(old.bytes()));
                 let renamed = doubted.iter().any(|(at, other)| at != name && other.contains(&Some(old)));
                 assert!(anywhere || !renamed, "{name}: lost between two names");
