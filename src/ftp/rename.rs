@@ -13,7 +13,7 @@ use super::reply::{Class, Reply};
 use super::settings::Setting;
 use super::way::Both;
 use crate::base::Deadline;
-use crate::remote::{Error, ErrorKind, Outcome, RemotePath, Result, Settings, temporary_name};
+use crate::remote::{Error, ErrorKind, Outcome, Remote as _, RemotePath, Result, Settings, temporary_name};
 
 /// What the server has answered to one rename.
 enum Said<'a> {
@@ -40,7 +40,7 @@ impl Client {
         if self.dialect.can(Skill::Replace) == Can::No && is_leaf(self.find(to, deadline)?) {
             let source = self.find(from, deadline)?;
             if is_leaf(source) {
-                return self.rename_aside(from, to, settings, deadline);
+                return self.rename_aside(from, to, settings, false, deadline);
             }
         }
         let error = match self.rename_once(from, to, settings, deadline)? {
@@ -86,8 +86,13 @@ impl Client {
         if let (Verdict::Sure(_), Some(kind)) = (verdict, in_the_way) {
             return Err(refusal("RNTO", &reply, kind));
         }
+        // rename(2) lets a directory take the place of an empty one.
+        let of_dirs = matches!(source, Found::Dir | Found::FullDir) && target == Found::Dir;
+        if of_dirs && let Ok(outcome) = self.rename_aside(from, to, settings, true, deadline) {
+            return Ok(outcome);
+        }
         let replaced = if is_leaf(target) && is_leaf(source) {
-            self.rename_aside(from, to, settings, deadline).ok()
+            self.rename_aside(from, to, settings, false, deadline).ok()
         } else {
             None
         };
@@ -192,6 +197,7 @@ impl Client {
         from: &RemotePath,
         to: &RemotePath,
         settings: &Settings,
+        of_dirs: bool,
         deadline: Deadline,
     ) -> Result<Outcome> {
         let Some((parent, _)) = to.split() else { return Err(Error::new(ErrorKind::Busy, "RNTO")) };
@@ -201,7 +207,9 @@ impl Client {
         self.rename_once(to, &aside, &nothing, deadline)?.map_err(|refused| judged(refused, to))?;
         match self.rename_once(from, to, settings, deadline) {
             Ok(Ok(outcome)) => {
-                if let Err(e) = self.delete(&aside, deadline) {
+                let removed =
+                    if of_dirs { self.remove_dir(&aside, deadline) } else { self.delete(&aside, deadline).map(drop) };
+                if let Err(e) = removed {
                     warn!("{aside}, which was replaced, could not be removed: {e}");
                 }
                 Ok(outcome)
