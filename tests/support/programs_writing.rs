@@ -346,7 +346,8 @@ pub fn links(bench: &mut Bench) {
     fs::write(bench.material().join(".gitconfig"), "[user]\nname=A\nemail=a@example.org\n").expect("a new file");
     bench.except(&["repo/.git"]);
     bench.does(
-        "git init -q repo; cd repo; ln -s target link; git add link; git commit -qm links; git status --short; \
+        "export GIT_AUTHOR_DATE='1700000000 +0000' GIT_COMMITTER_DATE='1700000000 +0000'; \
+                git init -q repo; cd repo; ln -s target link; git add link; git commit -qm links; git status --short; \
                 rm link; git checkout -q link; readlink link; git ls-files -s; git config --default true core.symlinks",
     );
 }
