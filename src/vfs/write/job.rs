@@ -200,7 +200,10 @@ impl FileWriter {
         let dir = reading.nodes.parent(self.ino);
         let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, timeout: *timeout };
         let outcome = put.run(&mut Pipe::new(self), landing);
-        if outcome.is_err() && matches!(landing, Landing::InPlace(Store::Tail { .. })) {
+        // Only what we have begun to append ourselves: what others have appended is theirs.
+        let ours = self.state.lock().transfer.as_ref().is_some_and(|transfer| transfer.accepted);
+        let failed = outcome.as_ref().err().is_some_and(|e| e.fault != Fault::Remote(ErrorKind::Changed));
+        if ours && failed && matches!(landing, Landing::InPlace(Store::Tail { .. })) {
             self.rebase(&path);
         }
         outcome
