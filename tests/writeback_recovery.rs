@@ -339,7 +339,9 @@ fn close_tells_whether_a_server_that_went_away_has_everything() {
                 Err(e) => {
                     let number = e.raw_os_error();
                     assert!(matches!(number, Some(libc::EIO | libc::EHOSTUNREACH | libc::ETIMEDOUT)), "{name}: {e}");
-                    assert!(name == "new" || found == old || found == content(7), "{name}: {} bytes", found.len());
+                    // A child that another test starts closes its copy of the descriptor: what was written by then is stored.
+                    let known = found == old || found == content(7) || found == content(7)[..4 << 20];
+                    assert!(name == "new" || known, "{name}: {} bytes", found.len());
                 }
             }
             drop(file);

@@ -332,7 +332,7 @@ impl FileWriter {
                         state.shape.stored = None;
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
                     } else if !state.orphan {
-                        (state.failed, state.unstored) = (Some(e.fault), Some(e.fault));
+                        (state.failed, state.unstored) = (Some(e.fault), Some((e.fault, Instant::now())));
                     }
                 }
             }

@@ -125,8 +125,8 @@ struct State {
     replaces: bool,
     /// Why a write was refused that no other one has followed: who wrote it may have stopped in the middle.
     refused: Option<Fault>,
-    /// Why the content could not be stored when that was tried last, whether that has been told or not.
-    unstored: Option<Fault>,
+    /// Why the content could not be stored as it is, and when that was tried last, whether that has been told or not.
+    unstored: Option<(Fault, Instant)>,
     /// Writes that wait: for the transfer to catch up, or for room.
     parked: Vec<Parked>,
     /// Reads of what only the server has, which wait for the end of the transfer: vsftpd does not let go of a file that is
@@ -415,7 +415,20 @@ impl FileWriter {
     /// # Errors
     /// What keeps it from being stored; told once, and tried again at the next call.
     pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
-        if self.shared.late { self.park() } else { self.flush() }
+        let again = {
+            let state = self.state.lock();
+            // Each child that a program starts closes its copies of all descriptors: none is to wait for a server that has
+            // just not answered.
+            state.unstored.filter(|(_, at)| state.transfer.is_none() && at.elapsed() < self.shared.timeout)
+        };
+        match again {
+            Some((fault, _)) => {
+                self.state.lock().failed = None;
+                Err(fault.into())
+            }
+            None if self.shared.late => self.park(),
+            None => self.flush(),
+        }
     }
 
     /// Writes `data` at `at`; at the end of the file where None. `reply` is called once, now or later.
@@ -474,7 +487,6 @@ impl FileWriter {
         }
         state.spool.write_at(at, data).map_err(|e| disk(&e))?;
         state.shape.wrote(&range);
-        state.refused = None;
         state.changed(range.start, self.shared.now());
         Ok(())
     }
@@ -605,7 +617,7 @@ impl FileWriter {
         let (clean, unstored) = {
             let state = self.state.lock();
             let clean = state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset);
-            let unstored = state.unstored.or(state.refused.filter(|_| state.replaces));
+            let unstored = state.unstored.map(|(fault, _)| fault).or(state.refused.filter(|_| state.replaces));
             (clean, unstored.filter(|_| state.transfer.is_none()))
         };
         if clean {
@@ -692,6 +704,7 @@ impl State {
     /// Bytes from `at` on are others since `now`.
     fn changed(&mut self, at: u64, now: i64) {
         self.mtime = now;
+        (self.refused, self.unstored) = (None, None);
         if let Some(transfer) = &mut self.transfer {
             transfer.overwrite(at);
         }
