@@ -340,7 +340,7 @@ fn close_tells_whether_a_server_that_went_away_has_everything() {
                     let number = e.raw_os_error();
                     assert!(matches!(number, Some(libc::EIO | libc::EHOSTUNREACH | libc::ETIMEDOUT)), "{name}: {e}");
                     // A child that another test starts closes its copy of the descriptor: what was written by then is stored.
-                    let known = found == old || found == content(7) || found == content(7)[..4 << 20];
+                    let known = found == old || content(7).starts_with(&found);
                     assert!(name == "new" || known, "{name}: {} bytes", found.len());
                 }
             }
