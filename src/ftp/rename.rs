@@ -216,7 +216,8 @@ impl Client {
             }
             failed => {
                 // At once: until then there is nothing at `to`.
-                let back = self.rename_once(&aside, to, &nothing, deadline);
+                let soon = Deadline::after(self.timeout);
+                let back = self.rename_once(&aside, to, &nothing, soon);
                 if let Err(worse) = back.and_then(|back| back.map_err(|refused| judged(refused, &aside))) {
                     warn!("{to} is called {aside} now, and could not be renamed back: {worse}");
                 }

@@ -314,7 +314,9 @@ impl Vfs {
         };
         let vfs = Arc::clone(self);
         self.closers.run(move || {
-            let stored = file.writer.as_ref().map_or(Ok(()), FileWriter::flush);
+            // Also through a descriptor that only reads: what others have written is stored then.
+            let writer = file.writer.clone().or_else(|| vfs.writing.writer(file.ino));
+            let stored = writer.as_ref().map_or(Ok(()), FileWriter::flush);
             let set = || vfs.flush_settings(Some(file.ino), Deadline::after(vfs.timeout));
             reply(stored.and_then(|()| set()));
         });

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use log::warn;
+
 use super::contradicts;
 use crate::base::Deadline;
 use crate::remote::{self, ErrorKind, Kind, Meta, Name, RemotePath, Settings, Version};
@@ -65,7 +67,7 @@ impl Vfs {
             for writer in below {
                 frozen.push(writer.settle()?);
             }
-            self.flush_settings_below(&from.path, deadline)?;
+            self.flush_settings_below(&from.path, Deadline::after(self.timeout))?;
         } else if let Some(writer) = from.ino.and_then(|ino| self.writing.writer(ino)) {
             match writer.hold()? {
                 Held::Stored(here) => frozen.push(here),
@@ -74,6 +76,8 @@ impl Vfs {
                 }
             }
         }
+        // What had to be stored first may have taken its time.
+        let deadline = if frozen.is_empty() { deadline } else { Deadline::after(self.timeout) };
         // Its size is another one where it has been stored just now.
         let meta = self.known_of(from).or(meta);
         let settings = match from.ino {
@@ -98,7 +102,7 @@ impl Vfs {
             }
             Err(e) => {
                 keep();
-                self.undo(aside, to, deadline);
+                self.undo(aside, to);
                 self.not_renamed(from, to, &e);
                 Err(e.into())
             }
@@ -159,14 +163,24 @@ impl Vfs {
     }
 
     /// The rename has failed: what was put aside for it gets its name back.
-    fn undo(&self, aside: Option<Ino>, to: &Side, deadline: Deadline) {
+    fn undo(&self, aside: Option<Ino>, to: &Side) {
         let Some(hidden) = aside.and_then(|ino| self.nodes.path(ino)) else { return };
         let Some((_, name)) = hidden.split() else { return };
-        let undone = self.remote.rename(&hidden, &to.path, &Settings::default(), deadline);
-        if let (Ok(_), Some(ino)) = (undone, aside) {
-            self.nodes.show(ino, to.dir, &to.name);
-            self.dirs.unreserve(to.dir, &name);
+        let Some(ino) = aside else { return };
+        for _ in 0..MOST_UNDOS {
+            // The time of the request is up, as a rule: that is why it failed.
+            let deadline = Deadline::after(self.timeout);
+            if self.remote.rename(&hidden, &to.path, &Settings::default(), deadline).is_ok() {
+                self.nodes.show(ino, to.dir, &to.name);
+                self.dirs.unreserve(to.dir, &name);
+                return;
+            }
         }
+        // Somebody has to see it, and nobody is to delete it: it is all that there is of the file.
+        warn!("{} is called {hidden} now, and could not be renamed back", to.path);
+        self.nodes.unhide(ino);
+        self.dirs.unreserve(to.dir, &name);
+        self.dirs.forget(to.dir);
     }
 
     fn renamed(&self, from: &Side, to: &Side, meta: Option<Meta>) {
@@ -199,3 +213,6 @@ const LONGEST_SYNC: Duration = Duration::from_secs(86_400);
 
 /// `RENAME_NOREPLACE` of renameat2(2).
 const NO_REPLACE: u32 = 1;
+
+/// Attempts to give a file its name back.
+const MOST_UNDOS: u32 = 3;

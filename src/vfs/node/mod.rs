@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use crate::base::sync::Ranked;
@@ -36,6 +36,8 @@ struct Tree {
     /// remove them in the end even if the kernel has forgotten them.
     hidden: HashMap<Ino, Hidden>,
     next: u64,
+    /// Those that are being written.
+    written: HashSet<Ino>,
 }
 
 /// Where a file is that has no name any more.
@@ -102,6 +104,7 @@ impl NodeTable {
             names: HashMap::new(),
             hidden: HashMap::new(),
             next: Ino::ROOT.0 + 1,
+            written: HashSet::new(),
         };
         Self { tree: Ranked::new(tree), root }
     }
@@ -226,12 +229,7 @@ impl NodeTable {
         let mut tree = self.tree.lock();
         let Some(node) = tree.nodes.get_mut(&ino) else { return };
         node.lookups = node.lookups.saturating_sub(count);
-        if node.lookups > 0 || ino == Ino::ROOT {
-            return;
-        }
-        if let Some(node) = tree.nodes.remove(&ino) {
-            tree.leave(ino, node.place);
-        }
+        tree.reap(ino);
     }
 
     /// What is known of `ino`.
@@ -355,8 +353,16 @@ impl NodeTable {
 
     /// Whether somebody writes `ino` here.
     pub(crate) fn set_written(&self, ino: Ino, written: bool) {
-        if let Some(node) = self.tree.lock().nodes.get_mut(&ino) {
+        let mut tree = self.tree.lock();
+        if let Some(node) = tree.nodes.get_mut(&ino) {
             node.written = written;
+            if written {
+                tree.written.insert(ino)
+            } else {
+                tree.written.remove(&ino)
+            };
+            // The kernel may have forgotten it meanwhile.
+            tree.reap(ino);
         }
     }
 
@@ -425,6 +431,39 @@ impl Tree {
             node.place = Place::Gone;
         }
         Some(ino)
+    }
+
+    /// Lets go of `ino`, and of what it was in, if the kernel knows it no more and nobody needs its path: what has been
+    /// written here and is not stored yet has to find its name.
+    fn reap(&mut self, mut ino: Ino) {
+        loop {
+            let Some(node) = self.nodes.get(&ino) else { return };
+            if node.lookups > 0 || ino == Ino::ROOT || self.leads_to_written(ino) {
+                return;
+            }
+            let Some(Node { place, .. }) = self.nodes.remove(&ino) else { return };
+            let parent = if let Place::At(parent, _) = &place { Some(*parent) } else { None };
+            self.leave(ino, place);
+            let Some(parent) = parent else { return };
+            ino = parent;
+        }
+    }
+
+    /// Whether `ino` is being written, or is on the way to something that is.
+    fn leads_to_written(&self, ino: Ino) -> bool {
+        self.written.iter().any(|&at| {
+            let mut at = Some(at);
+            while let Some(here) = at {
+                if here == ino {
+                    return true;
+                }
+                at = match self.nodes.get(&here).map(|node| &node.place) {
+                    Some(Place::At(parent, _)) => Some(*parent),
+                    _ => None,
+                };
+            }
+            false
+        })
     }
 
     /// `ino` is no longer at `place`.

@@ -380,6 +380,9 @@ impl FileWriter {
                     }
                 }
             };
+            if let Err(fault) = done {
+                self.state.lock().refused = Some(fault);
+            }
             reply(done.map(|()| len).map_err(Error::from));
         }
     }
@@ -466,6 +469,7 @@ impl FileWriter {
                 state.parked.insert(0, first);
                 break;
             }
+            state.refused = done.err().or(state.refused);
             answers.push((first.reply, done.map(|()| first.len)));
         }
         drop(state);

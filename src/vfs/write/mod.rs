@@ -58,6 +58,8 @@ pub(crate) struct Writing {
     /// Directories that have taken a file, and when.
     trusted: Ranked<LruCache<Ino, Instant>, 9>,
     jobs: Workers,
+    /// Waits for uploads on behalf of those who want many files stored.
+    syncs: Workers,
     /// Stores what was not stored when its last handle went: these wait for `jobs`, and must not keep them from running.
     last: Workers,
     /// Copies sealed content for those who write on; one after the other keeps writes in their order.
@@ -188,6 +190,7 @@ impl Writing {
             live: Ranked::default(),
             trusted: Ranked::new(LruCache::new(MOST_TRUSTED)),
             jobs: Workers::new("upload", MOST_UPLOADS),
+            syncs: Workers::new("sync", MOST_UPLOADS),
             last: Workers::new("release", MOST_UPLOADS),
             copier: Workers::new("copy", 1),
             late,

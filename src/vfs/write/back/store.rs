@@ -95,7 +95,8 @@ impl Writing {
         for (n, writer) in writers.into_iter().enumerate() {
             let (tell, writer_too) = (tell.clone(), Arc::clone(&writer));
             waiting.insert(n, writer);
-            self.jobs.run(move || {
+            // Not on the threads of the uploads that these wait for.
+            self.syncs.run(move || {
                 // Nobody listens any more after the deadline.
                 let _ = tell.send((n, writer_too.flush().err().map(|e| e.fault)));
             });
