@@ -157,9 +157,14 @@ impl Vfs {
             }
             return Ok(());
         }
-        if self.writing.writer(ino).is_some_and(|writer| writer.set(&settings)) {
-            self.settings.overtaken(ino, &settings);
-            return Ok(());
+        match self.writing.writer(ino) {
+            // The program is told what the server says of this.
+            Some(writer) if strict => writer.flush()?,
+            Some(writer) if writer.set(&settings) => {
+                self.settings.overtaken(ino, &settings);
+                return Ok(());
+            }
+            _ => {}
         }
         let path = self.path(ino)?;
         if !strict {

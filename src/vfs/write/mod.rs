@@ -663,11 +663,16 @@ impl FileWriter {
 
     /// What was written goes to where the user finds it, whoever has the file open.
     fn keep_content(&self, error: &Error) {
-        let (spool, punched) = {
+        let (spool, punched, missing) = {
             let state = self.state.lock();
-            (Arc::clone(&state.spool), state.shape.punched)
+            let missing = state.shape.missing(&(0..state.shape.len));
+            (Arc::clone(&state.spool), state.shape.punched, missing)
         };
-        let name = self.shown();
+        let mut name = self.shown();
+        if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
+            // Whoever puts it back must know that it is a patch and no file.
+            name = format!("{name} (zeros stand for old content from byte {} to {})", first.start, last.end);
+        }
         if self.len() == 0 {
             return warn!("{name} could not be stored ({error}): it is empty");
         }
