@@ -2,7 +2,7 @@
 //!
 //! A [`FileWriter`] stands for one file from the moment it is opened for writing until the server has it. What programs
 //! write goes to its spool at once, in any order; what they read of it comes from there, or from the server's old
-//! content where nothing was written (`state` keeps the books, `fill` fetches). While a new file is written in one
+//! content where nothing was written (`state` keeps the books, `fill` fetches, `read` answers). While a new file is written in one
 //! piece, a transfer runs along with it; any other pattern is uploaded as a whole, or as a tail, when it is closed
 //! (`job` decides, `put` carries out). An error is told at write, fsync and close until it has been heard.
 //!
@@ -10,11 +10,13 @@
 //! its own.
 
 mod back;
+mod end;
 mod fill;
 mod hold;
 mod job;
 mod pipe;
 mod put;
+mod read;
 mod state;
 mod temporary;
 
@@ -32,9 +34,9 @@ use self::back::{Back, Entry};
 pub(crate) use self::hold::{Frozen, Held};
 use self::job::Transfer;
 use self::state::Shape;
-use super::error::{Error, Fault, Result};
+use super::error::{Fault, Result};
 use super::node::Ino;
-use super::read::{Data, FileReader, ReadReply, Reading};
+use super::read::{FileReader, ReadReply, Reading};
 use super::workers::Workers;
 use crate::base::sync::{Ranked, RankedGuard};
 use crate::base::{Clock, Gate};
@@ -530,159 +532,6 @@ impl FileWriter {
         drop(state);
         self.advance();
         Ok(())
-    }
-
-    /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
-    pub(crate) fn read(self: &Arc<Self>, at: u64, len: u32, reply: ReadReply) {
-        let mut state = self.state.lock();
-        let range = at..at.saturating_add(u64::from(len)).min(state.shape.len);
-        if range.start >= range.end {
-            drop(state);
-            return reply(Ok(Data::Bytes(Vec::new())));
-        }
-        if range.start < state.shape.punched {
-            drop(state);
-            return reply(Err(ErrorKind::Busy.into()));
-        }
-        let missing = state.shape.missing(&range);
-        if let Some(transfer) = state.transfer.as_mut().filter(|it| !missing.is_empty() && it.is_tail()) {
-            transfer.closing.get_or_insert(transfer.sent);
-            let wake = transfer.wake();
-            state.reads.push((at, len, reply));
-            drop(state);
-            if let Some(recall) = wake {
-                recall.gate.open();
-            }
-            return;
-        }
-        let base = state.base.as_ref().map(|base| Arc::clone(&base.reader));
-        let spool = Arc::clone(&state.spool);
-        drop(state);
-        match (missing.first(), missing.last(), base) {
-            (Some(first), Some(last), Some(base)) => {
-                let (begin, wanted) = (first.start, (last.end - first.start) as u32);
-                let writer = Arc::clone(self);
-                let from = Arc::clone(&base);
-                base.read(
-                    begin,
-                    wanted,
-                    Box::new(move |data| match data {
-                        // An upload has begun or has been completed meanwhile: its outcome is what lies below now.
-                        Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
-                        data => reply(data.and_then(|data| writer.mix(&range, begin, &data))),
-                    }),
-                );
-            }
-            _ => {
-                let mut bytes = vec![0; (range.end - range.start) as usize];
-                let read = spool.read_at(range.start, &mut bytes);
-                reply(read.map(|()| Data::Bytes(bytes)).map_err(|e| disk(&e).into()));
-            }
-        }
-    }
-
-    fn is_based_on(&self, reader: &Arc<FileReader>) -> bool {
-        let state = self.state.lock();
-        state.transfer.as_ref().is_none_or(|transfer| !transfer.is_tail())
-            && state.base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
-    }
-
-    /// Puts old bytes, which begin at `begin`, under what has been written since.
-    fn mix(&self, range: &std::ops::Range<u64>, begin: u64, old: &Data) -> Result<Data> {
-        let mut bytes = vec![0; (range.end - range.start) as usize];
-        let state = self.state.lock();
-        let known = (state.shape.old.min(range.end).saturating_sub(begin)) as usize;
-        old.with(|old| {
-            let offset = (begin - range.start) as usize;
-            let count = old.len().min(known).min(bytes.len() - offset);
-            bytes[offset..offset + count].copy_from_slice(&old[..count]);
-        });
-        for part in state.shape.present.overlaps(range) {
-            let into = (part.start - range.start) as usize..(part.end - range.start) as usize;
-            state.spool.read_at(part.start, &mut bytes[into]).map_err(|e| disk(&e))?;
-        }
-        // A truncation may have come in between.
-        bytes.truncate(state.shape.len.saturating_sub(range.start).min(range.end - range.start) as usize);
-        Ok(Data::Bytes(bytes))
-    }
-
-    /// One handle less writes the file. What has not been stored yet is stored now, by a thread that nobody waits for.
-    pub(crate) fn release(self: &Arc<Self>) {
-        let last = {
-            let mut state = self.state.lock();
-            state.handles = state.handles.saturating_sub(1);
-            state.handles == 0
-        };
-        if !last {
-            return;
-        }
-        let writer = Arc::clone(self);
-        let (clean, unstored) = {
-            let state = self.state.lock();
-            let clean = state.orphan || (state.transfer.is_none() && state.shape.dirty.is_none() && !state.unset);
-            let unstored = state.unstored.map(|(fault, _)| fault).or(state.refused.filter(|_| state.replaces));
-            (clean, unstored.filter(|_| state.transfer.is_none()))
-        };
-        if clean {
-            return self.shared.let_go(self);
-        }
-        self.shared.last.run(move || {
-            writer.state.lock().failed = None;
-            // A program that has met an error may have stopped in the middle: what it has written until then is not to take
-            // the place of a file that is whole.
-            let stored = unstored.map_or_else(|| writer.close(), |fault| Err(fault.into()));
-            if let Err(e) = stored {
-                writer.keep(&e);
-            }
-            writer.shared.let_go(&writer);
-        });
-    }
-
-    /// The content could not be stored and nobody is left to try again: it stays here, for the user.
-    fn keep(&self, error: &Error) {
-        {
-            let state = self.state.lock();
-            // Who has opened it since tries again.
-            if state.orphan || state.handles > 0 {
-                return;
-            }
-        }
-        self.keep_content(error);
-        {
-            let mut state = self.state.lock();
-            if state.handles > 0 {
-                return;
-            }
-            state.shape.dirty = None;
-            (state.failed, state.unstored) = (None, None);
-        }
-        // Nobody is to take what was written for the server's file any longer.
-        self.close_base();
-        self.outdate();
-    }
-
-    /// What was written goes to where the user finds it, whoever has the file open.
-    fn keep_content(&self, error: &Error) {
-        let (spool, punched, missing) = {
-            let state = self.state.lock();
-            let missing = state.shape.missing(&(0..state.shape.len));
-            (Arc::clone(&state.spool), state.shape.punched, missing)
-        };
-        let mut name = self.shown();
-        if let (Some(first), Some(last)) = (missing.first(), missing.last()) {
-            // Whoever puts it back must know that it is a patch and no file.
-            name = format!("{name} (zeros stand for old content from byte {} to {})", first.start, last.end);
-        }
-        if self.len() == 0 {
-            return warn!("{name} could not be stored ({error}): it is empty");
-        }
-        if punched > 0 {
-            warn!("{name}: of the first {punched} bytes there is no copy here");
-        }
-        match spool.keep(&name) {
-            Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
-            Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
-        }
     }
 
     /// Whether the server has everything, and nothing that went wrong is still to be told.
