@@ -36,6 +36,8 @@ pub(super) fn refused(verb: &str, reply: &Reply, user: &[u8]) -> ErrorKind {
         // "Invalid user name or password", which a list of codes on the web assigns to 430.
         430 if verb != GREETING => ErrorKind::LoginRefused,
         400..500 => ErrorKind::Unreachable,
+        // One of vsftpd's two processes has gone: nobody has looked at the password.
+        500 if reply.says("OOPS") && says_one_of(reply, DIED, user) => ErrorKind::Unreachable,
         // ProFTPD to a second USER: not refused, but out of step.
         503 => ErrorKind::Protocol,
         _ => ErrorKind::LoginRefused,
@@ -71,6 +73,9 @@ const BANNED: &[&str] = &[
     "wrong",
 ];
 
+/// vsftpd, when it is killed in the middle.
+const DIED: &[&str] = &["priv_sock", "child died", "recv_peek"];
+
 const SECURE: &[&str] = &["tls", "ssl", "encrypt", "cleartext", "secure connection", "use auth"];
 
 const MUST: &[&str] = &["required", "requires", "must", "are not accepted", "not allowed in clear", "only", "use auth"];
@@ -99,6 +104,9 @@ mod tests {
             ("PASS", "530 Too many failed logins, try again later", ErrorKind::LoginRefused),
             ("PASS", "530 Login incorrect, try again later", ErrorKind::LoginRefused),
             ("PASS", "530 Account locked, try later", ErrorKind::LoginRefused),
+            // A server that was killed counted as one that does not want us, for half a minute.
+            ("PASS", "500 OOPS: priv_sock_get_result", ErrorKind::Unreachable),
+            ("PASS", "500 OOPS: vsftpd: refusing to run with writable root inside chroot()", ErrorKind::LoginRefused),
         ];
         for (verb, line, want) in table {
             assert_eq!(refused(verb, &reply(line), b"u"), want, "{verb}: {line}");
