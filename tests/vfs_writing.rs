@@ -3,15 +3,17 @@
 mod support;
 
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use ftpfs::base::{Deadline, SystemClock};
 use ftpfs::config::Write;
 use ftpfs::remote::{ErrorKind, RemotePath};
-use ftpfs::vfs::{Fh, How, Ino};
+use ftpfs::vfs::{Fh, How, Ino, Wanted};
 
 use support::client::AMPLE;
 use support::files::{Fs, answer, files};
 use support::memory_remote::MemoryRemote;
+use support::process::wait_until;
 
 const BOTH: How = How { read: true, write: true, append: false, truncate: false };
 
@@ -114,4 +116,149 @@ fn a_rename_that_fails_costs_nothing() {
     let left = fs.vfs.finish(Deadline::after(AMPLE));
     assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
     assert_eq!(server.paths(), ["a", "b"], "{:#?}", server.log());
+}
+
+/// As soon as a failure had been told, the same upload began again by itself, and whoever removed the file waited for it.
+#[test]
+fn what_has_failed_is_not_tried_again_unasked() {
+    let server = MemoryRemote::default();
+    let fs = start(&server, |_| {});
+    for n in 0..20 {
+        let (_, fh) = create(&fs, &format!("f{n}"));
+        server.fail("226", None, ErrorKind::NoSpace, 1);
+        write(&fs, fh, 0, b"data");
+        answer(|tell| fs.vfs.fsync(fh, tell)).expect_err("there is no room");
+        assert_eq!(server.count("226"), 1, "{:#?}", server.log());
+        answer(|tell| fs.vfs.unlink(Ino::ROOT, format!("f{n}").as_bytes(), tell)).expect("it is removed");
+        assert_eq!(server.count("226"), 1, "{:#?}", server.log());
+        fs.vfs.release(fh);
+        server.clear_log();
+    }
+}
+
+/// They were thrown away before the rename was tried.
+#[test]
+fn what_was_to_be_set_on_the_target_is_set_where_the_rename_fails() {
+    let server = MemoryRemote::default().file("a", b"a").file("b", b"b");
+    let fs = start(&server, |_| {});
+    let (_, ino) = (fs.ino("a"), fs.ino("b"));
+    let wanted = Wanted { mode: Some(0o600), ..Wanted::default() };
+    answer(|tell| fs.vfs.set_attributes(ino, wanted, tell)).expect("it is noted");
+    server.fail("RNTO", Some("a"), ErrorKind::Denied, 1);
+    answer(|tell| fs.vfs.rename((Ino::ROOT, b"a"), (Ino::ROOT, b"b"), 0, tell)).expect_err("it is refused");
+    answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("all is set");
+    assert_eq!(server.facts("b").map(|(_, mode)| mode), Some(0o600), "{:#?}", server.log());
+}
+
+/// What was kept for the user had zeros where nothing had been written: a patch that nobody can apply.
+#[test]
+fn what_is_kept_is_a_whole_file() {
+    let spool = tempfile::tempdir().expect("a directory");
+    let mut old = vec![7; 1 << 20];
+    let server = MemoryRemote::default().file("f", &old);
+    let fs = start(&server, |write| {
+        write.spool = spool.path().join("spool");
+        write.identity = "ftp://server/".into();
+    });
+    let fh = open(&fs, "f", BOTH);
+    server.fail("RETR", None, ErrorKind::Unreachable, 1);
+    server.fail("STOR", None, ErrorKind::NoSpace, 100);
+    server.fail("APPE", None, ErrorKind::NoSpace, 100);
+    write(&fs, fh, 500_000, b"new");
+    answer(|tell| fs.vfs.flush(fh, tell)).expect_err("there is no room");
+    fs.vfs.release(fh);
+    let kept = || {
+        let names = std::fs::read_dir(spool.path().join("spool/lost")).ok()?;
+        let mut paths = names.map(|entry| entry.expect("it can be read").path());
+        let text = paths.find(|path| path.extension().is_some())?;
+        Some((std::fs::read_to_string(&text).ok().filter(|text| text.ends_with('\n'))?, text.with_extension("")))
+    };
+    let (text, content) = wait_until("a copy", AMPLE, kept);
+    old[500_000..500_003].copy_from_slice(b"new");
+    assert!(std::fs::read(content).expect("it is there") == old, "{text}");
+    assert!(text.contains("/f of ftp://server/: the transfer broke"), "{text}");
+}
+
+/// Somebody else had written to a file that was taken for empty: nothing was to be cut off, so nothing was sent.
+#[test]
+fn a_file_taken_for_empty_is_truncated_all_the_same() {
+    let server = MemoryRemote::default().file("f", b"");
+    let fs = start(&server, |_| {});
+    fs.look("f").expect("it is there");
+    server.store("f", b"somebody else's");
+    let fh = open(&fs, "f", How { truncate: true, ..BOTH });
+    close(&fs, fh);
+    assert_eq!(server.content("f").as_deref(), Some(&b""[..]), "{:#?}", server.log());
+}
+
+/// A temporary file that could not be removed, because the line had gone, stayed on the server for good.
+#[test]
+fn temporary_files_are_removed_when_the_server_is_back() {
+    let server = MemoryRemote::default().file("f", b"old");
+    let fs = start(&server, |_| {});
+    let fh = open(&fs, "f", How { truncate: true, ..BOTH });
+    server.fail("226", None, ErrorKind::NoSpace, 1);
+    server.fail("DELE", None, ErrorKind::Unreachable, 1);
+    write(&fs, fh, 0, b"new");
+    answer(|tell| fs.vfs.flush(fh, tell)).expect_err("there is no room");
+    assert_eq!(server.count("DELE"), 1, "{:#?}", server.log());
+    assert_eq!(server.paths().len(), 2, "{:#?}", server.paths());
+    fs.vfs.release(fh);
+    fs.vfs.finish(Deadline::after(AMPLE));
+    assert_eq!(server.paths(), ["f"]);
+    assert_eq!(server.content("f").as_deref(), Some(&b"old"[..]));
+}
+
+/// A mount that found something left over, and a server that takes nothing of it for now.
+fn with_leftover(server: &MemoryRemote, spool: &std::path::Path) -> Fs {
+    let adjust = |write: &mut Write| (write.spool, write.writeback) = (spool.join("spool"), true);
+    let fs = start(server, adjust);
+    server.fail("STOR", None, ErrorKind::NoSpace, usize::MAX);
+    let fh = open(&fs, "f", How { truncate: true, ..BOTH });
+    write(&fs, fh, 0, b"newer");
+    close(&fs, fh);
+    let left = fs.vfs.finish(Deadline::after(Duration::from_millis(1)));
+    assert_eq!(left.later, ["/f"]);
+    fs.vfs.shut_down();
+    drop(fs);
+    server.reopen();
+    let fs = wait_until("the journal is free", AMPLE, || {
+        Fs::try_over(Arc::new(server.clone()), &files(), adjust, AMPLE).ok()
+    });
+    fs.vfs.recover(Duration::ZERO);
+    fs
+}
+
+/// It came back by itself when the server took it.
+#[test]
+fn what_was_left_over_and_is_removed_stays_so() {
+    let spool = tempfile::tempdir().expect("a directory");
+    let server = MemoryRemote::default().file("f", b"old");
+    let fs = with_leftover(&server, spool.path());
+    fs.look("f").expect("it is there");
+    answer(|tell| fs.vfs.unlink(Ino::ROOT, b"f", tell)).expect("it is removed");
+    server.heal();
+    let left = fs.vfs.finish(Deadline::after(AMPLE));
+    assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
+    assert!(server.paths().is_empty(), "{:?}", server.paths());
+}
+
+/// `ftpfs sync` said that all was stored.
+#[test]
+fn a_sync_waits_for_what_was_left_over_and_a_rename_takes_it_along() {
+    let spool = tempfile::tempdir().expect("a directory");
+    let server = MemoryRemote::default().file("f", b"old");
+    let fs = with_leftover(&server, spool.path());
+    fs.look("f").expect("it is there");
+    server.heal();
+    answer(|tell| fs.vfs.rename((Ino::ROOT, b"f"), (Ino::ROOT, b"g"), 0, tell)).expect("it is renamed");
+    assert_eq!(server.paths(), ["g"], "{:#?}", server.log());
+    assert_eq!(server.content("g").as_deref(), Some(&b"newer"[..]));
+
+    let server = MemoryRemote::default().file("f", b"old");
+    let spool = tempfile::tempdir().expect("a directory");
+    let fs = with_leftover(&server, spool.path());
+    server.heal();
+    answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("all is stored");
+    assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]));
 }

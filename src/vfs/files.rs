@@ -107,7 +107,7 @@ impl Vfs {
             let file = OpenFile::writing(ino, how.read, how.append, Arc::clone(&writer));
             let opened = self.opened(file);
             if how.truncate
-                && let Err(e) = writer.resize(0)
+                && let Err(e) = writer.resize(0).map(|()| writer.empty())
             {
                 self.release(opened.fh);
                 return Err(e);
@@ -175,7 +175,8 @@ impl Vfs {
                 Entered::Absent(_) => vfs.make(parent, &name, mode, how),
             }
         };
-        self.answer(None, slow, reply);
+        // It waits until the server has agreed, behind other transfers where there are many.
+        self.answer_by(&self.closers, slow, reply);
     }
 
     /// Makes an empty file, as mknod(2) does.
@@ -329,8 +330,9 @@ impl Vfs {
             let Some(path) = vfs.nodes.path(ino) else { return reply(Err(Fault::NoInode.into())) };
             // Each transfer has deadlines of its own.
             let failed = vfs.writing.sync(vfs.writing.below(&path), Deadline::after(LONGEST_SYNC));
+            let left = vfs.writing.store_left(&path, Deadline::after(LONGEST_SYNC)).err().map(|e| e.fault);
             let lost = vfs.writing.lost_below(&path);
-            let first = failed.first().map(|(_, fault)| *fault).or(lost);
+            let first = failed.first().map(|(_, fault)| *fault).or(left).or(lost);
             let set = vfs.flush_settings(Some(ino), Deadline::after(vfs.timeout));
             reply(first.map_or(set, |fault| Err(fault.into())));
         });

@@ -158,6 +158,7 @@ impl Vfs {
         self.settings.shut_down();
         self.workers.shut_down();
         self.closers.shut_down();
+        self.writing.shut_down();
         self.remote.shut_down();
     }
 
@@ -168,12 +169,22 @@ impl Vfs {
         slow: impl FnOnce(&Self, Deadline) -> Result<T> + Send + 'static,
         reply: impl FnOnce(Result<T>) + Send + 'static,
     ) {
-        if let Some(done) = fast {
-            return reply(done);
+        match fast {
+            Some(done) => reply(done),
+            None => self.answer_by(&self.workers, slow, reply),
         }
+    }
+
+    /// `reply` gets what `slow` brings, on one of `threads`: the closers', where it may have to wait for a whole transfer.
+    pub(super) fn answer_by<T: 'static>(
+        self: &Arc<Self>,
+        threads: &Workers,
+        slow: impl FnOnce(&Self, Deadline) -> Result<T> + Send + 'static,
+        reply: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
         let deadline = Deadline::after(self.timeout);
         let vfs = Arc::clone(self);
-        self.workers.run(move || {
+        threads.run(move || {
             // Those who queued for too long are told so without asking the server.
             let done = if deadline.passed() { Err(ErrorKind::TimedOut.into()) } else { slow(&vfs, deadline) };
             reply(done);

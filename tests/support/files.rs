@@ -67,6 +67,20 @@ impl Fs {
         Self { vfs, _spool: spool }
     }
 
+    /// The root directory of any server, on a spool of the caller's that may be taken.
+    pub fn try_over(
+        remote: Arc<dyn Remote>,
+        files: &Files,
+        adjust: impl FnOnce(&mut Write),
+        timeout: Duration,
+    ) -> std::io::Result<Self> {
+        let spool = tempfile::tempdir()?;
+        let mut write = Write::new(spool.path().join("spool"));
+        adjust(&mut write);
+        let clock = Arc::new(SystemClock);
+        Ok(Self { vfs: Vfs::new(remote, RemotePath::root(), files, Some(&write), timeout, clock)?, _spool: spool })
+    }
+
     /// Looks a path up, name by name.
     pub fn look(&self, path: &str) -> Result<Option<Attr>> {
         let mut at = None;

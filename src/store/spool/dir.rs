@@ -47,6 +47,7 @@ impl SpoolDir {
             parked: Ranked::new(HashMap::new()),
         };
         dir.sweep();
+        dir.remind();
         Ok(Arc::new(dir))
     }
 
@@ -107,6 +108,22 @@ impl SpoolDir {
             if file.is_ok_and(|file| sys::try_lock(file.as_fd()).unwrap_or(false)) {
                 let _ = fs::remove_file(entry.path());
             }
+        }
+    }
+
+    /// Nobody but the user removes what was kept for the user: it is not to be forgotten.
+    fn remind(&self) {
+        let lost = self.path.join(LOST);
+        let (mut files, mut bytes) = (0, 0);
+        for entry in fs::read_dir(&lost).into_iter().flatten().flatten() {
+            if entry.path().extension().is_none() {
+                files += 1;
+                bytes += entry.metadata().map_or(0, |meta| meta.blocks() * 512);
+            }
+        }
+        if files > 0 {
+            let mib = bytes.div_ceil(1 << 20);
+            log::warn!("{files} files ({mib} MiB) that could not be stored earlier are kept in {}", lost.display());
         }
     }
 

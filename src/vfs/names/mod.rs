@@ -9,7 +9,6 @@ mod rename;
 mod standin;
 mod symlink;
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use log::warn;
@@ -22,7 +21,7 @@ use super::ops::{Entered, Vfs};
 use super::settings::whole_seconds;
 use crate::base::Deadline;
 use crate::config::Perms;
-use crate::remote::{self, Applied, ErrorKind, Kind, Meta, Name, RemotePath, Settings, Stamp};
+use crate::remote::{self, Applied, ErrorKind, Kind, Meta, Name, RemotePath, Settings, Stamp, temporary_name};
 use crate::store::BLOCK;
 
 impl Vfs {
@@ -126,6 +125,8 @@ impl Vfs {
             warn!("times and modes of some files could not be set: {e}");
         }
         self.remove_hidden(deadline);
+        self.writing.litter.clean(&*self.remote, deadline);
+        self.writing.litter.tell();
     }
 }
 
@@ -161,9 +162,7 @@ fn is_refusal(error: &remote::Error) -> bool {
 
 /// A name in `dir` that nobody else uses, for a file that is open and has lost its own.
 fn aside(dir: &RemotePath) -> (Name, RemotePath) {
-    // Freshly keyed by the system for each hasher.
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    let name = Name::new(format!(".ftpfs-gone-{random:016x}").as_bytes()).expect("letters, digits and dashes");
+    let name = temporary_name("gone");
     let path = dir.join(&name);
     (name, path)
 }

@@ -58,16 +58,18 @@ impl Vfs {
         // What its writer needs may be on the server still.
         let needed = ino.is_some_and(|ino| self.needs_server(ino));
         let held = writer.map(|writer| writer.halt(deadline)).transpose()?;
+        let left = self.writing.hold_left(&path, deadline)?;
         if let Some(ino) = ino
             && needed
             && self.put_aside(ino, parent, &dir, &path, deadline)?
         {
             held.into_iter().for_each(Frozen::orphan);
+            left.discard();
             self.dirs.remove(parent, name);
             self.touched(parent);
             return Ok(());
         }
-        let unsent = held.is_some();
+        let unsent = held.is_some() || !left.is_empty();
         let removed = match &held {
             // There is nothing to remove.
             Some(held) if held.is_unknown() => Ok(()),
@@ -85,6 +87,7 @@ impl Vfs {
             }
         }
         held.into_iter().for_each(Frozen::orphan);
+        left.discard();
         self.stand_ins.forget(&path);
         self.dirs.remove(parent, name);
         if let Some(ino) = self.nodes.unlink(parent, name) {
@@ -102,11 +105,17 @@ impl Vfs {
         }
     }
 
-    /// Hidden files that nobody reads any more go. Most go when they are closed; who writes closes them later.
+    /// Hidden files that nobody reads any more go, and temporary files that could not be removed at once. Most of the former
+    /// go when they are closed; who writes closes them later.
     pub(crate) fn sweep_hidden(&self) {
         for (ino, _) in self.nodes.hidden() {
             self.released(ino);
         }
+        if self.writing.litter.is_empty() {
+            return;
+        }
+        let (remote, writing, timeout) = (Arc::clone(&self.remote), Arc::clone(&self.writing), self.timeout);
+        self.workers.run(move || writing.litter.clean(&*remote, Deadline::after(timeout)));
     }
 
     /// Renames the open file `ino` on the server to a name that nobody is shown. False where the server refuses.

@@ -24,6 +24,14 @@ struct Side {
     ino: Option<Ino>,
 }
 
+/// What had the name that a rename is about to give to something else.
+struct Cleared {
+    /// Its inode, if it was put aside.
+    aside: Option<Ino>,
+    /// Its writer.
+    loser: Option<Frozen>,
+}
+
 impl Vfs {
     /// Gives `name` in `parent` the name `new_name` in `new_parent`. `flags` are those of renameat2(2); of them there is
     /// only `RENAME_NOREPLACE`.
@@ -39,14 +47,18 @@ impl Vfs {
         }
         let Some(name) = Name::new(name) else { return reply(Err(ErrorKind::NotFound.into())) };
         let Some(new_name) = Name::new(new_name) else { return reply(Err(ErrorKind::NameInvalid.into())) };
+        let source = name.clone();
         let slow = move |vfs: &Self, deadline| {
-            let (from, to) = (vfs.side(parent, name)?, vfs.side(new_parent, new_name)?);
+            let (from, to) = (vfs.side(parent, source)?, vfs.side(new_parent, new_name)?);
             if flags & NO_REPLACE != 0 && vfs.fresh(to.dir, &to.name, deadline)?.is_some() {
                 return Err(ErrorKind::Exists.into());
             }
             if from.path == to.path { Ok(()) } else { vfs.rename_to(&from, &to, deadline) }
         };
-        self.answer(None, slow, reply);
+        // What is being written is stored first, and of a directory all that is below it.
+        let waits =
+            self.nodes.find(parent, &name).is_some_and(|ino| self.writing.writer(ino).is_some() || self.is_dir(ino));
+        self.answer_by(if waits { &self.closers } else { &self.workers }, slow, reply);
     }
 
     fn side(&self, dir: Ino, name: Name) -> Result<Side> {
@@ -55,6 +67,9 @@ impl Vfs {
     }
 
     fn rename_to(&self, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
+        // What an earlier mount has left is stored under the names that it knows.
+        self.writing.store_left(&from.path, deadline)?;
+        self.writing.store_left(&to.path, deadline)?;
         let meta = self.known_of(from);
         let is_dir = meta.as_ref().is_some_and(|meta| meta.kind == Kind::Dir);
         self.check(from, to, is_dir)?;
@@ -89,10 +104,10 @@ impl Vfs {
                 self.settings.give_back(ino);
             }
         };
-        let (aside, loser) = self.clear_target(to, deadline).inspect_err(|_| keep())?;
+        let Cleared { aside, loser } = self.clear_target(to, deadline).inspect_err(|_| keep())?;
         match self.remote.rename(&from.path, &to.path, &settings, deadline) {
             Ok(outcome) => {
-                loser.into_iter().for_each(Frozen::orphan);
+                self.lost_its_name(to, loser);
                 self.renamed(from, to, meta.or_else(|| self.known_of(from)));
                 if let Some(ino) = from.ino {
                     self.note_set(ino, &to.path, &settings, &outcome);
@@ -102,6 +117,7 @@ impl Vfs {
             }
             Err(e) => {
                 keep();
+                self.keep_target(to);
                 self.undo(aside, to);
                 self.not_renamed(from, to, &e);
                 Err(e.into())
@@ -130,33 +146,55 @@ impl Vfs {
         }
     }
 
-    /// What loses its name to the rename lives on for those who have it open. Tells the inode if it was put aside.
-    fn clear_target(&self, to: &Side, deadline: Deadline) -> Result<(Option<Ino>, Option<Frozen>)> {
-        let Some(ino) = to.ino else { return Ok((None, None)) };
-        let settings = self.settings.drop_all(ino, deadline)?;
+    /// What loses its name to the rename lives on for those who have it open. [`lost_its_name`](Self::lost_its_name) or
+    /// [`keep_target`](Self::keep_target) has to follow.
+    fn clear_target(&self, to: &Side, deadline: Deadline) -> Result<Cleared> {
+        let Some(ino) = to.ino else { return Ok(Cleared { aside: None, loser: None }) };
+        let settings = self.settings.begin(ino, deadline)?;
+        // Who has it open sees them all the same.
         self.nodes.amend(ino, |meta| show(&settings, meta));
-        let needed = self.needs_server(ino);
-        let loser = self.writing.writer(ino).map(|writer| writer.halt(deadline)).transpose()?;
-        let aside = needed && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
-        Ok((aside.then_some(ino), loser))
+        let cleared = || {
+            let needed = self.needs_server(ino);
+            let loser = self.writing.writer(ino).map(|writer| writer.halt(deadline)).transpose()?;
+            let aside = needed && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
+            Ok(Cleared { aside: aside.then_some(ino), loser })
+        };
+        cleared().inspect_err(|_| self.keep_target(to))
+    }
+
+    /// The rename is done: nothing is sent to what had the name before.
+    fn lost_its_name(&self, to: &Side, loser: Option<Frozen>) {
+        loser.into_iter().for_each(Frozen::orphan);
+        if let Some(ino) = to.ino {
+            self.settings.end(ino);
+        }
+    }
+
+    /// The rename has failed: what is still to be set on the target is set.
+    fn keep_target(&self, to: &Side) {
+        if let Some(ino) = to.ino {
+            self.settings.give_back(ino);
+        }
     }
 
     /// Renames a file of which the server has nothing yet: it will get its content under the new name.
     fn rename_here(&self, writer: &FileWriter, here: Frozen, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
-        let (_, loser) = self.clear_target(to, deadline)?;
-        let base = match loser.as_ref().and_then(Frozen::on_server) {
-            // Listings tell of what was written here, whether the server has it or not.
-            Some(version) => version,
-            None => match self.fresh(to.dir, &to.name, deadline)? {
-                Some(Meta { kind: Kind::File, size: Some(size), mtime, unique, .. }) => {
-                    Some(Version { size, mtime, unique })
-                }
-                _ => None,
-            },
+        let Cleared { loser, .. } = self.clear_target(to, deadline)?;
+        let moved = || {
+            let base = match loser.as_ref().and_then(Frozen::on_server) {
+                // Listings tell of what was written here, whether the server has it or not.
+                Some(version) => version,
+                None => match self.fresh(to.dir, &to.name, deadline)? {
+                    Some(Meta { kind: Kind::File, size: Some(size), mtime, unique, .. }) => {
+                        Some(Version { size, mtime, unique })
+                    }
+                    _ => None,
+                },
+            };
+            writer.moved(&to.path, base.as_ref(), loser.as_ref().and_then(Frozen::queued))
         };
-        let replaces = loser.as_ref().and_then(Frozen::queued);
-        writer.moved(&to.path, base.as_ref(), replaces)?;
-        loser.into_iter().for_each(Frozen::orphan);
+        moved().inspect_err(|_| self.keep_target(to))?;
+        self.lost_its_name(to, loser);
         self.renamed(from, to, self.known_of(from));
         drop(here);
         Ok(())

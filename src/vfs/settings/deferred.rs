@@ -152,13 +152,6 @@ impl Deferred {
         again
     }
 
-    /// `ino` has no name any more: nothing is set on it. Tells what was to be.
-    pub(crate) fn drop_all(&self, ino: Ino, deadline: Deadline) -> Result<Settings> {
-        let settings = self.begin(ino, deadline)?;
-        self.end(ino);
-        Ok(settings)
-    }
-
     /// Takes all that `wanted` says yes to and that is not on its way.
     pub(super) fn take(&self, wanted: impl Fn(Ino, &Due) -> bool) -> Vec<(Ino, RemotePath, Settings)> {
         let mut state = self.state.lock();
@@ -246,7 +239,8 @@ mod tests {
         assert_eq!(shown(), (Some(3), None), "what has arrived is known by other means");
         deferred.content_changed(ino);
         assert_eq!(shown(), (None, None));
-        deferred.drop_all(ino, soon).expect("nothing is on its way");
+        deferred.begin(ino, soon).expect("nothing is on its way");
+        deferred.end(ino);
         assert!(deferred.all().is_empty());
     }
 

@@ -225,7 +225,7 @@ impl Vfs {
         }
     }
 
-    fn is_dir(&self, ino: Ino) -> bool {
+    pub(super) fn is_dir(&self, ino: Ino) -> bool {
         self.nodes.known(ino).is_some_and(|known| known.meta.kind == Kind::Dir)
     }
 

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use log::warn;
+use log::{debug, warn};
 
 use super::FileWriter;
-use crate::vfs::error::Error;
+use super::fill::PAUSE;
+use crate::base::Deadline;
+use crate::vfs::error::{Error, Fault};
 
 impl FileWriter {
     /// One handle less writes the file. What has not been stored yet is stored now, by a thread that nobody waits for.
@@ -43,24 +45,66 @@ impl FileWriter {
     /// The content could not be stored and nobody is left to try again: it stays here, for the user.
     fn keep(&self, error: &Error) {
         {
-            let state = self.state.lock();
-            // Who has opened it since tries again.
-            if state.orphan || state.handles > 0 {
-                return;
-            }
-        }
-        self.keep_content(error);
-        {
             let mut state = self.state.lock();
-            if state.handles > 0 {
+            // Who has opened it since tries again.
+            if state.orphan || state.handles > 0 || state.keeping {
                 return;
             }
-            state.shape.dirty = None;
-            (state.failed, state.unstored) = (None, None);
+            state.keeping = true;
         }
-        // Nobody is to take what was written for the server's file any longer.
-        self.close_base();
-        self.outdate();
+        self.make_whole();
+        self.keep_content(error);
+        let left = {
+            let mut state = self.state.lock();
+            state.keeping = false;
+            let left = state.handles == 0;
+            if left {
+                state.shape.dirty = None;
+                (state.failed, state.unstored) = (None, None);
+            }
+            left
+        };
+        self.gate.open();
+        if left {
+            // Nobody is to take what was written for the server's file any longer.
+            self.close_base();
+            self.outdate();
+        }
+    }
+
+    /// The user is to find a file and no patch, if the rest of it can still be had.
+    fn make_whole(&self) {
+        let mut tries = 0;
+        while !self.is_whole()
+            && let Err(e) = self.fill()
+        {
+            tries += 1;
+            if tries == MOST_FILLS {
+                return debug!("{}: what was not written cannot be fetched: {e}", self.shown());
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Nobody is left to store it: what was written is kept for the user. False where there is nothing.
+    pub(super) fn keep_rest(&self, fault: Fault, deadline: Deadline) -> bool {
+        let mut waited = false;
+        loop {
+            let seen = self.gate.ticket();
+            let (dirty, keeping) = {
+                let state = self.state.lock();
+                (!state.orphan && state.shape.dirty.is_some(), state.keeping)
+            };
+            if dirty && keeping && self.gate.wait(seen, deadline) {
+                waited = true;
+                continue;
+            }
+            if dirty {
+                // Programs may still have it open, but nothing of theirs comes through any more.
+                self.keep_content(&Error::from(fault));
+            }
+            return dirty || waited;
+        }
     }
 
     /// What was written goes to where the user finds it, whoever has the file open.
@@ -81,9 +125,12 @@ impl FileWriter {
         if punched > 0 {
             warn!("{name}: of the first {punched} bytes there is no copy here");
         }
-        match spool.keep(&name) {
+        match spool.keep(&self.shared.hint(&name, error)) {
             Ok(place) => warn!("{name} could not be stored ({error}): what was written is kept in {}", place.display()),
             Err(e) => warn!("{name} could not be stored ({error}), nor kept here ({e})"),
         }
     }
 }
+
+/// Attempts to complete what is kept for the user.
+const MOST_FILLS: u32 = 3;

@@ -97,7 +97,7 @@ fn fetch(reader: &Arc<FileReader>, range: &Range<u64>, timeout: Duration) -> Res
 const MOST_SILENCES: u32 = 3;
 
 /// A reader tells a failure again for so long, before it asks once more.
-const PAUSE: Duration = Duration::from_millis(1100);
+pub(super) const PAUSE: Duration = Duration::from_millis(1100);
 
 /// Bytes fetched at a time.
 const PIECE: u64 = 1 << 20;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::back::drop_entry;
+use super::back::{Entry, drop_entry};
 use super::{FileWriter, State};
 use crate::base::Deadline;
 use crate::remote::{ErrorKind, RemotePath, Version};
@@ -11,7 +11,11 @@ use crate::store::JournalId;
 use crate::vfs::error::{Fault, Result};
 
 /// As long as this lives, nothing is sent to the path of a writer.
-pub(crate) struct Frozen(Arc<FileWriter>);
+pub(crate) struct Frozen {
+    writer: Arc<FileWriter>,
+    /// What was closed before, also in an earlier mount.
+    held: Vec<Arc<Entry>>,
+}
 
 /// A file that is held, to be renamed.
 pub(crate) enum Held {
@@ -76,13 +80,16 @@ impl FileWriter {
     /// # Errors
     /// It does not end in time.
     pub(crate) fn halt(self: &Arc<Self>, deadline: Deadline) -> Result<Frozen> {
-        let frozen = self.freeze();
+        let mut frozen = self.freeze();
         self.stop(deadline)?;
         let queued = self.state.lock().queued.clone();
-        if let (Some(entry), Some(back)) = (queued, &self.shared.back)
-            && !entry.chain().iter().all(|entry| entry.halt(back, deadline))
-        {
-            return Err(ErrorKind::TimedOut.into());
+        if let (Some(entry), Some(back)) = (queued, &self.shared.back) {
+            for entry in entry.chain() {
+                if !entry.halt(back, deadline) {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                frozen.held.push(entry);
+            }
         }
         Ok(frozen)
     }
@@ -108,7 +115,7 @@ impl FileWriter {
 
     fn freeze(self: &Arc<Self>) -> Frozen {
         self.state.lock().frozen += 1;
-        let frozen = Frozen(Arc::clone(self));
+        let frozen = Frozen { writer: Arc::clone(self), held: Vec::new() };
         // What is just being sealed is so under the old name; the disk always answers.
         loop {
             let seen = self.gate.ticket();
@@ -149,7 +156,7 @@ impl State {
 impl Frozen {
     /// The name is gone, the file goes on living for those who have it open: nothing of it reaches the server any more.
     pub(crate) fn orphan(self) {
-        let writer = &self.0;
+        let writer = &self.writer;
         let entry = {
             let mut state = writer.state.lock();
             state.orphan = true;
@@ -164,32 +171,34 @@ impl Frozen {
 
     /// Whether the server has nothing of this file, nor anything else under its name.
     pub(crate) fn is_unknown(&self) -> bool {
-        let state = self.0.state.lock();
-        self.0.shared.late && state.is_only_here() && state.over.is_none()
+        let state = self.writer.state.lock();
+        self.writer.shared.late && state.is_only_here() && state.over.is_none()
     }
 
     /// What the server has under the name of this file; None where nobody knows it here any more.
     #[allow(clippy::option_option)]
     pub(crate) fn on_server(&self) -> Option<Option<Version>> {
-        let state = self.0.state.lock();
+        let state = self.writer.state.lock();
         (!state.gone).then(|| state.base.as_ref().map(|base| base.version.clone()).or_else(|| state.over.clone()))
     }
 
     /// What is to be stored of it later.
     pub(crate) fn queued(&self) -> Option<JournalId> {
-        self.0.state.lock().queued.as_ref().map(|entry| entry.id)
+        self.writer.state.lock().queued.as_ref().map(|entry| entry.id)
     }
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        self.0.state.lock().frozen -= 1;
-        self.0.gate.open();
-        if let Some(back) = &self.0.shared.back {
+        let writer = &self.writer;
+        writer.state.lock().frozen -= 1;
+        self.held.iter().for_each(|entry| entry.free());
+        writer.gate.open();
+        if let Some(back) = &writer.shared.back {
             back.gate.open();
         }
-        self.0.advance();
-        self.0.shared.let_go(&self.0);
+        writer.advance();
+        writer.shared.let_go(writer);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use log::{debug, warn};
 
 use super::pipe::Pipe;
-use super::put::{Landed, Landing, Put};
+use super::put::{Landed, Landing, Put, is_broken};
 use super::state::Shape;
 use super::{Base, FileWriter, Locked, Parked, State, Writing};
 use crate::base::{Deadline, Recall};
@@ -166,8 +166,9 @@ impl FileWriter {
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
-                let may =
-                    !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && state.failed.is_none();
+                // What could not be stored is not tried again before somebody writes or asks.
+                let failed = state.failed.is_some() || state.unstored.is_some();
+                let may = !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && !failed;
                 if let Some(landing) = self.shared.stream(self.ino, &state).filter(|_| may) {
                     self.start(&mut state, landing, None, None);
                 }
@@ -196,9 +197,9 @@ impl FileWriter {
         } else {
             self.fill()?;
         }
-        let Writing { remote, reading, timeout, .. } = &*self.shared;
+        let Writing { remote, reading, litter, timeout, .. } = &*self.shared;
         let dir = reading.nodes.parent(self.ino);
-        let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, timeout: *timeout };
+        let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, litter, timeout: *timeout };
         let outcome = put.run(&mut Pipe::new(self), landing);
         // Only what we have begun to append ourselves: what others have appended is theirs.
         let ours = self.state.lock().transfer.as_ref().is_some_and(|transfer| transfer.accepted);
@@ -253,6 +254,10 @@ impl FileWriter {
                 let mut state = self.state.lock();
                 if let Some(fault) = state.failed.take().or(state.refused.filter(|_| state.replaces)) {
                     // What was refused in the middle is not to take the place of a file that is whole.
+                    return Err(fault.into());
+                }
+                if let Some((fault, _)) = state.unstored.filter(|_| state.handles == 0) {
+                    // Its program knows that it is not stored, and has gone.
                     return Err(fault.into());
                 }
                 if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
@@ -419,7 +424,9 @@ impl FileWriter {
         if let Some(mtime) = settings.mtime {
             nodes.retime(self.ino, Stamp::exact(mtime));
         }
-        match self.shared.remote.set(&[(path, settings)], Deadline::after(self.shared.timeout)) {
+        let set = || self.shared.remote.set(&[(path.clone(), settings)], Deadline::after(self.shared.timeout));
+        // To set the same twice does no harm.
+        match set().or_else(|e| if is_broken(&e) { set() } else { Err(e) }) {
             Ok(outcomes) => {
                 let outcome = outcomes.into_iter().next().unwrap_or_default();
                 let mtime = settings.mtime.filter(|_| matches!(outcome.mtime, Applied::Done));

@@ -34,7 +34,8 @@ use self::back::{Back, Entry};
 pub(crate) use self::hold::{Frozen, Held};
 use self::job::Transfer;
 use self::state::Shape;
-use super::error::{Fault, Result};
+use self::temporary::Litter;
+use super::error::{Error, Fault, Result};
 use super::node::Ino;
 use super::read::{FileReader, ReadReply, Reading};
 use super::workers::Workers;
@@ -55,6 +56,8 @@ pub(crate) struct Writing {
     kept: u64,
     /// Modes of new files are set as programs ask for them.
     sets_modes: bool,
+    /// What is mounted, for those who find what could not be stored.
+    identity: String,
     timeout: Duration,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
     /// Directories that have taken a file, and when.
@@ -64,10 +67,11 @@ pub(crate) struct Writing {
     syncs: Workers,
     /// Stores what was not stored when its last handle went: these wait for `jobs`, and must not keep them from running.
     last: Workers,
-    /// Copies sealed content for those who write on; one after the other keeps writes in their order.
-    copier: Workers,
+    /// Copy sealed content for those who write on: all writes of one file go to the same one, which keeps their order.
+    copiers: Vec<Workers>,
     /// close(2) does not wait for the server.
     late: bool,
+    pub(crate) litter: Litter,
     /// Where closed files wait for the server; also where only an earlier mount has left some.
     back: Option<Back>,
 }
@@ -131,6 +135,8 @@ struct State {
     refused: Option<Fault>,
     /// Why the content could not be stored as it is, and when that was tried last, whether that has been told or not.
     unstored: Option<(Fault, Instant)>,
+    /// Somebody is about to put it where the user finds it.
+    keeping: bool,
     /// Writes that wait: for the transfer to catch up, or for room.
     parked: Vec<Parked>,
     /// Reads of what only the server has, which wait for the end of the transfer: vsftpd does not let go of a file that is
@@ -194,8 +200,10 @@ impl Writing {
             jobs: Workers::new("upload", MOST_UPLOADS),
             syncs: Workers::new("sync", MOST_UPLOADS),
             last: Workers::new("release", MOST_UPLOADS),
-            copier: Workers::new("copy", 1),
+            copiers: (0..COPIERS).map(|_| Workers::new("copy", 1)).collect(),
+            identity: write.map_or_else(String::new, |write| write.identity.clone()),
             late,
+            litter: Litter::default(),
             back,
         })
     }
@@ -297,6 +305,28 @@ impl Writing {
         writer.close_base();
     }
 
+    /// The filesystem has ended: nothing is stored any more, and nobody is waited for.
+    pub(crate) fn shut_down(&self) {
+        if let Some(back) = &self.back {
+            back.shut_down();
+        }
+        // Writers, entries and this one know each other.
+        let all = std::mem::take(&mut *self.live.lock());
+        for writer in all.into_values() {
+            let queued = writer.state.lock().queued.take();
+            drop(queued);
+        }
+    }
+
+    fn copier(&self, ino: Ino) -> &Workers {
+        &self.copiers[(ino.0 % self.copiers.len() as u64) as usize]
+    }
+
+    /// What is written beside the content of `name` that could not be stored.
+    fn hint(&self, name: &str, error: &Error) -> String {
+        format!("{name} of {}: {error}", self.identity)
+    }
+
     fn now(&self) -> i64 {
         let wall = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         i64::try_from(wall.as_secs()).unwrap_or(i64::MAX)
@@ -343,6 +373,7 @@ impl FileWriter {
             replaces: matches!(before, Before::Old(version) if version.size > 0),
             refused: None,
             unstored: None,
+            keeping: false,
             parked: Vec::new(),
             reads: Vec::new(),
         };
@@ -447,7 +478,7 @@ impl FileWriter {
         if state.sealed {
             drop(state);
             let (writer, data) = (Arc::clone(self), data.to_vec());
-            return self.shared.copier.run(move || match writer.unseal() {
+            return self.shared.copier(self.ino).run(move || match writer.unseal() {
                 Ok(()) => writer.write(at, &data, reply),
                 Err(e) => reply(Err(e)),
             });
@@ -534,6 +565,16 @@ impl FileWriter {
         Ok(())
     }
 
+    /// It is to be empty on the server as well, also where it is taken for empty already: somebody else may have written to
+    /// it since.
+    pub(crate) fn empty(&self) {
+        let mut state = self.state.lock();
+        if state.shape.len == 0 && !state.is_changed() && !state.orphan {
+            (state.shape.dirty, state.shape.stored) = (Some(0), None);
+            state.changed(0, self.shared.now());
+        }
+    }
+
     /// Whether the server has everything, and nothing that went wrong is still to be told.
     pub(crate) fn is_clean(&self) -> bool {
         let state = self.state.lock();
@@ -598,6 +639,9 @@ fn disk(error: &io::Error) -> Fault {
 
 /// Uploads under way or waiting for a connection at once.
 const MOST_UPLOADS: usize = 64;
+
+/// Sealed files that are copied at once.
+const COPIERS: u64 = 16;
 
 /// Bytes on their way between this machine's memory and the server's disk, at most.
 const MOST_KEPT: u64 = 32 << 20;

@@ -35,6 +35,10 @@ impl Feed for Pipe<'_> {
         });
     }
 
+    fn is_stopped(&self) -> bool {
+        self.with(|state| state.orphan || state.transfer.as_ref().is_none_or(|transfer| transfer.halted))
+    }
+
     fn hurries(&self) -> bool {
         self.with(|state| state.transfer.as_ref().is_some_and(|t| t.trusting || t.closing.is_some()))
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use log::{debug, info, warn};
 
-use super::temporary::Temporary;
+use super::temporary::{Litter, Temporary};
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
 use crate::vfs::dir::DirCache;
@@ -21,6 +21,11 @@ pub(super) trait Feed {
     /// A connection is there, or is about to be: `recall` is how it is asked back, and its gate is to be opened when there is
     /// more to send.
     fn begin(&mut self, recall: &Arc<Recall>);
+
+    /// Nobody wants the upload any more: no further attempt is worth it.
+    fn is_stopped(&self) -> bool {
+        false
+    }
 
     /// Whether bytes are to be sent before the server has agreed to take them.
     fn hurries(&self) -> bool {
@@ -104,6 +109,7 @@ pub(super) struct Put<'a> {
     /// The directory that `path` is in.
     pub(super) dir: Ino,
     pub(super) path: &'a RemotePath,
+    pub(super) litter: &'a Litter,
     /// How long the line may be silent.
     pub(super) timeout: Duration,
 }
@@ -216,12 +222,7 @@ impl Put<'_> {
         {
             return;
         }
-        match self.remote.remove_file(part, Deadline::after(self.timeout)) {
-            Err(e) if !matches!(e.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
-                warn!("{part} stays on the server: {e}");
-            }
-            _ => {}
-        }
+        self.litter.remove(self.remote, part, Deadline::after(self.timeout));
     }
 
     /// Brings all bytes to `target`, over as many connections as it takes.
@@ -231,6 +232,10 @@ impl Put<'_> {
         let mut way = Way { put: self, target, store, first, reached, arrived, resumed, ended, lost };
         let (mut failures, mut waits) = (0, 0);
         loop {
+            // Between two attempts there is nobody to ask the feed what is next.
+            if feed.is_stopped() {
+                return Err(Broke::Stopped);
+            }
             let before = way.arrived;
             let looking = way.lost.is_some();
             let done = match way.lost.take() {

@@ -46,7 +46,12 @@ impl FileWriter {
                     Box::new(move |data| match data {
                         // An upload has begun or has been completed meanwhile: its outcome is what lies below now.
                         Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
-                        data => reply(data.and_then(|data| writer.mix(&range, begin, &data))),
+                        Err(e) => reply(Err(e)),
+                        Ok(data) => match writer.mix(&range, begin, &data, &missing) {
+                            Some(mixed) => reply(mixed),
+                            // What was here when this began has been stored and given up since.
+                            None => writer.read(at, len, reply),
+                        },
                     }),
                 );
             }
@@ -64,10 +69,15 @@ impl FileWriter {
             && state.base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
     }
 
-    /// Puts old bytes, which begin at `begin`, under what has been written since.
-    fn mix(&self, range: &Range<u64>, begin: u64, old: &Data) -> Result<Data> {
+    /// Puts old bytes, which begin at `begin`, under what has been written since; None where they are more than the
+    /// `fetched` ones that would be needed by now.
+    fn mix(&self, range: &Range<u64>, begin: u64, old: &Data, fetched: &[Range<u64>]) -> Option<Result<Data>> {
         let mut bytes = vec![0; (range.end - range.start) as usize];
         let state = self.state.lock();
+        let known = |part: &Range<u64>| fetched.iter().any(|it| it.start <= part.start && part.end <= it.end);
+        if range.start < state.shape.punched || !state.shape.missing(range).iter().all(known) {
+            return None;
+        }
         let known = (state.shape.old.min(range.end).saturating_sub(begin)) as usize;
         old.with(|old| {
             let offset = (begin - range.start) as usize;
@@ -76,10 +86,12 @@ impl FileWriter {
         });
         for part in state.shape.present.overlaps(range) {
             let into = (part.start - range.start) as usize..(part.end - range.start) as usize;
-            state.spool.read_at(part.start, &mut bytes[into]).map_err(|e| disk(&e))?;
+            if let Err(e) = state.spool.read_at(part.start, &mut bytes[into]) {
+                return Some(Err(disk(&e).into()));
+            }
         }
         // A truncation may have come in between.
         bytes.truncate(state.shape.len.saturating_sub(range.start).min(range.end - range.start) as usize);
-        Ok(Data::Bytes(bytes))
+        Some(Ok(Data::Bytes(bytes)))
     }
 }

@@ -1,6 +1,11 @@
 //! Names of ours on the server that nobody is to see: files on their way, files that are gone but still open.
 
-use crate::remote::{Name, RemotePath};
+use log::{debug, warn};
+
+use super::put::is_broken;
+use crate::base::Deadline;
+use crate::base::sync::Ranked;
+use crate::remote::{ErrorKind, Name, Remote, RemotePath, temporary_name};
 use crate::vfs::dir::DirCache;
 use crate::vfs::node::Ino;
 
@@ -16,7 +21,7 @@ impl<'a> Temporary<'a> {
     /// A new name in the directory `dir` of `path`; None for the root.
     pub(crate) fn beside(dirs: &'a DirCache, dir: Ino, path: &RemotePath, kind: &str) -> Option<Self> {
         let (parent, _) = path.split()?;
-        let name = Name::new(format!(".ftpfs-{kind}-{:016x}", random()).as_bytes())?;
+        let name = temporary_name(kind);
         dirs.reserve(&name);
         Some(Self { dirs, dir, path: parent.join(&name), name })
     }
@@ -32,8 +37,49 @@ impl Drop for Temporary<'_> {
     }
 }
 
-fn random() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    // Its keys come from the system, and are other ones for each instance.
-    std::hash::RandomState::new().build_hasher().finish()
+/// Temporary files that nobody needs and that could not be removed when that was clear.
+#[derive(Default)]
+pub(crate) struct Litter(Ranked<Vec<RemotePath>, 48>);
+
+impl Litter {
+    /// Removes the file `part`: now, or when the server can be reached again.
+    pub(super) fn remove(&self, remote: &dyn Remote, part: &RemotePath, deadline: Deadline) {
+        match remote.remove_file(part, deadline) {
+            Err(e) if is_broken(&e) => {
+                debug!("{part} is removed later: {e}");
+                let mut later = self.0.lock();
+                if later.len() < MOST_LITTER {
+                    later.push(part.clone());
+                }
+            }
+            Err(e) if !matches!(e.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
+                warn!("{part} stays on the server: {e}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Tries again to remove what is left.
+    pub(crate) fn clean(&self, remote: &dyn Remote, deadline: Deadline) {
+        let all = std::mem::take(&mut *self.0.lock());
+        for part in all {
+            self.remove(remote, &part, deadline);
+        }
+    }
+
+    /// Tells what is still there when nobody comes back for it.
+    pub(crate) fn tell(&self) {
+        let left = std::mem::take(&mut *self.0.lock());
+        for part in left {
+            warn!("{part} stays on the server, which could not be reached");
+        }
+    }
+
+    /// Whether there is something to be removed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
 }
+
+/// Files that are remembered to be removed.
+const MOST_LITTER: usize = 1000;

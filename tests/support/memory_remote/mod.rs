@@ -183,6 +183,16 @@ impl MemoryRemote {
         self.inner.state.lock().failures.push_back(Failure { verb, path, kind, times });
     }
 
+    /// Takes requests again after [`Remote::shut_down`], from the next mount.
+    pub fn reopen(&self) {
+        self.inner.state.lock().shut = false;
+    }
+
+    /// Nothing fails any more.
+    pub fn heal(&self) {
+        self.inner.state.lock().failures.clear();
+    }
+
     /// Calls of `verb` wait from now on: a listing with what it has seen, an upload before it ends, all others before they
     /// do anything.
     pub fn hold(&self, verb: &'static str) {

@@ -51,6 +51,8 @@ struct State {
     recall: Option<Arc<Recall>>,
     /// The one who sends it is to leave off.
     stop: bool,
+    /// Those who hold it still, so that nobody sends it.
+    held: usize,
     /// How often the server has said no, and what last: it is tried again all the same.
     refusals: (u64, Option<Fault>),
     /// What the server has of it.
@@ -101,6 +103,7 @@ impl Entry {
             part: part.filter(|_| !torn),
             recall: None,
             stop: false,
+            held: 0,
             refusals: (0, None),
             landed: None,
         };
@@ -189,7 +192,7 @@ impl Entry {
             return false;
         }
         let mut state = self.state.lock();
-        let mine = state.stage == Stage::Waiting;
+        let mine = state.stage == Stage::Waiting && state.held == 0;
         if mine {
             state.stage = Stage::Taken;
             state.stop = false;
@@ -265,10 +268,21 @@ impl Entry {
         }
     }
 
-    /// Waits until nobody sends it.
+    /// Waits until nobody sends it. Nobody does from then on, until it is [freed](Self::free).
     pub(in crate::vfs::write) fn halt(&self, back: &Back, deadline: Deadline) -> bool {
+        self.state.lock().held += 1;
         self.stop();
-        back.wait(|| self.is_still(), deadline)
+        let still = back.wait(|| self.is_still(), deadline);
+        if !still {
+            self.free();
+        }
+        still
+    }
+
+    /// Who has halted it does not mind any more.
+    pub(in crate::vfs::write) fn free(&self) {
+        let mut state = self.state.lock();
+        state.held = state.held.saturating_sub(1);
     }
 
     pub(super) fn is_stopped(&self) -> bool {

@@ -7,6 +7,7 @@
 //! leaves over is stored by the next mount, beside a file that somebody else has changed meanwhile.
 
 mod entry;
+mod leftover;
 mod seal;
 mod store;
 
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use log::warn;
@@ -50,6 +51,8 @@ pub(super) struct Back {
     /// Grows with everything that is sent and done: for those who wait as long as something goes on.
     progress: AtomicU64,
     stores: Workers,
+    /// Nobody stores anything any more.
+    shut: AtomicBool,
 }
 
 #[derive(Default)]
@@ -87,6 +90,7 @@ impl Back {
             gate: Gate::default(),
             progress: AtomicU64::new(0),
             stores: Workers::new("store", write.parallel.clamp(1, MOST_STORES)),
+            shut: AtomicBool::new(false),
         })
     }
 
@@ -108,8 +112,16 @@ impl Back {
         self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Another number whenever something has been sent or stored since.
+    fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
     /// Claims the oldest that can be stored now.
     fn pick(&self) -> Pick {
+        if self.shut.load(Ordering::Relaxed) {
+            return Pick::Nothing;
+        }
         let now = Instant::now();
         let resting = self.rest.lock().until.filter(|until| *until > now);
         if let Some(until) = resting {
@@ -152,6 +164,13 @@ impl Back {
         self.gate.open();
     }
 
+    pub(super) fn shut_down(&self) {
+        self.shut.store(true, Ordering::Relaxed);
+        let open = std::mem::take(&mut *self.open.lock());
+        open.values().for_each(|entry| entry.stop());
+        self.gate.open();
+    }
+
     /// The server is out of reach.
     fn take_a_rest(&self) {
         let mut rest = self.rest.lock();
@@ -173,6 +192,11 @@ impl Back {
         // Those without a writer are the oldest.
         let left = open.values().take_while(|entry| entry.is_left_over());
         left.filter(|entry| entry.job.path == *path).last().cloned()
+    }
+
+    /// Whether something that was closed later is to replace `entry`.
+    fn is_followed(&self, entry: &Arc<Entry>) -> bool {
+        self.open.lock().values().any(|next| next.follows(entry))
     }
 
     /// The server has `version` of what `entry` was: those that follow it replace that.
@@ -218,11 +242,11 @@ impl Back {
     /// The same, as long as something goes on: not longer than `patience` without that.
     fn wait_while_busy(&self, done: impl Fn() -> bool, patience: Duration, deadline: Deadline) -> bool {
         loop {
-            let before = self.progress.load(Ordering::Relaxed);
+            let before = self.progress();
             if self.wait(&done, deadline.min_after(patience)) {
                 return true;
             }
-            if deadline.passed() || self.progress.load(Ordering::Relaxed) == before {
+            if deadline.passed() || self.progress() == before {
                 return false;
             }
         }

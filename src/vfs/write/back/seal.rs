@@ -1,7 +1,6 @@
 //! Sealing: a closed file's spool goes into the journal, and what becomes of the file afterwards.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use log::debug;
 
@@ -10,7 +9,7 @@ use super::{Back, LOOK_AGAIN, MOST_SILENT};
 use crate::base::Deadline;
 use crate::remote::{ErrorKind, Settings, Stamp};
 use crate::store::{Job, Spool};
-use crate::vfs::error::{Error, Fault, Result};
+use crate::vfs::error::{Fault, Result};
 use crate::vfs::read::Reading;
 use crate::vfs::write::put::{CHUNK, Landed};
 use crate::vfs::write::{FileWriter, disk};
@@ -144,12 +143,12 @@ impl FileWriter {
         let is_refused = || entry.refusals().0 > refusals;
         let mut idle = 0;
         loop {
-            let before = entry.sent.load(Ordering::Relaxed);
+            let before = back.progress();
             if back.wait(|| is_over() || is_refused(), Deadline::after(self.shared.timeout)) {
                 return Ok(if is_over() { entry.done().flatten() } else { entry.refusals().1 });
             }
             // A slow line may take its time, a silent one may not.
-            idle = if entry.sent.load(Ordering::Relaxed) == before { idle + 1 } else { 0 };
+            idle = if back.progress() == before { idle + 1 } else { 0 };
             if idle == MOST_SILENT {
                 return Err(ErrorKind::TimedOut.into());
             }
@@ -241,18 +240,5 @@ impl FileWriter {
         if let (Some(base), Some(mtime)) = (&mut state.base, settings.mtime) {
             base.version.mtime = Some(Stamp::exact(mtime));
         }
-    }
-
-    /// Nobody is left to store it: what was written is kept for the user. False where there is nothing.
-    pub(super) fn keep_rest(&self, fault: Fault) -> bool {
-        let dirty = {
-            let state = self.state.lock();
-            !state.orphan && state.shape.dirty.is_some()
-        };
-        if dirty {
-            // Programs may still have it open, but nothing of theirs comes through any more.
-            self.keep_content(&Error::from(fault));
-        }
-        dirty
     }
 }

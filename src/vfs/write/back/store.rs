@@ -74,7 +74,7 @@ impl Writing {
             left.kept.append(&mut back.kept.lock());
         }
         for (writer, fault) in failed {
-            if writer.keep_rest(fault) {
+            if writer.keep_rest(fault, deadline) {
                 left.kept.push(writer.shown());
             }
         }
@@ -208,7 +208,10 @@ impl Writing {
         };
         let unwatched = entry.writer.as_ref().is_none_or(|writer| writer.state.lock().handles == 0);
         if let Some(fault) = fault.filter(|_| unwatched) {
-            back.untold.lock().push((path.clone(), fault));
+            let mut untold = back.untold.lock();
+            if untold.len() < MOST_TOLD {
+                untold.push((path.clone(), fault));
+            }
         }
         back.end_rest();
         entry.end(fault, landed);
@@ -240,13 +243,16 @@ impl Writing {
                 }
                 return Ok(Attempt::Stored(None));
             }
+            // What was closed later holds all of this, and meets the same.
+            Meeting::Other(_) if back.is_followed(entry) => return Ok(Attempt::Stored(None)),
             Meeting::Other(beside) => {
                 warn!("{path} has changed on the server: what was written here is stored as {beside}");
                 beside
             }
         };
         let dir = entry.writer.as_ref().map_or(Ino::ROOT, |writer| self.reading.nodes.parent(writer.ino));
-        let put = Put { remote: &*self.remote, dirs: &self.reading.dirs, dir, path: &target, timeout: self.timeout };
+        let Self { remote, reading, litter, timeout, .. } = self;
+        let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &target, litter, timeout: *timeout };
         let landing = match self.way {
             UploadWay::Auto => Landing::Beside { else_in_place: true },
             UploadWay::Atomic => Landing::Beside { else_in_place: false },
@@ -314,7 +320,7 @@ impl Writing {
             Likeness::Begin | Likeness::Other => {}
         }
         let Some((dir, name)) = path.split() else { return Ok(Meeting::Free) };
-        for n in 1.. {
+        for n in 1..=MOST_BESIDE {
             let more = if n == 1 { String::new() } else { format!("-{n}") };
             let other = [name.as_bytes(), format!(".ftpfs-conflict-{}{more}", entry.id).as_bytes()].concat();
             let beside = dir.join(&Name::new(&other).ok_or(ErrorKind::NameInvalid)?);
@@ -378,15 +384,19 @@ impl Writing {
     /// The server does not take it: what was written is kept for the user.
     fn give_up(&self, back: &Back, entry: &Entry, error: &Error) -> Fault {
         let name = entry.path().to_string();
-        match back.journal.keep(entry.id, &name) {
+        let told = match back.journal.keep(entry.id, &self.hint(&name, error)) {
             Ok(place) => {
                 warn!("{name} could not be stored ({error}): it is kept in {}", place.display());
-                back.kept.lock().push(format!("{name}, kept in {}", place.display()));
+                format!("{name}, kept in {}", place.display())
             }
             Err(e) => {
                 warn!("{name} could not be stored ({error}); it stays in the journal ({e})");
-                back.kept.lock().push(name);
+                name
             }
+        };
+        let mut kept = back.kept.lock();
+        if kept.len() < MOST_TOLD {
+            kept.push(told);
         }
         error.fault
     }
@@ -479,6 +489,10 @@ impl Feed for SealedFeed<'_> {
         self.entry.begin(recall);
     }
 
+    fn is_stopped(&self) -> bool {
+        self.entry.is_stopped()
+    }
+
     fn hurries(&self) -> bool {
         true
     }
@@ -528,6 +542,12 @@ impl Feed for SealedFeed<'_> {
         Ok(())
     }
 }
+
+/// Losses that are remembered to be told; the log has them all.
+const MOST_TOLD: usize = 1000;
+
+/// Names beside one that others have taken.
+const MOST_BESIDE: u32 = 100;
 
 /// Bytes that an upload brings before it gives way.
 const QUANTUM: u64 = 4 << 20;
