@@ -132,6 +132,30 @@ fn a_file_larger_than_the_spool_passes_through_it_in_one_piece() {
     });
 }
 
+/// Each program that was started in the middle of a write closed its copy of the descriptor, and had stored what there was.
+#[test]
+fn a_child_that_closes_its_copy_stores_nothing() {
+    limited(|| {
+        let scene = Scene::new(appends(true), tree(), "timeout=20s");
+        let bytes = pattern(8, 5 * MIB);
+        let mut file = File::create(scene.at("d/new")).expect("is made");
+        for piece in bytes.chunks(MIB as usize) {
+            file.write_all(piece).expect("the spool takes it");
+            stdout_in(&scene.mount.path(), "true", &[]);
+        }
+        assert_eq!(number(close(file)), 0);
+        scene.has("d/new", &bytes);
+        let log = scene.server.log();
+        let stored = |line: &&&str| line.starts_with("STOR") || line.starts_with("APPE");
+        assert_eq!(log.commands().iter().filter(stored).count(), 1, "{}", scene.mount.log());
+        // Who writes stores, whoever has opened it.
+        let shell = ["-c", "exec 3> d/other; sh -c 'printf data >&3'; cat d/other"];
+        assert_eq!(stdout_in(&scene.mount.path(), "sh", &shell), "data");
+        scene.has("d/other", b"data");
+        scene.works();
+    });
+}
+
 #[test]
 fn what_has_left_the_spool_does_not_change_any_more() {
     limited(|| {
@@ -298,6 +322,8 @@ fn a_file_that_is_being_read_can_be_appended_to_on_servers_that_lock() {
         let mut file = OpenOptions::new().append(true).open(scene.at("long")).expect("opens");
         file.write_all(b"tail").expect("writes");
         assert_eq!(number(close(file)), 0, "{}", scene.mount.log());
+        // The transfer to the reader, who had paused, was what kept the server from taking the tail.
+        assert!(!scene.mount.log().contains("broke off"), "{}", scene.mount.log());
         let mut rest = Vec::new();
         reader.read_to_end(&mut rest).expect("reads on");
         drop(reader);

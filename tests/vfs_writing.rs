@@ -136,6 +136,32 @@ fn what_has_failed_is_not_tried_again_unasked() {
     }
 }
 
+/// A shell that starts programs has children that close their copies of what is being written: each that waited when the
+/// upload failed began another one, and the program itself never heard of it.
+#[test]
+fn all_who_wait_are_told_of_one_failure() {
+    let server = MemoryRemote::default();
+    let fs = start(&server, |_| {});
+    let (_, fh) = create(&fs, "f");
+    server.hold("226");
+    server.fail("226", None, ErrorKind::NoSpace, 1);
+    write(&fs, fh, 0, b"data");
+    let (tell, hear) = mpsc::channel();
+    for _ in 0..5 {
+        let tell = tell.clone();
+        fs.vfs.flush(fh, move |done| drop(tell.send(done)));
+    }
+    server.wait_held(1);
+    server.release();
+    for _ in 0..5 {
+        hear.recv_timeout(AMPLE).expect("it ends").expect_err("there is no room");
+    }
+    assert_eq!(server.count("226"), 1, "{:#?}", server.log());
+    let (tell, hear) = mpsc::channel();
+    fs.vfs.write(fh, 4, b"more", false, Box::new(move |done| drop(tell.send(done))));
+    hear.recv_timeout(AMPLE).expect("it is answered").expect_err("nobody has looked at those");
+}
+
 /// They were thrown away before the rename was tried.
 #[test]
 fn what_was_to_be_set_on_the_target_is_set_where_the_rename_fails() {

@@ -99,15 +99,18 @@ impl Filesystem for Adapter {
         });
     }
 
-    fn open(&self, _req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
+    fn open(&self, req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let how = how(flags);
         if self.read_only && (how.write || how.truncate) {
             return reply.error(Errno::EROFS);
         }
         shielded(|| {
-            let vfs = Arc::clone(&self.vfs);
+            let (vfs, user) = (Arc::clone(&self.vfs), req.pid());
             self.vfs.open(Ino(ino.0), how, move |opened| match opened {
-                Ok(opened) => reply.opened(FileHandle(opened.fh.0), open_flags(&opened)),
+                Ok(opened) => {
+                    vfs.note_user(opened.fh, user);
+                    reply.opened(FileHandle(opened.fh.0), open_flags(&opened));
+                }
                 Err(e) => reply.error(told(&vfs, "open", ino, &e)),
             });
         });
@@ -115,7 +118,7 @@ impl Filesystem for Adapter {
 
     fn create(
         &self,
-        _req: &Request,
+        req: &Request,
         parent: INodeNo,
         name: &OsStr,
         mode: u32,
@@ -129,10 +132,11 @@ impl Filesystem for Adapter {
         let asked = format!("create {name:?} in");
         let exclusive = flags & libc::O_EXCL != 0;
         shielded(|| {
-            let vfs = Arc::clone(&self.vfs);
+            let (vfs, user) = (Arc::clone(&self.vfs), req.pid());
             self.vfs.create(Ino(parent.0), name.as_bytes(), mode, how(OpenFlags(flags)), exclusive, move |created| {
                 match created {
                     Ok(Created { attr, ttl, opened }) => {
+                        vfs.note_user(opened.fh, user);
                         let fh = FileHandle(opened.fh.0);
                         reply.created(&ttl, &file_attr(&attr), Generation(0), fh, open_flags(&opened));
                     }
@@ -144,7 +148,7 @@ impl Filesystem for Adapter {
 
     fn write(
         &self,
-        _req: &Request,
+        req: &Request,
         ino: INodeNo,
         fh: FileHandle,
         offset: u64,
@@ -160,6 +164,7 @@ impl Filesystem for Adapter {
                 Ok(len) => reply.written(len),
                 Err(e) => reply.error(told(&vfs, &format!("write at {offset} to"), ino, &e)),
             };
+            self.vfs.note_user(Fh(fh.0), req.pid());
             let mapped = write_flags.contains(WriteFlags::FUSE_WRITE_CACHE);
             self.vfs.write(Fh(fh.0), offset, data, mapped, Box::new(answer));
         });
@@ -202,8 +207,8 @@ impl Filesystem for Adapter {
         });
     }
 
-    fn flush(&self, _req: &Request, ino: INodeNo, fh: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
-        shielded(|| self.vfs.flush(Fh(fh.0), self.done("close".into(), ino, reply)));
+    fn flush(&self, req: &Request, ino: INodeNo, fh: FileHandle, _owner: LockOwner, reply: ReplyEmpty) {
+        shielded(|| self.vfs.flush_by(Fh(fh.0), req.pid(), self.done("close".into(), ino, reply)));
     }
 
     fn fsync(&self, _req: &Request, ino: INodeNo, fh: FileHandle, _datasync: bool, reply: ReplyEmpty) {

@@ -267,6 +267,9 @@ impl Vfs {
             Err(e) => return reply(Err(e)),
         };
         let Some(writer) = &file.writer else { return reply(Err(Fault::BadHandle.into())) };
+        if whole_page {
+            file.users.note_unknown();
+        }
         self.settings.content_changed(file.ino);
         let at = if file.appends && !whole_page { None } else { Some(at) };
         writer.write(at, data, reply);
@@ -293,6 +296,26 @@ impl Vfs {
         });
         self.release(opened.fh);
         done
+    }
+
+    /// Thread `id` has opened `fh` or is about to write through it; 0 for one that is not known.
+    pub fn note_user(&self, fh: Fh, id: u32) {
+        if let Ok(file) = self.handles.file(fh)
+            && file.writer.is_some()
+        {
+            file.users.note(id);
+        }
+    }
+
+    /// close(2) by thread `id`. As [`flush`](Self::flush), but of a process that has neither opened the file nor written to
+    /// it nothing is stored: those who have close it, too.
+    pub fn flush_by(self: &Arc<Self>, fh: Fh, id: u32, reply: impl FnOnce(Result<()>) + Send + 'static) {
+        match self.handles.file(fh) {
+            Ok(file) if file.writer.as_ref().is_some_and(|it| !it.is_clean()) && file.users.is_bystander(id) => {
+                reply(Ok(()));
+            }
+            _ => self.flush(fh, reply),
+        }
     }
 
     /// close(2): `reply` is called when everything written to the file is on the server, or safe here with write-back.

@@ -7,6 +7,7 @@ use super::dir::Listing;
 use super::error::{Fault, Result};
 use super::node::Ino;
 use super::read::{FileReader, Reading};
+use super::users::Users;
 use super::write::FileWriter;
 use crate::base::sync::Ranked;
 
@@ -28,6 +29,8 @@ pub(crate) struct OpenFile {
     pub(crate) appends: bool,
     /// Set where it may be written to.
     pub(crate) writer: Option<Arc<FileWriter>>,
+    /// Who has opened it or written to it.
+    pub(crate) users: Users,
     /// Reads what the server has, as of an epoch of the inode; made when somebody reads.
     reader: Ranked<Option<(u64, Arc<FileReader>)>, 42>,
 }
@@ -35,12 +38,12 @@ pub(crate) struct OpenFile {
 impl OpenFile {
     /// A file that is only read; the reader is made later where there is none.
     pub(crate) fn reading(ino: Ino, reader: Option<(u64, Arc<FileReader>)>) -> Self {
-        Self { ino, reads: true, appends: false, writer: None, reader: Ranked::new(reader) }
+        Self { ino, reads: true, appends: false, writer: None, users: Users::default(), reader: Ranked::new(reader) }
     }
 
     /// A file that is written, and perhaps read.
     pub(crate) fn writing(ino: Ino, reads: bool, appends: bool, writer: Arc<FileWriter>) -> Self {
-        Self { ino, reads, appends, writer: Some(writer), reader: Ranked::new(None) }
+        Self { ino, reads, appends, writer: Some(writer), users: Users::default(), reader: Ranked::new(None) }
     }
 
     /// Who reads what the server has of the file now.

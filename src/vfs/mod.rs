@@ -18,6 +18,7 @@ mod node;
 mod ops;
 mod read;
 mod settings;
+mod users;
 mod workers;
 mod write;
 

@@ -254,6 +254,10 @@ impl<'a> Attempt<'a> {
             if !parked {
                 return Some(Next::Read);
             }
+            if state.resting {
+                state.streams.retain(|s| s.run.id != self.id);
+                return None;
+            }
             stream.pulse.unwrap_or(self.since)
         };
         if !self.recall.gate.wait(seen, Deadline::at(idle + PARKED)) {

@@ -13,9 +13,10 @@ mod fetch;
 mod parked;
 mod plan;
 
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use log::{debug, info};
@@ -47,6 +48,8 @@ pub(crate) struct Reading {
     pub(crate) timeout: Duration,
     streams: AtomicUsize,
     ids: AtomicU64,
+    /// All that are open.
+    readers: Ranked<HashMap<Ino, Vec<Weak<FileReader>>>, 33>,
 }
 
 impl Reading {
@@ -60,8 +63,8 @@ impl Reading {
         timeout: Duration,
     ) -> Self {
         let (fetchers, repliers) = (Workers::new("fetch", MOST_FETCHES), Workers::new("reply", REPLIERS));
-        let (streams, ids) = (AtomicUsize::new(0), AtomicU64::new(1));
-        Self { remote, nodes, dirs, kernel, blocks, fetchers, repliers, keeper, timeout, streams, ids }
+        let (streams, ids, readers) = (AtomicUsize::new(0), AtomicU64::new(1), Ranked::default());
+        Self { readers, remote, nodes, dirs, kernel, blocks, fetchers, repliers, keeper, timeout, streams, ids }
     }
 
     /// A reader of `version`, which is what `ino` is for now; None where the inode is not known any more.
@@ -69,8 +72,21 @@ impl Reading {
         let old = self.nodes.content(ino);
         let (file, same) = self.nodes.bind(ino, version, || self.blocks.new_file())?;
         self.forget_blocks(old.filter(|old| old.file != file));
+        Some((self.add(ino, file, version), same))
+    }
+
+    fn add(self: &Arc<Self>, ino: Ino, file: FileId, version: &Version) -> Arc<FileReader> {
         self.nodes.opened(ino);
-        Some((FileReader::new(ino, file, version.clone(), Arc::clone(self)), same))
+        let reader = FileReader::new(ino, file, version.clone(), Arc::clone(self));
+        self.readers.lock().entry(ino).or_default().push(Arc::downgrade(&reader));
+        reader
+    }
+
+    /// Ends the transfers of `ino` that nobody waits for, whoever has it open: servers that lock files store nothing in it as
+    /// long as one of them goes on.
+    pub(crate) fn rest(&self, ino: Ino) {
+        let readers: Vec<_> = self.readers.lock().get(&ino).into_iter().flatten().filter_map(Weak::upgrade).collect();
+        readers.iter().for_each(|reader| reader.rest());
     }
 
     /// A reader of `version`, which this mount has just made of `ino`; other readers of it are to go on with that.
@@ -78,8 +94,17 @@ impl Reading {
         let (old, file) = (self.nodes.content(ino), self.blocks.new_file());
         self.nodes.replace(ino, version, file);
         self.forget_blocks(old);
-        self.nodes.opened(ino);
-        FileReader::new(ino, file, version.clone(), Arc::clone(self))
+        self.add(ino, file, version)
+    }
+
+    fn remove(&self, reader: &FileReader) {
+        let mut readers = self.readers.lock();
+        if let Some(of_file) = readers.get_mut(&reader.ino) {
+            of_file.retain(|kept| !std::ptr::eq(kept.as_ptr(), reader));
+            if of_file.is_empty() {
+                readers.remove(&reader.ino);
+            }
+        }
     }
 
     fn forget_blocks(&self, old: Option<Content>) {
@@ -160,6 +185,8 @@ struct State {
     dropped: u64,
     /// The keeper will come by.
     watched: bool,
+    /// Nothing is to be fetched ahead until somebody reads.
+    resting: bool,
 }
 
 struct Stream {
@@ -199,6 +226,7 @@ impl FileReader {
             closed: false,
             dropped: 0,
             watched: false,
+            resting: false,
         };
         Arc::new(Self { ino, shared, state: Ranked::new(state) })
     }
@@ -216,6 +244,7 @@ impl FileReader {
             drop(state);
             return reply(Ok(Data::Bytes(Vec::new())));
         }
+        state.resting = false;
         state.history.note(&ask);
         let got = Got::new(&ask, &self.shared.blocks, state.file);
         let missing = got.missing(&ask);
@@ -252,8 +281,21 @@ impl FileReader {
             std::mem::take(&mut state.waiters)
         };
         self.shared.nodes.closed(self.ino);
+        self.shared.remove(self);
         for waiter in waiters {
             (waiter.reply)(Err(ErrorKind::Cancelled.into()));
+        }
+    }
+
+    /// Fetches nothing ahead any more until somebody reads.
+    fn rest(&self) {
+        let mut state = self.state.lock();
+        let State { waiters, streams, resting, .. } = &mut *state;
+        *resting = true;
+        for stream in streams {
+            let wanted = waiters.iter().filter(|w| stream.serves(w)).map(|w| w.range.end).max();
+            stream.run.until = stream.run.until.min(wanted.unwrap_or(stream.run.at));
+            stream.recall.gate.open();
         }
     }
 

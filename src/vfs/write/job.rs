@@ -198,6 +198,9 @@ impl FileWriter {
             self.fill()?;
         }
         let Writing { remote, reading, litter, timeout, .. } = &*self.shared;
+        if matches!(landing, Landing::InPlace(_)) {
+            reading.rest(self.ino);
+        }
         let dir = reading.nodes.parent(self.ino);
         let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, litter, timeout: *timeout };
         let outcome = put.run(&mut Pipe::new(self), landing);
@@ -248,6 +251,7 @@ impl FileWriter {
         }
         let wanted = self.len();
         let (mut begun, mut through) = (0, None);
+        let failures = self.state.lock().failures;
         loop {
             let seen = self.gate.ticket();
             let wake = {
@@ -256,8 +260,10 @@ impl FileWriter {
                     // What was refused in the middle is not to take the place of a file that is whole.
                     return Err(fault.into());
                 }
-                if let Some((fault, _)) = state.unstored.filter(|_| state.handles == 0) {
-                    // Its program knows that it is not stored, and has gone.
+                // Its program knows that it is not stored, and has gone; or somebody else has been told of what this one has
+                // waited for.
+                let known = |state: &Locked<'_>| state.handles == 0 || state.failures > failures;
+                if let Some((fault, _)) = state.unstored.filter(|_| known(&state)) {
                     return Err(fault.into());
                 }
                 if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
@@ -326,7 +332,7 @@ impl FileWriter {
                     // ProFTPD without AllowOverwrite: not even onto our own empty file.
                     let only_beside = transfer.landing == Landing::InPlace(Store::Whole)
                         && self.shared.way == UploadWay::Auto
-                        && state.shape.stored.is_some()
+                        && (state.shape.stored.is_some() || state.base.is_some())
                         && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind) || kind == ErrorKind::Exists);
                     state.unsettle(&transfer);
                     if only_beside && !state.orphan {
@@ -338,6 +344,7 @@ impl FileWriter {
                         debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
                     } else if !state.orphan {
                         (state.failed, state.unstored) = (Some(e.fault), Some((e.fault, Instant::now())));
+                        state.failures += 1;
                     }
                 }
             }

@@ -121,8 +121,9 @@ struct State {
     erratic: bool,
     /// It has no name any more: nothing of it is to be sent ever again.
     orphan: bool,
-    /// Uploads that have been completed.
+    /// Uploads that have been completed, and those that have failed.
     landings: u64,
+    failures: u64,
     /// The server has everything, and nobody comes here any more.
     gone: bool,
     /// Handles that may write.
@@ -367,6 +368,7 @@ impl FileWriter {
             erratic: false,
             orphan: false,
             landings: 0,
+            failures: 0,
             gone: false,
             handles: 0,
             failed: None,
@@ -449,7 +451,7 @@ impl FileWriter {
     /// close(2): everything is on the server, or safe here where that is enough.
     ///
     /// # Errors
-    /// What keeps it from being stored; told once, and tried again at the next call.
+    /// What keeps it from being stored; tried again at the next call.
     pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
         let again = {
             let state = self.state.lock();
@@ -457,14 +459,17 @@ impl FileWriter {
             // just not answered.
             state.unstored.filter(|(_, at)| state.transfer.is_none() && at.elapsed() < self.shared.timeout)
         };
-        match again {
-            Some((fault, _)) => {
-                self.state.lock().failed = None;
-                Err(fault.into())
-            }
+        let closed = match again {
+            Some((fault, _)) => Err(fault.into()),
             None if self.shared.late => self.park(),
             None => self.flush(),
+        };
+        if closed.is_err() {
+            // It may have been the close of a child, which nobody looks at: the next write or fsync tells it, too.
+            let mut state = self.state.lock();
+            state.failed = state.failed.or(state.unstored.map(|(fault, _)| fault));
         }
+        closed
     }
 
     /// Writes `data` at `at`; at the end of the file where None. `reply` is called once, now or later.
