@@ -1,21 +1,17 @@
-//! When a file is uploaded, and how: the transfer that runs along with a writer, the one that a close waits for, and what
-//! they leave behind.
+//! When a file is uploaded, and how: the transfer that runs along with a writer, and the one that a close waits for.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use log::{debug, warn};
-
 use super::pipe::Pipe;
-use super::put::{Landed, Landing, Put, is_broken};
+use super::put::{Landed, Landing, Put};
 use super::state::Shape;
-use super::{Base, FileWriter, Locked, Parked, State, Writing};
+use super::{Base, FileWriter, Locked, State, Writing};
 use crate::base::{Deadline, Recall};
 use crate::config::UploadWay;
-use crate::remote::{Applied, ErrorKind, Meta, RemotePath, Settings, Stamp, Store, Stored, Version};
-use crate::vfs::error::{Error, Fault, Result};
-use crate::vfs::node::{Ino, Known};
+use crate::remote::{ErrorKind, RemotePath, Settings, Store};
+use crate::vfs::error::{Fault, Result};
+use crate::vfs::node::Ino;
 
 /// An upload under way.
 pub(super) struct Transfer {
@@ -78,7 +74,7 @@ impl Writing {
         self.trusted.lock().get(&dir).is_some_and(|at| at.elapsed() < TRUSTED)
     }
 
-    fn learn_trust(&self, dir: Ino, outcome: &Result<Option<Landed>>) {
+    pub(super) fn learn_trust(&self, dir: Ino, outcome: &Result<Option<Landed>>) {
         let mut trusted = self.trusted.lock();
         match outcome {
             Ok(Some(_)) => drop(trusted.put(dir, Instant::now())),
@@ -298,229 +294,6 @@ impl FileWriter {
             self.gate.wait(seen, Deadline::after(LOOK_AGAIN));
         }
     }
-
-    /// Takes in how a transfer went.
-    fn ended(self: &Arc<Self>, outcome: &Result<Option<Landed>>) {
-        let fresh = match outcome {
-            Ok(Some(landed)) => self.announce(landed),
-            _ => None,
-        };
-        let (mut late, mut old_base) = (None, None);
-        let (parked, reads) = {
-            let mut state = self.state.lock();
-            let Some(transfer) = state.transfer.take() else { return };
-            match outcome {
-                Ok(Some(landed)) => {
-                    state.shape.landed(landed.sent, transfer.overwritten);
-                    state.landings += 1;
-                    (state.unstored, state.replaces) = (None, false);
-                    state.erratic = false;
-                    old_base = std::mem::replace(&mut state.base, fresh);
-                    state.over = None;
-                    state.unset = transfer.for_now && state.mode.is_some();
-                    late = state.settings_since(transfer.set);
-                    state.late = late.unwrap_or_default();
-                }
-                Ok(None) => {
-                    // What is on the server now is neither old nor new.
-                    state.erratic = true;
-                    state.unsettle(&transfer);
-                }
-                Err(e) => {
-                    let moved = matches!(transfer.landing, Landing::InPlace(Store::Tail { .. }))
-                        && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind));
-                    // ProFTPD without AllowOverwrite: not even onto our own empty file.
-                    let only_beside = transfer.landing == Landing::InPlace(Store::Whole)
-                        && self.shared.way == UploadWay::Auto
-                        && (state.shape.stored.is_some() || state.base.is_some())
-                        && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind) || kind == ErrorKind::Exists);
-                    state.unsettle(&transfer);
-                    if only_beside && !state.orphan {
-                        state.shape.precious = true;
-                        debug!("{}: cannot be written over ({e}): another file takes its place", self.shown());
-                    } else if moved {
-                        // Else the same tail would be tried again, for ever.
-                        state.shape.stored = None;
-                        debug!("{}: no tail here ({e}): the whole file is sent", self.shown());
-                    } else if !state.orphan {
-                        (state.failed, state.unstored) = (Some(e.fault), Some((e.fault, Instant::now())));
-                        state.failures += 1;
-                    }
-                }
-            }
-            (std::mem::take(&mut state.parked), std::mem::take(&mut state.reads))
-        };
-        if let Some(base) = old_base {
-            base.reader.close();
-        }
-        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
-        if let Err(e) = outcome {
-            warn!("{}: cannot be stored: {e}", self.shown());
-            // A part of it may have come in.
-            let super::super::read::Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
-            nodes.doubt(self.ino);
-            dirs.forget(nodes.parent(self.ino));
-            kernel.forget_size(self.ino);
-        }
-        self.unpark(parked);
-        for (at, len, reply) in reads {
-            self.read(at, len, reply);
-        }
-        self.advance();
-        if let Some(settings) = late {
-            self.set_late(settings);
-        }
-        self.gate.open();
-        self.shared.let_go(self);
-    }
-
-    /// Answers writes that have waited for the transfer.
-    fn unpark(&self, parked: Vec<Parked>) {
-        for Parked { at, len, data, reply } in parked {
-            let done = match data {
-                None => Ok(()),
-                Some(data) => {
-                    let mut state = self.state.lock();
-                    match state.failed {
-                        Some(fault) => Err(fault),
-                        None => match self.take(&mut state, at, &data) {
-                            Err(Fault::SpoolFull) if self.give_up_stored(&mut state) => {
-                                self.take(&mut state, at, &data)
-                            }
-                            done => done,
-                        },
-                    }
-                }
-            };
-            if let Err(fault) = done {
-                self.state.lock().refused = Some(fault);
-            }
-            reply(done.map(|()| len).map_err(Error::from));
-        }
-    }
-
-    /// Tells everybody what the file is now. Returns the server's file as the base of what is not in the spool.
-    pub(super) fn announce(&self, landed: &Landed) -> Option<Base> {
-        let super::super::read::Reading { nodes, dirs, kernel, .. } = &*self.shared.reading;
-        let Stored { version, mode, .. } = &landed.stored;
-        let since = self.shared.clock.now();
-        let known = nodes.known(self.ino)?;
-        let version = version.clone().unwrap_or(Version { size: landed.sent, mtime: None, unique: None });
-        let (mtime, wanted) = {
-            let state = self.state.lock();
-            (state.mtime, state.mode)
-        };
-        let done = |applied: &Applied| matches!(applied, Applied::Done);
-        let outcome = &landed.stored.outcome;
-        let mode = mode.or(wanted.filter(|_| done(&outcome.mode))).or(known.meta.mode);
-        let told = version.mtime.or(done(&outcome.mtime).then(|| Stamp::exact(mtime)));
-        let meta = Meta { size: Some(version.size), mtime: told, mode, unique: version.unique.clone(), ..known.meta };
-        if let Some((parent, name)) = nodes.place(self.ino) {
-            dirs.put(parent, &name, &meta);
-        }
-        nodes.update(self.ino, Known { exact: meta.mtime.is_some(), meta, since });
-        let reader = self.shared.reading.reopen(self.ino, &version);
-        kernel.forget_size(self.ino);
-        Some(Base { version, reader })
-    }
-
-    /// Times and modes that programs have set since the content left.
-    pub(super) fn set_late(&self, settings: Settings) {
-        let Some(path) = self.path() else { return };
-        let super::super::read::Reading { nodes, dirs, .. } = &*self.shared.reading;
-        if let Some(mtime) = settings.mtime {
-            nodes.retime(self.ino, Stamp::exact(mtime));
-        }
-        let set = || self.shared.remote.set(&[(path.clone(), settings)], Deadline::after(self.shared.timeout));
-        // To set the same twice does no harm.
-        match set().or_else(|e| if is_broken(&e) { set() } else { Err(e) }) {
-            Ok(outcomes) => {
-                let outcome = outcomes.into_iter().next().unwrap_or_default();
-                let mtime = settings.mtime.filter(|_| matches!(outcome.mtime, Applied::Done));
-                let mode = settings.mode.filter(|_| matches!(outcome.mode, Applied::Done));
-                let set = move |meta: &mut Meta| {
-                    meta.mtime = mtime.map(Stamp::exact).or(meta.mtime);
-                    meta.mode = mode.or(meta.mode);
-                };
-                nodes.amend(self.ino, set);
-                if let Some((dir, name)) = nodes.place(self.ino) {
-                    dirs.update(dir, &name, set);
-                }
-            }
-            Err(e) => warn!("{}: time and mode could not be set: {e}", self.shown()),
-        }
-        self.state.lock().late = Settings::default();
-    }
-
-    /// Whether a program is to wait until the transfer has caught up: so much would have to be sent when it closes.
-    pub(super) fn is_far_ahead(&self, state: &State) -> bool {
-        state.transfer.as_ref().is_some_and(|t| {
-            t.closing.is_none()
-                && t.overwritten.is_none()
-                && state.shape.ready(t.sent).saturating_sub(t.sent) > MOST_AHEAD
-        })
-    }
-
-    /// The transfer has come so far: lets waiting writes go on, and makes room for those that need it.
-    pub(super) fn caught_up(&self, sent: u64) {
-        let mut answers = Vec::new();
-        let mut state = self.state.lock();
-        if state.parked.is_empty() {
-            return;
-        }
-        if state.parked.iter().any(|parked| parked.data.is_some()) {
-            self.punch(&mut state, sent);
-        }
-        while !state.parked.is_empty() {
-            let first = state.parked.remove(0);
-            let done = match &first.data {
-                Some(data) => self.take(&mut state, first.at, data),
-                None if self.is_far_ahead(&state) => Err(Fault::SpoolFull),
-                None => Ok(()),
-            };
-            // There is more room to come, as long as there is something to send.
-            if done == Err(Fault::SpoolFull) && sent < state.shape.len {
-                state.parked.insert(0, first);
-                break;
-            }
-            state.refused = done.err().or(state.refused);
-            answers.push((first.reply, done.map(|()| first.len)));
-        }
-        drop(state);
-        for (reply, done) in answers {
-            reply(done.map_err(Error::from));
-        }
-    }
-
-    /// Gives up the spool's copy of what is stored, to be read from the server again; false where it is all that there is,
-    /// or would be needed to store the rest.
-    fn give_up_stored(&self, state: &mut State) -> bool {
-        let may = state.transfer.is_none() && state.base.is_some() && self.shared.remote.abilities().tail == Some(true);
-        let Some(range) = state.shape.stored_part().filter(|_| may) else { return false };
-        match state.spool.punch(range.clone()) {
-            Ok(()) => {
-                state.shape.is_old_until(range.end);
-                true
-            }
-            Err(e) => {
-                debug!("the spool cannot give room back: {e}");
-                false
-            }
-        }
-    }
-
-    /// Gives up the spool's copy of what the server has, but for the last part: that may still be on its way.
-    fn punch(&self, state: &mut State, sent: u64) {
-        let until = sent.saturating_sub(self.shared.kept) / PAGE * PAGE;
-        if until <= state.shape.punched {
-            return;
-        }
-        let range: Range<u64> = state.shape.punched..until;
-        match state.spool.punch(range) {
-            Ok(()) => state.shape.punched = until,
-            Err(e) => debug!("the spool cannot give room back: {e}"),
-        }
-    }
 }
 
 /// Whether a name is one that no server minds: letters, digits and a few signs, and no dot in front.
@@ -530,11 +303,6 @@ fn is_ordinary(path: &RemotePath) -> bool {
         let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
         !matches!(name[0], b'.' | b'-') && name.len() < 128 && name.iter().all(fine)
     })
-}
-
-/// Whether a whole file may be taken where an appended part of one is not: some servers have a right of its own for that.
-fn is_no_tail(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unsupported | ErrorKind::Changed | ErrorKind::Denied | ErrorKind::NotPermitted)
 }
 
 /// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
@@ -550,42 +318,11 @@ impl Drop for End {
     }
 }
 
-impl State {
-    /// A transfer in place has broken off: the server's file is something in between.
-    fn unsettle(&mut self, transfer: &Transfer) {
-        if let (Landing::InPlace(store), true) = (transfer.landing, transfer.accepted) {
-            self.shape.stored = None;
-            self.shape.precious &= store != Store::Whole;
-        }
-    }
-
-    /// What a transfer that ended early has left to be set, now that the file is closed or synced.
-    fn take_unset(&mut self) -> Option<Settings> {
-        let wanted = std::mem::take(&mut self.unset) && self.transfer.is_none() && !self.orphan;
-        wanted.then(|| Settings { mtime: Some(self.mtime), mode: self.mode.take() })
-    }
-
-    /// What has been set since an upload has `carried` time and mode.
-    pub(super) fn settings_since(&mut self, carried: Option<Settings>) -> Option<Settings> {
-        let carried = carried?;
-        let mtime = (self.shape.dirty.is_none() && carried.mtime != Some(self.mtime)).then_some(self.mtime);
-        let mode = self.mode.filter(|mode| carried.mode != Some(*mode));
-        self.mode = None;
-        let settings = Settings { mtime, mode };
-        (!settings.is_empty()).then_some(settings)
-    }
-}
-
-/// Bytes that a program may be ahead of its transfer.
-const MOST_AHEAD: u64 = 32 << 20;
-
 /// Transfers that one flush begins anew because somebody overwrites what has been sent.
 const MOST_RESTARTS: u32 = 2;
 
 /// Appended bytes that are worth a transfer before the file is closed.
 const WORTH_A_TAIL: u64 = 1 << 20;
-
-const PAGE: u64 = 4096;
 
 /// How long a directory that has taken a file is expected to take another one.
 const TRUSTED: Duration = Duration::from_secs(2);

@@ -2,9 +2,9 @@
 //!
 //! A [`FileWriter`] stands for one file from the moment it is opened for writing until the server has it. What programs
 //! write goes to its spool at once, in any order; what they read of it comes from there, or from the server's old
-//! content where nothing was written (`state` keeps the books, `fill` fetches, `read` answers). While a new file is written in one
+//! content where nothing was written (`take` writes, `state` keeps the books, `fill` fetches, `read` answers). While a new file is written in one
 //! piece, a transfer runs along with it; any other pattern is uploaded as a whole, or as a tail, when it is closed
-//! (`job` decides, `put` carries out). An error is told at write, fsync and close until it has been heard.
+//! (`job` decides, `put` carries out, `outcome` takes note). An error is told at write, fsync and close until it has been heard.
 //!
 //! No request waits for the network in here: a write is answered when the spool has it, and a flush waits on a thread of
 //! its own.
@@ -14,10 +14,13 @@ mod end;
 mod fill;
 mod hold;
 mod job;
+mod outcome;
 mod pipe;
 mod put;
 mod read;
+mod room;
 mod state;
+mod take;
 mod temporary;
 
 use std::collections::HashMap;
@@ -472,114 +475,6 @@ impl FileWriter {
         closed
     }
 
-    /// Writes `data` at `at`; at the end of the file where None. `reply` is called once, now or later.
-    pub(crate) fn write(self: &Arc<Self>, at: Option<u64>, data: &[u8], reply: WriteReply) {
-        let mut state = self.state.lock();
-        if let Some(fault) = state.failed {
-            state.refused = Some(fault);
-            drop(state);
-            return reply(Err(fault.into()));
-        }
-        if state.sealed {
-            drop(state);
-            let (writer, data) = (Arc::clone(self), data.to_vec());
-            return self.shared.copier(self.ino).run(move || match writer.unseal() {
-                Ok(()) => writer.write(at, &data, reply),
-                Err(e) => reply(Err(e)),
-            });
-        }
-        let at = at.unwrap_or(state.shape.len);
-        let len = data.len() as u32;
-        // In order: those who wait for room are first.
-        let queue = state.parked.iter().any(|parked| parked.data.is_some());
-        let done = if queue { Err(Fault::SpoolFull) } else { self.take(&mut state, at, data) };
-        match done {
-            Ok(()) => {
-                if self.is_far_ahead(&state) {
-                    state.parked.push(Parked { at, len, data: None, reply });
-                    drop(state);
-                } else {
-                    drop(state);
-                    reply(Ok(len));
-                }
-                self.advance();
-            }
-            Err(Fault::SpoolFull) if state.makes_room(at, self.shared.kept) && state.parked.len() < MOST_PARKED => {
-                state.parked.push(Parked { at, len, data: Some(data.to_vec()), reply });
-                drop(state);
-                self.advance();
-            }
-            Err(fault) => {
-                state.refused = Some(fault);
-                drop(state);
-                reply(Err(fault.into()));
-            }
-        }
-    }
-
-    /// Puts `data` into the spool.
-    fn take(&self, state: &mut State, at: u64, data: &[u8]) -> std::result::Result<(), Fault> {
-        let range = at..at.checked_add(data.len() as u64).ok_or(Fault::Remote(ErrorKind::TooLarge))?;
-        if range.end > i64::MAX as u64 {
-            return Err(Fault::Remote(ErrorKind::TooLarge));
-        }
-        if !state.may_change(range.start) {
-            return Err(Fault::SpoolFull);
-        }
-        state.spool.write_at(at, data).map_err(|e| disk(&e))?;
-        state.shape.wrote(&range);
-        state.changed(range.start, self.shared.now());
-        Ok(())
-    }
-
-    /// Makes the file `len` bytes long.
-    ///
-    /// # Errors
-    /// The spool's disk, or what went wrong before.
-    pub(crate) fn resize(self: &Arc<Self>, len: u64) -> Result<()> {
-        let mut state = self.state.lock();
-        if let Some(fault) = state.failed {
-            return Err(fault.into());
-        }
-        if len > i64::MAX as u64 {
-            return Err(ErrorKind::TooLarge.into());
-        }
-        if len > 0 && !state.may_change(len) {
-            return Err(Fault::SpoolFull.into());
-        }
-        let from = len.min(state.shape.len);
-        if len == state.shape.len {
-            return Ok(());
-        }
-        if state.sealed {
-            // Nothing of it is needed any more, or all of it in a copy.
-            if len == 0 {
-                state.spool = Arc::new(self.shared.new_spool()?);
-                state.sealed = false;
-            } else {
-                drop(state);
-                self.unseal()?;
-                return self.resize(len);
-            }
-        }
-        state.spool.truncate(len).map_err(|e| disk(&e))?;
-        state.shape.resize(len);
-        state.changed(from, self.shared.now());
-        drop(state);
-        self.advance();
-        Ok(())
-    }
-
-    /// It is to be empty on the server as well, also where it is taken for empty already: somebody else may have written to
-    /// it since.
-    pub(crate) fn empty(&self) {
-        let mut state = self.state.lock();
-        if state.shape.len == 0 && !state.is_changed() && !state.orphan {
-            (state.shape.dirty, state.shape.stored) = (Some(0), None);
-            state.changed(0, self.shared.now());
-        }
-    }
-
     /// Whether the server has everything, and nothing that went wrong is still to be told.
     pub(crate) fn is_clean(&self) -> bool {
         let state = self.state.lock();
@@ -602,28 +497,6 @@ impl State {
     /// Whether the server has another content than this.
     fn is_changed(&self) -> bool {
         self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some() || self.sealing
-    }
-
-    /// Bytes from `at` on are others since `now`.
-    fn changed(&mut self, at: u64, now: i64) {
-        self.mtime = now;
-        (self.refused, self.unstored) = (None, None);
-        if let Some(transfer) = &mut self.transfer {
-            transfer.overwrite(at);
-        }
-    }
-
-    /// Whether what lies at `at` and behind may change: where the spool has given up what was sent, it could not be sent
-    /// again.
-    fn may_change(&self, at: u64) -> bool {
-        let sent = self.transfer.as_ref().map_or(0, |transfer| transfer.sent);
-        self.shape.punched == 0 || at >= sent.max(self.shape.punched)
-    }
-
-    /// Whether a write at `at` may find room later: a transfer is on its way through what comes before it.
-    fn makes_room(&self, at: u64, kept: u64) -> bool {
-        let ends = self.parked.last().map_or(self.shape.len, |parked| parked.at + u64::from(parked.len));
-        at == ends && self.transfer.as_ref().is_some_and(|transfer| transfer.frees(&self.shape, kept))
     }
 }
 
@@ -652,6 +525,3 @@ const COPIERS: u64 = 16;
 const MOST_KEPT: u64 = 32 << 20;
 /// Directories that are remembered because they take files.
 const MOST_TRUSTED: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
-
-/// Writes of one file that may wait for room; the kernel has few under way at once.
-const MOST_PARKED: usize = 64;

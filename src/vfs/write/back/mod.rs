@@ -7,7 +7,9 @@
 //! leaves over is stored by the next mount, beside a file that somebody else has changed meanwhile.
 
 mod entry;
+mod feed;
 mod leftover;
+mod meet;
 mod seal;
 mod store;
 

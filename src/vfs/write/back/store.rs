@@ -8,15 +8,17 @@ use std::time::Duration;
 use log::{debug, info, warn};
 
 use super::entry::Entry;
+use super::feed::SealedFeed;
+use super::meet::Meeting;
 use super::{Back, LOOK_AGAIN, MOST_SILENT, Pick};
-use crate::base::{Deadline, Recall, Urgency};
+use crate::base::Deadline;
 use crate::config::UploadWay;
-use crate::remote::{ErrorKind, Name, Outcome, RemotePath, Settings, Store, Stored, Version};
+use crate::remote::{ErrorKind, Outcome, RemotePath, Store, Stored, Version};
 use crate::store::{Pending, Spool};
 use crate::vfs::error::{Error, Fault, Result};
 use crate::vfs::node::Ino;
-use crate::vfs::write::put::{CHUNK, Feed, Landed, Landing, Next, Put, is_broken};
-use crate::vfs::write::{FileWriter, Writing, disk};
+use crate::vfs::write::put::{Landed, Landing, Put, is_broken};
+use crate::vfs::write::{FileWriter, Writing};
 
 /// What is not on the server when a mount ends.
 #[derive(Debug, Default)]
@@ -307,80 +309,6 @@ impl Writing {
         Ok(Attempt::Stored(Some(version)))
     }
 
-    /// What stands at `path` on the server, compared with what was there when the change began.
-    fn meet(&self, entry: &Entry, path: &RemotePath, base: Option<&Version>) -> Result<Meeting> {
-        let Some(found) = self.found(path)? else { return Ok(Meeting::Free) };
-        if base.is_some_and(|base| found.agrees(base)) {
-            return Ok(Meeting::Free);
-        }
-        match self.compare(entry, path, &found)? {
-            Likeness::Same => return Ok(Meeting::Same(found)),
-            // Not more than an attempt in place that broke off.
-            Likeness::Begin if entry.is_torn() => return Ok(Meeting::Free),
-            Likeness::Begin | Likeness::Other => {}
-        }
-        let Some((dir, name)) = path.split() else { return Ok(Meeting::Free) };
-        for n in 1..=MOST_BESIDE {
-            let more = if n == 1 { String::new() } else { format!("-{n}") };
-            let other = [name.as_bytes(), format!(".ftpfs-conflict-{}{more}", entry.id).as_bytes()].concat();
-            let beside = dir.join(&Name::new(&other).ok_or(ErrorKind::NameInvalid)?);
-            // Numbers come again in a journal that had nothing left: an older one is not to be overwritten either.
-            match self.found(&beside)? {
-                None => return Ok(Meeting::Other(beside)),
-                Some(found) if matches!(self.compare(entry, &beside, &found)?, Likeness::Same) => {
-                    warn!("{path} has changed on the server: what was written here is stored as {beside}");
-                    return Ok(Meeting::Aside);
-                }
-                Some(_) => {}
-            }
-        }
-        Err(ErrorKind::Exists.into())
-    }
-
-    /// The file at `path`; None where there is none.
-    fn found(&self, path: &RemotePath) -> Result<Option<Version>> {
-        let found = match self.remote.version(path, Deadline::after(self.timeout)) {
-            Ok(Some(found)) => Ok(found),
-            // It knows neither SIZE nor MLST: a listing tells.
-            Ok(None) => self.remote.stat(path, Deadline::after(self.timeout)).map(|meta| Version {
-                size: meta.size.unwrap_or(u64::MAX),
-                mtime: meta.mtime,
-                unique: meta.unique,
-            }),
-            Err(e) => Err(e),
-        };
-        match found {
-            Ok(found) => Ok(Some(found)),
-            Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    /// How what stands at `path` is like what is to be stored.
-    fn compare(&self, entry: &Entry, path: &RemotePath, found: &Version) -> Result<Likeness> {
-        if found.size > entry.job.len || (found.size < entry.job.len && !entry.is_torn()) {
-            return Ok(Likeness::Other);
-        }
-        let (recall, deadline) = (Arc::default(), || Deadline::after(self.timeout));
-        let mut download = self.remote.download(path, 0, &recall, deadline())?;
-        let (mut theirs, mut ours) = (vec![0; CHUNK], vec![0; CHUNK]);
-        let mut at = 0;
-        let likeness = loop {
-            let got = download.read(&mut theirs, deadline())?;
-            if got == 0 {
-                break if at == entry.job.len { Likeness::Same } else { Likeness::Begin };
-            }
-            let end = at + got as u64;
-            entry.spool.read_at(at, &mut ours[..got]).map_err(|e| disk(&e))?;
-            if end > entry.job.len || theirs[..got] != ours[..got] {
-                break Likeness::Other;
-            }
-            at = end;
-        };
-        download.finish(deadline())?;
-        Ok(likeness)
-    }
-
     /// The server does not take it: what was written is kept for the user.
     fn give_up(&self, back: &Back, entry: &Entry, error: &Error) -> Fault {
         let name = entry.path().to_string();
@@ -400,25 +328,6 @@ impl Writing {
         }
         error.fault
     }
-}
-
-/// What an upload meets at its place.
-enum Meeting {
-    /// What was expected.
-    Free,
-    /// Its own content.
-    Same(Version),
-    /// Something else; its own content is beside that already.
-    Aside,
-    /// Something else: this is where it goes instead.
-    Other(RemotePath),
-}
-
-enum Likeness {
-    Same,
-    /// Shorter, and the same as far as it goes.
-    Begin,
-    Other,
 }
 
 /// A panic in an attempt: the next one may do better.
@@ -475,82 +384,8 @@ fn may_pass(error: &Error) -> bool {
     }
 }
 
-/// Feeds an upload from content that does not change.
-struct SealedFeed<'a> {
-    back: &'a Back,
-    entry: &'a Entry,
-    target: &'a RemotePath,
-    recall: Arc<Recall>,
-}
-
-impl Feed for SealedFeed<'_> {
-    fn begin(&mut self, recall: &Arc<Recall>) {
-        self.recall = Arc::clone(recall);
-        self.entry.begin(recall);
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.entry.is_stopped()
-    }
-
-    fn hurries(&self) -> bool {
-        true
-    }
-
-    fn next(&mut self, sent: u64, carried: u64, resumes: bool) -> Next {
-        if self.entry.is_stopped() {
-            return Next::Stop;
-        }
-        self.entry.progress(sent);
-        self.back.progressed();
-        let quantum = match self.recall.asked() {
-            Urgency::None => u64::MAX,
-            Urgency::Turn | Urgency::Now => QUANTUM,
-        };
-        if sent >= self.entry.job.len {
-            Next::Finish
-        } else if resumes && carried >= quantum {
-            Next::Yield
-        } else {
-            Next::Send(self.entry.job.len.min(sent + CHUNK as u64))
-        }
-    }
-
-    fn read(&mut self, at: u64, buf: &mut [u8]) -> io::Result<()> {
-        self.entry.spool.read_at(at, buf)
-    }
-
-    fn kept_from(&self) -> u64 {
-        0
-    }
-
-    fn settings(&mut self) -> Settings {
-        self.entry.carry()
-    }
-
-    fn part(&mut self, part: &RemotePath) -> io::Result<()> {
-        let own = part == self.target;
-        self.back.journal.part(self.entry.id, part)?;
-        self.entry.writes_to(Some(part.clone()).filter(|_| !own), own);
-        Ok(())
-    }
-
-    fn stored(&mut self, stored: &Stored) -> io::Result<()> {
-        let version = stored.version.clone().unwrap_or(Version { size: self.entry.job.len, mtime: None, unique: None });
-        self.back.journal.stored(self.entry.id, &version)?;
-        self.entry.publish();
-        Ok(())
-    }
-}
-
 /// Losses that are remembered to be told; the log has them all.
 const MOST_TOLD: usize = 1000;
-
-/// Names beside one that others have taken.
-const MOST_BESIDE: u32 = 100;
-
-/// Bytes that an upload brings before it gives way.
-const QUANTUM: u64 = 4 << 20;
 
 /// What the server had when a change began is believed for so long.
 const TRUSTED: Duration = Duration::from_secs(10);
