@@ -152,6 +152,19 @@ fn a_transfer_that_never_brings_a_byte_is_begun_anew_unseen() {
     });
 }
 
+/// The line was back after ten seconds, but the connection waited for its next retransmission until the read had failed.
+#[test]
+fn a_transfer_that_falls_silent_is_taken_up_by_another_one_in_time() {
+    limited(|| {
+        let server = FakeServer::start(Personality::proftpd(), tree());
+        let mount = Mount::new(&server.url("/"), &["--timeout", "6"]);
+        server.fault(Fault::stall(Stage::Data(100_000)).verb("RETR").times(1));
+        assert_eq!(fs::read(mount.path().join("d/big")).expect("another transfer brings the rest"), pattern(7, SIZE));
+        assert!(server.log().verb("RETR") >= 2);
+        mount.unmount();
+    });
+}
+
 #[test]
 fn silence_while_listing_is_an_error_and_the_rest_goes_on() {
     let stages = [

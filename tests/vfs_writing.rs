@@ -2,42 +2,20 @@
 
 mod support;
 
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::mpsc;
 
-use ftpfs::base::{Deadline, SystemClock};
+use ftpfs::base::Deadline;
 use ftpfs::config::Write;
-use ftpfs::remote::{ErrorKind, RemotePath};
-use ftpfs::vfs::{Fh, How, Ino, Wanted};
+use ftpfs::remote::ErrorKind;
+use ftpfs::vfs::{How, Ino, Wanted};
 
 use support::client::AMPLE;
-use support::files::{Fs, answer, files};
+use support::files::{BOTH, Fs, answer};
 use support::memory_remote::MemoryRemote;
 use support::process::wait_until;
 
-const BOTH: How = How { read: true, write: true, append: false, truncate: false };
-
 fn start(server: &MemoryRemote, adjust: impl FnOnce(&mut Write)) -> Fs {
-    Fs::over(Arc::new(server.clone()), RemotePath::root(), &files(), adjust, AMPLE, Arc::new(SystemClock))
-}
-
-fn create(fs: &Fs, name: &str) -> (Ino, Fh) {
-    let made = answer(|tell| fs.vfs.create(Ino::ROOT, name.as_bytes(), 0o644, BOTH, false, tell)).expect("it is made");
-    (made.attr.ino, made.opened.fh)
-}
-
-fn open(fs: &Fs, name: &str, how: How) -> Fh {
-    let ino = fs.ino(name);
-    answer(|tell| fs.vfs.open(ino, how, tell)).expect("it opens").fh
-}
-
-fn write(fs: &Fs, fh: Fh, at: u64, data: &[u8]) {
-    answer(|tell| fs.vfs.write(fh, at, data, false, Box::new(tell))).expect("it is taken");
-}
-
-fn close(fs: &Fs, fh: Fh) {
-    answer(|tell| fs.vfs.flush(fh, tell)).expect("it is closed");
-    fs.vfs.release(fh);
+    Fs::in_memory(server, adjust)
 }
 
 /// The threads that waited for the uploads were those that were to do them: with more files than threads nothing went on.
@@ -49,7 +27,7 @@ fn more_files_than_threads_are_synced() {
     }
     let fs = start(&server, |_| {});
     for n in 0..100 {
-        write(&fs, open(&fs, &format!("f{n}"), BOTH), 5, b"X");
+        fs.write(fs.open_as(&format!("f{n}"), BOTH), 5, b"X");
     }
     answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("all is stored");
 }
@@ -60,10 +38,10 @@ fn fsync_by_a_reader_stores_what_others_have_written() {
     let server = MemoryRemote::default();
     let fs = start(&server, |write| write.writeback = true);
     server.hold("226");
-    let (_, fh) = create(&fs, "f");
-    write(&fs, fh, 0, b"data");
-    close(&fs, fh);
-    let fh = open(&fs, "f", How::READ);
+    let (_, fh) = fs.create("f");
+    fs.write(fh, 0, b"data");
+    fs.close(fh);
+    let fh = fs.open_as("f", How::READ);
     let (tell, hear) = mpsc::channel();
     // Nobody listens any more where it has been heard.
     fs.vfs.fsync(fh, move |done| drop(tell.send(done)));
@@ -79,13 +57,13 @@ fn what_the_kernel_forgets_is_stored_under_its_name_all_the_same() {
     let server = MemoryRemote::default();
     let fs = start(&server, |write| write.writeback = true);
     server.hold("226");
-    let (_, fh) = create(&fs, "plug");
-    write(&fs, fh, 0, b"plug");
-    close(&fs, fh);
+    let (_, fh) = fs.create("plug");
+    fs.write(fh, 0, b"plug");
+    fs.close(fh);
     server.wait_held(1);
-    let (ino, fh) = create(&fs, "tmp");
-    write(&fs, fh, 0, b"data");
-    close(&fs, fh);
+    let (ino, fh) = fs.create("tmp");
+    fs.write(fh, 0, b"data");
+    fs.close(fh);
     answer(|tell| fs.vfs.rename((Ino::ROOT, b"tmp"), (Ino::ROOT, b"final"), 0, tell)).expect("it is renamed");
     fs.vfs.forget(ino, 1000);
     assert_eq!(fs.look("final").expect("it is known").map(|attr| attr.size), Some(4));
@@ -101,7 +79,7 @@ fn a_rename_that_fails_costs_nothing() {
     let server = MemoryRemote::default().file("a", b"aaaa").file("b", b"bbbb");
     let fs = start(&server, |_| {});
     fs.look("a").expect("it is there");
-    let fh = open(&fs, "b", How::READ);
+    let fh = fs.open_as("b", How::READ);
     fs.read(fh, 0, 4).expect("it is read");
     server.hold("RNTO");
     let (tell, hear) = mpsc::channel();
@@ -124,9 +102,9 @@ fn what_has_failed_is_not_tried_again_unasked() {
     let server = MemoryRemote::default();
     let fs = start(&server, |_| {});
     for n in 0..20 {
-        let (_, fh) = create(&fs, &format!("f{n}"));
+        let (_, fh) = fs.create(&format!("f{n}"));
         server.fail("226", None, ErrorKind::NoSpace, 1);
-        write(&fs, fh, 0, b"data");
+        fs.write(fh, 0, b"data");
         answer(|tell| fs.vfs.fsync(fh, tell)).expect_err("there is no room");
         assert_eq!(server.count("226"), 1, "{:#?}", server.log());
         answer(|tell| fs.vfs.unlink(Ino::ROOT, format!("f{n}").as_bytes(), tell)).expect("it is removed");
@@ -142,10 +120,10 @@ fn what_has_failed_is_not_tried_again_unasked() {
 fn all_who_wait_are_told_of_one_failure() {
     let server = MemoryRemote::default();
     let fs = start(&server, |_| {});
-    let (_, fh) = create(&fs, "f");
+    let (_, fh) = fs.create("f");
     server.hold("226");
     server.fail("226", None, ErrorKind::NoSpace, 1);
-    write(&fs, fh, 0, b"data");
+    fs.write(fh, 0, b"data");
     let (tell, hear) = mpsc::channel();
     for _ in 0..5 {
         let tell = tell.clone();
@@ -186,11 +164,11 @@ fn what_is_kept_is_a_whole_file() {
         write.spool = spool.path().join("spool");
         write.identity = "ftp://server/".into();
     });
-    let fh = open(&fs, "f", BOTH);
+    let fh = fs.open_as("f", BOTH);
     server.fail("RETR", None, ErrorKind::Unreachable, 1);
     server.fail("STOR", None, ErrorKind::NoSpace, 100);
     server.fail("APPE", None, ErrorKind::NoSpace, 100);
-    write(&fs, fh, 500_000, b"new");
+    fs.write(fh, 500_000, b"new");
     answer(|tell| fs.vfs.flush(fh, tell)).expect_err("there is no room");
     fs.vfs.release(fh);
     let kept = || {
@@ -212,8 +190,8 @@ fn a_file_taken_for_empty_is_truncated_all_the_same() {
     let fs = start(&server, |_| {});
     fs.look("f").expect("it is there");
     server.store("f", b"somebody else's");
-    let fh = open(&fs, "f", How { truncate: true, ..BOTH });
-    close(&fs, fh);
+    let fh = fs.open_as("f", How { truncate: true, ..BOTH });
+    fs.close(fh);
     assert_eq!(server.content("f").as_deref(), Some(&b""[..]), "{:#?}", server.log());
 }
 
@@ -222,10 +200,10 @@ fn a_file_taken_for_empty_is_truncated_all_the_same() {
 fn temporary_files_are_removed_when_the_server_is_back() {
     let server = MemoryRemote::default().file("f", b"old");
     let fs = start(&server, |_| {});
-    let fh = open(&fs, "f", How { truncate: true, ..BOTH });
+    let fh = fs.open_as("f", How { truncate: true, ..BOTH });
     server.fail("226", None, ErrorKind::NoSpace, 1);
     server.fail("DELE", None, ErrorKind::Unreachable, 1);
-    write(&fs, fh, 0, b"new");
+    fs.write(fh, 0, b"new");
     answer(|tell| fs.vfs.flush(fh, tell)).expect_err("there is no room");
     assert_eq!(server.count("DELE"), 1, "{:#?}", server.log());
     assert_eq!(server.paths().len(), 2, "{:#?}", server.paths());
@@ -233,58 +211,4 @@ fn temporary_files_are_removed_when_the_server_is_back() {
     fs.vfs.finish(Deadline::after(AMPLE));
     assert_eq!(server.paths(), ["f"]);
     assert_eq!(server.content("f").as_deref(), Some(&b"old"[..]));
-}
-
-/// A mount that found something left over, and a server that takes nothing of it for now.
-fn with_leftover(server: &MemoryRemote, spool: &std::path::Path) -> Fs {
-    let adjust = |write: &mut Write| (write.spool, write.writeback) = (spool.join("spool"), true);
-    let fs = start(server, adjust);
-    server.fail("STOR", None, ErrorKind::NoSpace, usize::MAX);
-    let fh = open(&fs, "f", How { truncate: true, ..BOTH });
-    write(&fs, fh, 0, b"newer");
-    close(&fs, fh);
-    let left = fs.vfs.finish(Deadline::after(Duration::from_millis(1)));
-    assert_eq!(left.later, ["/f"]);
-    fs.vfs.shut_down();
-    drop(fs);
-    server.reopen();
-    let fs = wait_until("the journal is free", AMPLE, || {
-        Fs::try_over(Arc::new(server.clone()), &files(), adjust, AMPLE).ok()
-    });
-    fs.vfs.recover(Duration::ZERO);
-    fs
-}
-
-/// It came back by itself when the server took it.
-#[test]
-fn what_was_left_over_and_is_removed_stays_so() {
-    let spool = tempfile::tempdir().expect("a directory");
-    let server = MemoryRemote::default().file("f", b"old");
-    let fs = with_leftover(&server, spool.path());
-    fs.look("f").expect("it is there");
-    answer(|tell| fs.vfs.unlink(Ino::ROOT, b"f", tell)).expect("it is removed");
-    server.heal();
-    let left = fs.vfs.finish(Deadline::after(AMPLE));
-    assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
-    assert!(server.paths().is_empty(), "{:?}", server.paths());
-}
-
-/// `ftpfs sync` said that all was stored.
-#[test]
-fn a_sync_waits_for_what_was_left_over_and_a_rename_takes_it_along() {
-    let spool = tempfile::tempdir().expect("a directory");
-    let server = MemoryRemote::default().file("f", b"old");
-    let fs = with_leftover(&server, spool.path());
-    fs.look("f").expect("it is there");
-    server.heal();
-    answer(|tell| fs.vfs.rename((Ino::ROOT, b"f"), (Ino::ROOT, b"g"), 0, tell)).expect("it is renamed");
-    assert_eq!(server.paths(), ["g"], "{:#?}", server.log());
-    assert_eq!(server.content("g").as_deref(), Some(&b"newer"[..]));
-
-    let server = MemoryRemote::default().file("f", b"old");
-    let spool = tempfile::tempdir().expect("a directory");
-    let fs = with_leftover(&server, spool.path());
-    server.heal();
-    answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("all is stored");
-    assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]));
 }

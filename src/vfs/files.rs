@@ -107,7 +107,7 @@ impl Vfs {
             let file = OpenFile::writing(ino, how.read, how.append, Arc::clone(&writer));
             let opened = self.opened(file);
             if how.truncate
-                && let Err(e) = writer.resize(0).map(|()| writer.empty())
+                && let Err(e) = writer.resize(0).and_then(|()| writer.empty())
             {
                 self.release(opened.fh);
                 return Err(e);
@@ -153,6 +153,8 @@ impl Vfs {
         let mode = (mode & 0o7777) as u16;
         self.look_ahead(parent);
         let slow = move |vfs: &Self, deadline| {
+            // It is there, although the server does not know yet.
+            vfs.store_left(parent, &vfs.path(parent)?.join(&name), deadline)?;
             let found = match vfs.lookup_cached(parent, &name) {
                 Some(found) => found?,
                 None => vfs.lookup_asking(parent, &name, deadline)?,
@@ -176,7 +178,7 @@ impl Vfs {
             }
         };
         // It waits until the server has agreed, behind other transfers where there are many.
-        self.answer_by(&self.closers, slow, reply);
+        self.answer_by(&self.makers, slow, reply);
     }
 
     /// Makes an empty file, as mknod(2) does.
@@ -337,7 +339,7 @@ impl Vfs {
             Err(e) => return reply(Err(e)),
         };
         let vfs = Arc::clone(self);
-        self.closers.run(move || {
+        self.syncers.run(move || {
             // Also through a descriptor that only reads: what others have written is stored then.
             let writer = file.writer.clone().or_else(|| vfs.writing.writer(file.ino));
             let stored = writer.as_ref().map_or(Ok(()), FileWriter::flush);
@@ -349,7 +351,7 @@ impl Vfs {
     /// fsync(2) of a directory: `reply` is called when everything below it is on the server.
     pub fn fsync_dir(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<()>) + Send + 'static) {
         let vfs = Arc::clone(self);
-        self.closers.run(move || {
+        self.syncers.run(move || {
             let Some(path) = vfs.nodes.path(ino) else { return reply(Err(Fault::NoInode.into())) };
             // Each transfer has deadlines of its own.
             let failed = vfs.writing.sync(vfs.writing.below(&path), Deadline::after(LONGEST_SYNC));
@@ -365,6 +367,7 @@ impl Vfs {
     pub fn release(&self, fh: Fh) {
         if let Some(ino) = self.handles.release(fh) {
             self.nodes.closed(ino);
+            self.writing.closed(ino);
             self.released(ino);
         }
     }

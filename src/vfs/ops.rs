@@ -36,6 +36,8 @@ pub struct Vfs {
     pub(super) workers: Workers,
     /// For those who wait until something is stored: they must not keep others from asking.
     pub(super) closers: Workers,
+    pub(super) syncers: Workers,
+    pub(super) makers: Workers,
     pub(super) look: Look,
     pub(super) attr_ttl: Duration,
     pub(super) dir_ttl: Duration,
@@ -120,6 +122,8 @@ impl Vfs {
             kernel,
             workers: Workers::new("ops", MOST_OPS),
             closers: Workers::new("close", MOST_CLOSERS),
+            syncers: Workers::new("fsync", MOST_CLOSERS),
+            makers: Workers::new("make", MOST_CLOSERS),
             look: Look::from(files),
             attr_ttl: files.attr_ttl,
             dir_ttl: files.dir_ttl,
@@ -158,6 +162,8 @@ impl Vfs {
         self.settings.shut_down();
         self.workers.shut_down();
         self.closers.shut_down();
+        self.syncers.shut_down();
+        self.makers.shut_down();
         self.writing.shut_down();
         self.remote.shut_down();
     }
@@ -462,5 +468,6 @@ const ONE_REPLY: usize = 862;
 /// Requests that may wait for the server at once; the others wait for them, each until its own deadline.
 const MOST_OPS: usize = 32;
 
-/// Files that may be closed or synced at once.
+/// Files that may be closed, synced, or made and renamed at once: each of these may take as long as a transfer, and none is
+/// to keep the others from going on.
 const MOST_CLOSERS: usize = 64;

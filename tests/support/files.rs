@@ -9,7 +9,11 @@ use ftpfs::remote::{Remote, RemotePath};
 use ftpfs::vfs::{Attr, Entered, Fault, Fh, How, Ino, Result, Vfs};
 
 use super::client::{AMPLE, client_with, config, soon};
+use super::memory_remote::MemoryRemote;
 use super::server::FakeServer;
+
+/// Read and written.
+pub const BOTH: How = How { read: true, write: true, append: false, truncate: false };
 
 /// A filesystem and the patience of its callers.
 pub struct Fs {
@@ -67,6 +71,11 @@ impl Fs {
         Self { vfs, _spool: spool }
     }
 
+    /// The root directory of a server in memory; `adjust` changes what is so unless somebody wants it otherwise.
+    pub fn in_memory(server: &MemoryRemote, adjust: impl FnOnce(&mut Write)) -> Self {
+        Self::over(Arc::new(server.clone()), RemotePath::root(), &files(), adjust, AMPLE, Arc::new(SystemClock))
+    }
+
     /// The root directory of any server, on a spool of the caller's that may be taken.
     pub fn try_over(
         remote: Arc<dyn Remote>,
@@ -96,6 +105,39 @@ impl Fs {
     /// The inode of a path that exists.
     pub fn ino(&self, path: &str) -> Ino {
         self.look(path).expect("the server answers").unwrap_or_else(|| panic!("{path} exists")).ino
+    }
+
+    /// Makes and opens a file in the root directory.
+    pub fn create(&self, name: &str) -> (Ino, Fh) {
+        let made = answer(|tell| self.vfs.create(Ino::ROOT, name.as_bytes(), 0o644, BOTH, false, tell));
+        let made = made.expect("it is made");
+        (made.attr.ino, made.opened.fh)
+    }
+
+    /// Opens a file that is there.
+    pub fn open_as(&self, path: &str, how: How) -> Fh {
+        let ino = self.ino(path);
+        answer(|tell| self.vfs.open(ino, how, tell)).expect("it opens").fh
+    }
+
+    /// Writes what is taken.
+    pub fn write(&self, fh: Fh, at: u64, data: &[u8]) {
+        self.try_to_write(fh, at, data).expect("it is taken");
+    }
+
+    pub fn try_to_write(&self, fh: Fh, at: u64, data: &[u8]) -> Result<u32> {
+        answer(|tell| self.vfs.write(fh, at, data, false, Box::new(tell)))
+    }
+
+    /// Closes without an error.
+    pub fn close(&self, fh: Fh) {
+        answer(|tell| self.vfs.flush(fh, tell)).expect("it is closed");
+        self.vfs.release(fh);
+    }
+
+    /// Renames in the root directory.
+    pub fn rename(&self, from: &str, to: &str, flags: u32) -> Result<()> {
+        answer(|tell| self.vfs.rename((Ino::ROOT, from.as_bytes()), (Ino::ROOT, to.as_bytes()), flags, tell))
     }
 
     pub fn open(&self, path: &str) -> Result<Fh> {

@@ -168,6 +168,9 @@ impl Spool {
     /// # Errors
     /// Those of linkat(2) and rename(2). A text that cannot be written is no error.
     pub fn keep(&self, hint: &str) -> io::Result<PathBuf> {
+        if let Place::Kept(path) = &*self.place.lock() {
+            return Ok(path.clone());
+        }
         let path = self.dir.lost_name()?;
         self.name(&path, Place::Kept(path.clone()))?;
         // Neither may fail the rest: the file is there.

@@ -119,6 +119,15 @@ impl Vfs {
         }
     }
 
+    /// Stores what an earlier mount has left for `path` in `dir`, and below it; whether there was something.
+    pub(super) fn store_left(&self, dir: Ino, path: &RemotePath, deadline: Deadline) -> Result<bool> {
+        let waited = self.writing.store_left(path, deadline)?;
+        if waited {
+            self.dirs.forget(dir);
+        }
+        Ok(waited)
+    }
+
     /// The mount ends: what is still to be done on the server is done now.
     pub(super) fn tidy_up(&self, deadline: Deadline) {
         if let Err(e) = self.flush_settings(None, deadline) {

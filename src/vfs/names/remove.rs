@@ -45,7 +45,7 @@ impl Vfs {
             // Who has it open sees them all the same.
             self.nodes.amend(ino, |meta| show(&settings, meta));
         } else {
-            self.settings.give_back(ino);
+            self.settings.restore(ino);
         }
         removed
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::contradicts;
+use super::{contradicts, is_refusal};
 use crate::base::Deadline;
-use crate::remote::{self, ErrorKind, Kind, Meta, Name, RemotePath, Settings, Version};
-use crate::vfs::error::Result;
+use crate::remote::{self, ErrorKind, Kind, Meta, Name, Outcome, RemotePath, Settings, Version};
+use crate::vfs::error::{Error, Result};
 use crate::vfs::node::Ino;
 use crate::vfs::ops::Vfs;
 use crate::vfs::settings::show;
@@ -50,6 +50,10 @@ impl Vfs {
         let source = name.clone();
         let slow = move |vfs: &Self, deadline| {
             let (from, to) = (vfs.side(parent, source)?, vfs.side(new_parent, new_name)?);
+            // What an earlier mount has left is stored under the names that it knows, before anybody asks what is there.
+            let waited = [&from, &to].map(|side| vfs.store_left(side.dir, &side.path, deadline));
+            let waited = waited.into_iter().try_fold(false, |any, waited| Ok::<_, Error>(any | waited?))?;
+            let deadline = if waited { Deadline::after(vfs.timeout) } else { deadline };
             if flags & NO_REPLACE != 0 && vfs.fresh(to.dir, &to.name, deadline)?.is_some() {
                 return Err(ErrorKind::Exists.into());
             }
@@ -58,7 +62,7 @@ impl Vfs {
         // What is being written is stored first, and of a directory all that is below it.
         let waits =
             self.nodes.find(parent, &name).is_some_and(|ino| self.writing.writer(ino).is_some() || self.is_dir(ino));
-        self.answer_by(if waits { &self.closers } else { &self.workers }, slow, reply);
+        self.answer_by(if waits { &self.makers } else { &self.workers }, slow, reply);
     }
 
     fn side(&self, dir: Ino, name: Name) -> Result<Side> {
@@ -67,16 +71,15 @@ impl Vfs {
     }
 
     fn rename_to(&self, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
-        // What an earlier mount has left is stored under the names that it knows.
-        self.writing.store_left(&from.path, deadline)?;
-        self.writing.store_left(&to.path, deadline)?;
         let meta = self.known_of(from);
         let is_dir = meta.as_ref().is_some_and(|meta| meta.kind == Kind::Dir);
         self.check(from, to, is_dir)?;
         // Nothing of ours is to speak to the old paths any more.
         let mut frozen = Vec::new();
         if is_dir {
-            let below = self.writing.below(&from.path);
+            let mut below = self.writing.below(&from.path);
+            // Two that hold the same files wait for each other in one direction only.
+            below.sort_by_key(|writer| writer.ino());
             // Side by side; one that fails says so again below.
             let _ = self.writing.sync(below.clone(), Deadline::after(LONGEST_SYNC));
             for writer in below {
@@ -101,24 +104,37 @@ impl Vfs {
         };
         let keep = || {
             if let Some(ino) = from.ino {
-                self.settings.give_back(ino);
+                self.settings.restore(ino);
             }
         };
         let Cleared { aside, loser } = self.clear_target(to, deadline).inspect_err(|_| keep())?;
+        let done = |outcome: Option<&Outcome>, loser| {
+            self.lost_its_name(to, aside, loser);
+            self.renamed(from, to, meta.clone().or_else(|| self.known_of(from)));
+            if let Some(ino) = from.ino {
+                match outcome {
+                    Some(outcome) => {
+                        self.note_set(ino, &to.path, &settings, outcome);
+                        self.settings.end(ino);
+                    }
+                    // It may have been set or not.
+                    None => self.settings.restore(ino),
+                }
+            }
+        };
         match self.remote.rename(&from.path, &to.path, &settings, deadline) {
             Ok(outcome) => {
-                self.lost_its_name(to, loser);
-                self.renamed(from, to, meta.or_else(|| self.known_of(from)));
-                if let Some(ino) = from.ino {
-                    self.note_set(ino, &to.path, &settings, &outcome);
-                    self.settings.end(ino);
-                }
+                done(Some(&outcome), loser);
+                Ok(())
+            }
+            Err(e) if !is_refusal(&e) && aside.is_some() && self.has_happened(from, to) => {
+                done(None, loser);
                 Ok(())
             }
             Err(e) => {
                 keep();
-                self.keep_target(to);
-                self.undo(aside, to);
+                drop(loser);
+                self.keep_target(to, aside, is_refusal(&e));
                 self.not_renamed(from, to, &e);
                 Err(e.into())
             }
@@ -153,33 +169,52 @@ impl Vfs {
         let settings = self.settings.begin(ino, deadline)?;
         // Who has it open sees them all the same.
         self.nodes.amend(ino, |meta| show(&settings, meta));
+        let needed = self.needs_server(ino);
+        // Until the rename is done it is not to be deleted, even if its last reader goes.
+        self.nodes.opened(ino);
         let cleared = || {
-            let needed = self.needs_server(ino);
             let loser = self.writing.writer(ino).map(|writer| writer.halt(deadline)).transpose()?;
             let aside = needed && self.put_aside(ino, to.dir, &to.dir_path, &to.path, deadline)?;
             Ok(Cleared { aside: aside.then_some(ino), loser })
         };
-        cleared().inspect_err(|_| self.keep_target(to))
+        cleared().inspect_err(|_| self.keep_target(to, None, true))
     }
 
     /// The rename is done: nothing is sent to what had the name before.
-    fn lost_its_name(&self, to: &Side, loser: Option<Frozen>) {
+    fn lost_its_name(&self, to: &Side, aside: Option<Ino>, loser: Option<Frozen>) {
         loser.into_iter().for_each(Frozen::orphan);
         if let Some(ino) = to.ino {
             self.settings.end(ino);
+            self.unpin(ino, aside.is_some());
         }
     }
 
-    /// The rename has failed: what is still to be set on the target is set.
-    fn keep_target(&self, to: &Side) {
+    /// The rename has failed: the target has its name again, and what is still to be set on it is set. `certain`: the server
+    /// has said that nothing has been renamed.
+    fn keep_target(&self, to: &Side, aside: Option<Ino>, certain: bool) {
         if let Some(ino) = to.ino {
-            self.settings.give_back(ino);
+            self.settings.restore(ino);
+            self.undo(aside, to, certain);
+            self.unpin(ino, aside.is_some());
         }
+    }
+
+    fn unpin(&self, ino: Ino, hidden: bool) {
+        self.nodes.closed(ino);
+        if hidden {
+            self.released(ino);
+        }
+    }
+
+    /// Whether `from` is at `to`, although nobody has heard the server's answer. There was nothing at `to` before.
+    fn has_happened(&self, from: &Side, to: &Side) -> bool {
+        let stat = |path| self.remote.stat(path, Deadline::after(self.timeout));
+        stat(&to.path).is_ok() && matches!(stat(&from.path), Err(e) if e.kind == ErrorKind::NotFound)
     }
 
     /// Renames a file of which the server has nothing yet: it will get its content under the new name.
     fn rename_here(&self, writer: &FileWriter, here: Frozen, from: &Side, to: &Side, deadline: Deadline) -> Result<()> {
-        let Cleared { loser, .. } = self.clear_target(to, deadline)?;
+        let Cleared { aside, loser } = self.clear_target(to, deadline)?;
         let moved = || {
             let base = match loser.as_ref().and_then(Frozen::on_server) {
                 // Listings tell of what was written here, whether the server has it or not.
@@ -191,23 +226,39 @@ impl Vfs {
                     _ => None,
                 },
             };
+            if let Some(loser) = &loser {
+                loser.drop_older();
+            }
             writer.moved(&to.path, base.as_ref(), loser.as_ref().and_then(Frozen::queued))
         };
-        moved().inspect_err(|_| self.keep_target(to))?;
-        self.lost_its_name(to, loser);
+        let moved = moved();
+        if let Err(e) = moved {
+            drop(loser);
+            self.keep_target(to, aside, true);
+            return Err(e);
+        }
+        self.lost_its_name(to, aside, loser);
         self.renamed(from, to, self.known_of(from));
         drop(here);
         Ok(())
     }
 
     /// The rename has failed: what was put aside for it gets its name back.
-    fn undo(&self, aside: Option<Ino>, to: &Side) {
+    fn undo(&self, aside: Option<Ino>, to: &Side, certain: bool) {
         let Some(hidden) = aside.and_then(|ino| self.nodes.path(ino)) else { return };
         let Some((_, name)) = hidden.split() else { return };
         let Some(ino) = aside else { return };
         for _ in 0..MOST_UNDOS {
             // The time of the request is up, as a rule: that is why it failed.
             let deadline = Deadline::after(self.timeout);
+            if !certain {
+                // What is there by now may be all that there is of it.
+                match self.remote.stat(&to.path, deadline) {
+                    Ok(_) => break,
+                    Err(e) if e.kind == ErrorKind::NotFound => {}
+                    Err(_) => continue,
+                }
+            }
             if self.remote.rename(&hidden, &to.path, &Settings::default(), deadline).is_ok() {
                 self.nodes.show(ino, to.dir, &to.name);
                 self.dirs.unreserve(to.dir, &name);

@@ -176,10 +176,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// When the next bytes must have come. A channel that has never carried any may be dead although everybody agreed on
-    /// it (pyftpdlib 2.2.0 in active mode, under load): a share of the time for the first byte leaves some for another.
+    /// it (pyftpdlib 2.2.0 in active mode, under load); one that has may be waiting for a retransmission long after the
+    /// line is back. A share of the time leaves some for another.
     fn patience(&self) -> Deadline {
         let whole = self.deadline();
-        if self.hasty && self.reached() == self.from { whole.min_after(self.shared.timeout / HASTE) } else { whole }
+        if self.hasty { whole.min_after(self.shared.timeout / HASTE) } else { whole }
     }
 
     fn run(&mut self) -> Result<()> {
@@ -364,7 +365,7 @@ fn changed() -> Error {
 /// Attempts in a row that may fail without bringing a byte.
 const MOST_FAILURES: u32 = 3;
 
-/// The first attempt gets this part of the time for its first byte.
+/// The first attempt gets this part of the time for its next bytes.
 const HASTE: u32 = 3;
 
 /// Pause before the second attempt; doubles.

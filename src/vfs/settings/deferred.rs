@@ -132,6 +132,22 @@ impl Deferred {
         self.gate.open();
     }
 
+    /// What was taken was not sent: nobody has failed, it is due as before.
+    pub(crate) fn restore(&self, ino: Ino) {
+        {
+            let mut state = self.state.lock();
+            if let Some(due) = state.files.get_mut(&ino)
+                && let Some(flight) = due.flight.take()
+            {
+                due.settings = due.settings.or(flight);
+                if due.settings.is_empty() {
+                    state.files.remove(&ino);
+                }
+            }
+        }
+        self.gate.open();
+    }
+
     /// What was on its way has not left after all: it is sent later, unless that has failed often.
     pub(crate) fn give_back(&self, ino: Ino) -> bool {
         let again = {

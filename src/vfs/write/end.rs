@@ -53,11 +53,20 @@ impl FileWriter {
             state.keeping = true;
         }
         self.make_whole();
-        self.keep_content(error);
+        let wanted = {
+            let mut state = self.state.lock();
+            let wanted = state.handles == 0 && !state.orphan;
+            // What is kept does not change any more: whoever opens it meanwhile writes to a copy.
+            state.sealed |= wanted;
+            wanted
+        };
+        if wanted {
+            self.keep_content(error);
+        }
         let left = {
             let mut state = self.state.lock();
             state.keeping = false;
-            let left = state.handles == 0;
+            let left = wanted && state.handles == 0;
             if left {
                 state.shape.dirty = None;
                 (state.failed, state.unstored) = (None, None);
@@ -79,7 +88,8 @@ impl FileWriter {
             && let Err(e) = self.fill()
         {
             tries += 1;
-            if tries == MOST_FILLS {
+            // What has no room now has none in a moment either, as long as this takes it.
+            if tries == MOST_FILLS || matches!(e.fault, Fault::SpoolFull | Fault::Spool) {
                 return debug!("{}: what was not written cannot be fetched: {e}", self.shown());
             }
             std::thread::sleep(PAUSE);

@@ -162,11 +162,22 @@ impl Frozen {
             state.orphan = true;
             state.queued.take()
         };
+        if writer.is_whole() {
+            // The spool has all that its readers need.
+            writer.close_base();
+        }
         if let (Some(entry), Some(back)) = (entry, &writer.shared.back) {
             // The server may be getting what was closed before, too.
             entry.chain().iter().for_each(|entry| drop_entry(back, entry));
         }
         writer.shared.let_go(writer);
+    }
+
+    /// What was closed before the latest is of no account any more: that replaces it wherever it goes.
+    pub(crate) fn drop_older(&self) {
+        let Some(back) = &self.writer.shared.back else { return };
+        let queued = self.queued();
+        self.held.iter().filter(|entry| Some(entry.id) != queued).for_each(|entry| drop_entry(back, entry));
     }
 
     /// Whether the server has nothing of this file, nor anything else under its name.

@@ -133,10 +133,12 @@ impl FileWriter {
                 return Ok(());
             }
             let landing = self.shared.landing(self.ino, &state).unwrap_or(Landing::InPlace(Store::Whole));
-            self.start(&mut state, landing, None, Some(path.clone()));
+            let upload = self.start(&mut state, landing, None, Some(path.clone()));
             if let Some(transfer) = &mut state.transfer {
                 transfer.trusting = trusting;
             }
+            drop(state);
+            self.shared.jobs.run(upload);
         }
         if trusting {
             return Ok(());
@@ -159,6 +161,7 @@ impl FileWriter {
     /// Starts or wakes the transfer that runs along.
     pub(super) fn advance(self: &Arc<Self>) {
         let mut state = self.state.lock();
+        let mut upload = None;
         let wake = match &state.transfer {
             Some(transfer) => transfer.wake(),
             None => {
@@ -166,24 +169,35 @@ impl FileWriter {
                 let failed = state.failed.is_some() || state.unstored.is_some();
                 let may = !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && !failed;
                 if let Some(landing) = self.shared.stream(self.ino, &state).filter(|_| may) {
-                    self.start(&mut state, landing, None, None);
+                    upload = Some(self.start(&mut state, landing, None, None));
                 }
                 None
             }
         };
         drop(state);
+        if let Some(upload) = upload {
+            self.shared.jobs.run(upload);
+        }
         if let Some(recall) = wake {
             recall.gate.open();
         }
     }
 
-    fn start(self: &Arc<Self>, state: &mut Locked<'_>, landing: Landing, closing: Option<u64>, at: Option<RemotePath>) {
+    /// Begins a transfer. What is returned carries it out, and is to be run once the lock is gone: where no thread can be had
+    /// it is dropped, and takes the lock to say so.
+    fn start(
+        self: &Arc<Self>,
+        state: &mut Locked<'_>,
+        landing: Landing,
+        closing: Option<u64>,
+        at: Option<RemotePath>,
+    ) -> impl FnOnce() + Send + 'static + use<> {
         state.transfer = Some(Transfer::new(landing, closing));
         let end = End { writer: Arc::clone(self), outcome: None };
-        self.shared.jobs.run(move || {
+        move || {
             let mut end = end;
             end.outcome = Some(end.writer.upload(landing, at));
-        });
+        }
     }
 
     fn upload(&self, landing: Landing, at: Option<RemotePath>) -> Result<Option<Landed>> {
@@ -250,6 +264,7 @@ impl FileWriter {
         let failures = self.state.lock().failures;
         loop {
             let seen = self.gate.ticket();
+            let mut upload = None;
             let wake = {
                 let mut state = self.state.lock();
                 if let Some(fault) = state.failed.take().or(state.refused.filter(|_| state.replaces)) {
@@ -262,7 +277,8 @@ impl FileWriter {
                 if let Some((fault, _)) = state.unstored.filter(|_| known(&state)) {
                     return Err(fault.into());
                 }
-                if state.shape.covers(wanted) || through.is_some_and(|before| state.landings > before) {
+                let set = state.late.is_empty();
+                if (set && state.shape.covers(wanted)) || through.is_some_and(|before| state.landings > before) {
                     let unset = state.take_unset();
                     drop(state);
                     unset.into_iter().for_each(|settings| self.set_late(settings));
@@ -272,11 +288,14 @@ impl FileWriter {
                 if let Some(transfer) = &mut state.transfer {
                     transfer.closing = Some(transfer.closing.map_or(len, |old| old.max(len)));
                     transfer.wake()
+                } else if !set && state.shape.dirty.is_none() {
+                    // Times and modes are on their way behind the content.
+                    None
                 } else {
                     let landing = self.shared.landing(self.ino, &state).filter(|_| !state.orphan);
                     let Some(landing) = landing else { return Ok(()) };
                     if state.frozen == 0 {
-                        self.start(&mut state, landing, Some(len), None);
+                        upload = Some(self.start(&mut state, landing, Some(len), None));
                         begun += 1;
                         if begun > MOST_RESTARTS {
                             // Somebody writes faster than this can be sent: it is stored as it is then.
@@ -289,6 +308,9 @@ impl FileWriter {
             };
             if let Some(recall) = wake {
                 recall.gate.open();
+            }
+            if let Some(upload) = upload {
+                self.shared.jobs.run(upload);
             }
             // The transfer has deadlines of its own and always ends.
             self.gate.wait(seen, Deadline::after(LOOK_AGAIN));

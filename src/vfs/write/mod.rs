@@ -105,6 +105,8 @@ struct State {
     sealing: bool,
     /// The sealed content, as long as it is not stored.
     queued: Option<Arc<Entry>>,
+    /// The server has all of `queued`: what is set from now on is too late to go with it.
+    arrived: bool,
     /// The server's file that `shape.old` is about.
     base: Option<Base>,
     /// What stands on the server under this file's name and is not this file: it is to be replaced.
@@ -282,6 +284,13 @@ impl Writing {
         }
     }
 
+    /// A handle of `ino` has been closed: nobody may need its writer any more.
+    pub(crate) fn closed(&self, ino: Ino) {
+        if let Some(writer) = self.writer(ino) {
+            self.let_go(&writer);
+        }
+    }
+
     /// Lets go of a writer that nobody needs any more.
     fn let_go(&self, writer: &FileWriter) {
         let mut live = self.live.lock();
@@ -294,7 +303,9 @@ impl Writing {
                 && state.queued.is_none()
                 && !state.sealing
                 && state.frozen == 0
-                && (state.shape.dirty.is_none() || state.orphan);
+                && (state.shape.dirty.is_none() || state.orphan)
+                // Nobody else has its content for those who read it.
+                && !(state.orphan && state.base.is_none() && self.reading.nodes.is_open(writer.ino));
             // Whoever has found it before is to see that it knows nothing any more.
             state.gone |= idle;
             idle
@@ -360,6 +371,7 @@ impl FileWriter {
             sealed: false,
             sealing: false,
             queued: None,
+            arrived: false,
             base,
             over: None,
             mtime,
@@ -391,6 +403,10 @@ impl FileWriter {
         if let Some(base) = base {
             base.reader.close();
         }
+    }
+
+    pub(crate) fn ino(&self) -> Ino {
+        self.ino
     }
 
     fn path(&self) -> Option<RemotePath> {
@@ -438,7 +454,13 @@ impl FileWriter {
             state.mode = settings.mode.or(state.mode);
             return true;
         }
-        if !state.is_changed() {
+        if !state.late.is_empty() && state.shape.dirty.is_none() && !state.sealing {
+            // Behind what is on its way just now.
+            state.late = settings.or(state.late);
+            return true;
+        }
+        let too_late = state.arrived && state.shape.dirty.is_none() && !state.sealing;
+        if !state.is_changed() || too_late {
             return false;
         }
         state.mtime = settings.mtime.unwrap_or(state.mtime);

@@ -116,7 +116,20 @@ impl FileWriter {
     }
 
     /// Times and modes that programs have set since the content left.
-    pub(super) fn set_late(&self, settings: Settings) {
+    pub(super) fn set_late(&self, mut settings: Settings) {
+        loop {
+            self.set_once(settings);
+            let mut state = self.state.lock();
+            if state.late == settings || state.late.is_empty() {
+                state.late = Settings::default();
+                return;
+            }
+            // More has come meanwhile, and is to be what remains.
+            settings = state.late;
+        }
+    }
+
+    fn set_once(&self, settings: Settings) {
         let Some(path) = self.path() else { return };
         let super::super::read::Reading { nodes, dirs, .. } = &*self.shared.reading;
         if let Some(mtime) = settings.mtime {
@@ -140,7 +153,6 @@ impl FileWriter {
             }
             Err(e) => warn!("{}: time and mode could not be set: {e}", self.shown()),
         }
-        self.state.lock().late = Settings::default();
     }
 }
 

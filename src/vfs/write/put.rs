@@ -116,6 +116,8 @@ pub(super) struct Put<'a> {
 
 /// What ended an upload that was not completed.
 enum Broke {
+    /// Nobody wanted it any more, before anything was sent.
+    Unbegun,
     Stopped,
     /// The server, or the way to it.
     Failed(Error),
@@ -157,7 +159,7 @@ impl Put<'_> {
         };
         match done {
             Ok(landed) => Ok(Some(landed)),
-            Err(Broke::Stopped) => Ok(None),
+            Err(Broke::Stopped | Broke::Unbegun) => Ok(None),
             Err(Broke::Failed(e)) => Err(e.into()),
             Err(Broke::Lost(e)) => Err(VfsError { fault: Fault::Broken, source: Some(e) }),
             Err(Broke::Local(e)) => {
@@ -217,6 +219,9 @@ impl Put<'_> {
     /// Removes a temporary file that nobody needs any more.
     fn clean_up(&self, part: &RemotePath, broke: &Broke) {
         // Nothing was made, or nobody is there to remove it.
+        if matches!(broke, Broke::Unbegun) {
+            return;
+        }
         if let Broke::Failed(e) = broke
             && matches!(e.kind, ErrorKind::Cancelled | ErrorKind::NameInvalid | ErrorKind::NameTooLong)
         {
@@ -230,12 +235,13 @@ impl Put<'_> {
         let first = start(store);
         let (reached, arrived, resumed, ended, lost) = (first, first, false, false, None);
         let mut way = Way { put: self, target, store, first, reached, arrived, resumed, ended, lost };
-        let (mut failures, mut waits) = (0, 0);
+        let (mut failures, mut waits, mut begun) = (0, 0, false);
         loop {
             // Between two attempts there is nobody to ask the feed what is next.
             if feed.is_stopped() {
-                return Err(Broke::Stopped);
+                return Err(if begun { Broke::Stopped } else { Broke::Unbegun });
             }
+            begun = true;
             let before = way.arrived;
             let looking = way.lost.is_some();
             let done = match way.lost.take() {
@@ -245,7 +251,7 @@ impl Put<'_> {
             match done {
                 Ok(Some(landed)) => return Ok(landed),
                 Ok(None) => {}
-                Err(broke @ (Broke::Stopped | Broke::Lost(_) | Broke::Local(_))) => return Err(broke),
+                Err(broke @ (Broke::Stopped | Broke::Unbegun | Broke::Lost(_) | Broke::Local(_))) => return Err(broke),
                 // Others of ours have all connections, and their transfers go on.
                 Err(Broke::Failed(e)) if e.is_queueing() && feed.hurries() && waits < MOST_WAITS => {
                     waits += 1;

@@ -32,6 +32,7 @@ impl FileWriter {
             }
             return;
         }
+        let landings = state.landings;
         let base = state.base.as_ref().map(|base| Arc::clone(&base.reader));
         let spool = Arc::clone(&state.spool);
         drop(state);
@@ -47,7 +48,7 @@ impl FileWriter {
                         // An upload has begun or has been completed meanwhile: its outcome is what lies below now.
                         Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
                         Err(e) => reply(Err(e)),
-                        Ok(data) => match writer.mix(&range, begin, &data, &missing) {
+                        Ok(data) => match writer.mix(&range, begin, &data, landings) {
                             Some(mixed) => reply(mixed),
                             // What was here when this began has been stored and given up since.
                             None => writer.read(at, len, reply),
@@ -69,13 +70,12 @@ impl FileWriter {
             && state.base.as_ref().is_none_or(|base| Arc::ptr_eq(&base.reader, reader))
     }
 
-    /// Puts old bytes, which begin at `begin`, under what has been written since; None where they are more than the
-    /// `fetched` ones that would be needed by now.
-    fn mix(&self, range: &Range<u64>, begin: u64, old: &Data, fetched: &[Range<u64>]) -> Option<Result<Data>> {
+    /// Puts old bytes, which begin at `begin`, under what has been written since; None where something has been stored since
+    /// there were so many `landings`: other bytes may be old by now.
+    fn mix(&self, range: &Range<u64>, begin: u64, old: &Data, landings: u64) -> Option<Result<Data>> {
         let mut bytes = vec![0; (range.end - range.start) as usize];
         let state = self.state.lock();
-        let known = |part: &Range<u64>| fetched.iter().any(|it| it.start <= part.start && part.end <= it.end);
-        if range.start < state.shape.punched || !state.shape.missing(range).iter().all(known) {
+        if state.landings != landings {
             return None;
         }
         let known = (state.shape.old.min(range.end).saturating_sub(begin)) as usize;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use log::warn;
+
 use super::{FileWriter, Parked, State, WriteReply, disk};
 use crate::remote::ErrorKind;
 use crate::vfs::error::{Fault, Result};
@@ -20,7 +22,10 @@ impl FileWriter {
             let (writer, data) = (Arc::clone(self), data.to_vec());
             return self.shared.copier(self.ino).run(move || match writer.unseal() {
                 Ok(()) => writer.write(at, &data, reply),
-                Err(e) => reply(Err(e)),
+                Err(e) => {
+                    writer.state.lock().refused = Some(e.fault);
+                    reply(Err(e));
+                }
             });
         }
         let at = at.unwrap_or(state.shape.len);
@@ -45,8 +50,11 @@ impl FileWriter {
                 self.advance();
             }
             Err(fault) => {
-                state.refused = Some(fault);
+                let told = state.refused.replace(fault) == Some(fault);
                 drop(state);
+                if fault == Fault::SpoolFull && !told {
+                    warn!("{}: the spool has no room for what is written", self.shown());
+                }
                 reply(Err(fault.into()));
             }
         }
@@ -107,12 +115,21 @@ impl FileWriter {
 
     /// It is to be empty on the server as well, also where it is taken for empty already: somebody else may have written to
     /// it since.
-    pub(crate) fn empty(&self) {
+    ///
+    /// # Errors
+    /// No spool can be made.
+    pub(crate) fn empty(&self) -> Result<()> {
         let mut state = self.state.lock();
         if state.shape.len == 0 && !state.is_changed() && !state.orphan {
+            if state.sealed {
+                // The journal may have removed the old one.
+                state.spool = Arc::new(self.shared.new_spool()?);
+                state.sealed = false;
+            }
             (state.shape.dirty, state.shape.stored) = (Some(0), None);
             state.changed(0, self.shared.now());
         }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use log::{debug, warn};
 use super::put::is_broken;
 use crate::base::Deadline;
 use crate::base::sync::Ranked;
-use crate::remote::{ErrorKind, Name, Remote, RemotePath, temporary_name};
+use crate::remote::{ErrorKind, Name, Remote, RemotePath, Result, temporary_name};
 use crate::vfs::dir::DirCache;
 use crate::vfs::node::Ino;
 
@@ -44,26 +44,27 @@ pub(crate) struct Litter(Ranked<Vec<RemotePath>, 48>);
 impl Litter {
     /// Removes the file `part`: now, or when the server can be reached again.
     pub(super) fn remove(&self, remote: &dyn Remote, part: &RemotePath, deadline: Deadline) {
-        match remote.remove_file(part, deadline) {
-            Err(e) if is_broken(&e) => {
-                debug!("{part} is removed later: {e}");
+        if let Err(e) = try_to_remove(remote, part, deadline) {
+            let room = {
                 let mut later = self.0.lock();
-                if later.len() < MOST_LITTER {
+                let room = later.len() < MOST_LITTER;
+                if room {
                     later.push(part.clone());
                 }
-            }
-            Err(e) if !matches!(e.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
-                warn!("{part} stays on the server: {e}");
-            }
-            _ => {}
+                room
+            };
+            if room { debug!("{part} is removed later: {e}") } else { warn!("{part} stays on the server: {e}") }
         }
     }
 
     /// Tries again to remove what is left.
     pub(crate) fn clean(&self, remote: &dyn Remote, deadline: Deadline) {
-        let all = std::mem::take(&mut *self.0.lock());
+        // They stay in the list until they are gone: somebody else may come by, or the mount may end.
+        let all = self.0.lock().clone();
         for part in all {
-            self.remove(remote, &part, deadline);
+            if try_to_remove(remote, &part, deadline).is_ok() {
+                self.0.lock().retain(|left| *left != part);
+            }
         }
     }
 
@@ -78,6 +79,19 @@ impl Litter {
     /// Whether there is something to be removed.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().is_empty()
+    }
+}
+
+/// # Errors
+/// The server cannot be reached. What it refuses to remove stays there for good.
+fn try_to_remove(remote: &dyn Remote, part: &RemotePath, deadline: Deadline) -> Result<()> {
+    match remote.remove_file(part, deadline) {
+        Err(e) if is_broken(&e) => Err(e),
+        Err(e) if !matches!(e.kind, ErrorKind::NotFound | ErrorKind::Denied) => {
+            warn!("{part} stays on the server: {e}");
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }
 

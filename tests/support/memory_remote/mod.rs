@@ -183,6 +183,12 @@ impl MemoryRemote {
         self.inner.state.lock().failures.push_back(Failure { verb, path, kind, times });
     }
 
+    /// Lets go of what waits at `verb` alone.
+    pub fn release_only(&self, verb: &'static str) {
+        self.inner.state.lock().held.remove(verb);
+        self.inner.gate.open();
+    }
+
     /// Takes requests again after [`Remote::shut_down`], from the next mount.
     pub fn reopen(&self) {
         self.inner.state.lock().shut = false;

@@ -168,6 +168,8 @@ impl Remote for MemoryRemote {
                 state.tree.insert([new, &path[old.len()..]].concat(), node);
             }
         }
+        // Done, but nobody hears of it.
+        state.check("RNTO-answer", from)?;
         Ok(outcome)
     }
 

@@ -225,6 +225,12 @@ impl Entry {
         self.state.lock().refusals
     }
 
+    /// What it said last, if that was since it had been so often.
+    pub(super) fn refused_since(&self, before: u64) -> Option<Fault> {
+        let (count, fault) = self.refusals();
+        fault.filter(|_| count > before && self.done().is_none())
+    }
+
     /// Whoever waits for it does not want it to pause.
     pub(super) fn hurry(&self) {
         self.state.lock().again = None;

@@ -33,20 +33,26 @@ impl Writing {
         Ok(leftovers)
     }
 
-    /// Stores what an earlier mount has left for `path` and everything below it.
+    /// Stores what an earlier mount has left for `path` and everything below it; whether there was something.
     ///
     /// # Errors
-    /// `Busy` where the server has not taken it by `deadline`, or nothing has gone on for long.
-    pub(crate) fn store_left(&self, path: &RemotePath, deadline: Deadline) -> Result<()> {
-        let Some(back) = &self.back else { return Ok(()) };
-        let stored = || back.leftovers(|at| at == path || at.is_below(path)).is_empty();
-        if stored() {
-            return Ok(());
+    /// What the server says where it does not take it; `Busy` where it has not by `deadline`, or nothing has gone on for
+    /// long.
+    pub(crate) fn store_left(&self, path: &RemotePath, deadline: Deadline) -> Result<bool> {
+        let Some(back) = &self.back else { return Ok(false) };
+        let left = || back.leftovers(|at| at == path || at.is_below(path));
+        let before: Vec<_> = left().into_iter().map(|entry| (entry.refusals().0, entry)).collect();
+        if before.is_empty() {
+            return Ok(false);
         }
+        let refused = || before.iter().find_map(|(count, entry)| entry.refused_since(*count));
         back.hurry();
-        match back.wait_while_busy(stored, self.timeout * MOST_SILENT, deadline) {
-            true => Ok(()),
-            false => Err(ErrorKind::Busy.into()),
+        let over =
+            back.wait_while_busy(|| left().is_empty() || refused().is_some(), self.timeout * MOST_SILENT, deadline);
+        match refused().filter(|_| !left().is_empty()) {
+            Some(fault) => Err(fault.into()),
+            None if over => Ok(true),
+            None => Err(ErrorKind::Busy.into()),
         }
     }
 }

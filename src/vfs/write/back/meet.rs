@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use log::warn;
 
+use super::Back;
 use super::entry::Entry;
 use crate::base::Deadline;
 use crate::remote::{ErrorKind, Name, RemotePath, Version};
@@ -21,6 +22,8 @@ pub(super) enum Meeting {
     Aside,
     /// Something else: this is where it goes instead.
     Other(RemotePath),
+    /// It is not to be looked for any more.
+    Stopped,
 }
 
 enum Likeness {
@@ -28,20 +31,29 @@ enum Likeness {
     /// Shorter, and the same as far as it goes.
     Begin,
     Other,
+    /// Nobody knows: somebody else needs the path.
+    Unknown,
 }
 
 impl Writing {
     /// What stands at `path` on the server, compared with what was there when the change began.
-    pub(super) fn meet(&self, entry: &Entry, path: &RemotePath, base: Option<&Version>) -> Result<Meeting> {
+    pub(super) fn meet(
+        &self,
+        back: &Back,
+        entry: &Entry,
+        path: &RemotePath,
+        base: Option<&Version>,
+    ) -> Result<Meeting> {
         let Some(found) = self.found(path)? else { return Ok(Meeting::Free) };
         if base.is_some_and(|base| found.agrees(base)) {
             return Ok(Meeting::Free);
         }
-        match self.compare(entry, path, &found)? {
+        match self.compare(back, entry, path, &found)? {
             Likeness::Same => return Ok(Meeting::Same(found)),
             // Not more than an attempt in place that broke off.
             Likeness::Begin if entry.is_torn() => return Ok(Meeting::Free),
             Likeness::Begin | Likeness::Other => {}
+            Likeness::Unknown => return Ok(Meeting::Stopped),
         }
         let Some((dir, name)) = path.split() else { return Ok(Meeting::Free) };
         for n in 1..=MOST_BESIDE {
@@ -51,7 +63,7 @@ impl Writing {
             // Numbers come again in a journal that had nothing left: an older one is not to be overwritten either.
             match self.found(&beside)? {
                 None => return Ok(Meeting::Other(beside)),
-                Some(found) if matches!(self.compare(entry, &beside, &found)?, Likeness::Same) => {
+                Some(found) if matches!(self.compare(back, entry, &beside, &found)?, Likeness::Same) => {
                     warn!("{path} has changed on the server: what was written here is stored as {beside}");
                     return Ok(Meeting::Aside);
                 }
@@ -81,7 +93,7 @@ impl Writing {
     }
 
     /// How what stands at `path` is like what is to be stored.
-    fn compare(&self, entry: &Entry, path: &RemotePath, found: &Version) -> Result<Likeness> {
+    fn compare(&self, back: &Back, entry: &Entry, path: &RemotePath, found: &Version) -> Result<Likeness> {
         if found.size > entry.job.len || (found.size < entry.job.len && !entry.is_torn()) {
             return Ok(Likeness::Other);
         }
@@ -100,6 +112,10 @@ impl Writing {
                 break Likeness::Other;
             }
             at = end;
+            back.progressed();
+            if entry.is_stopped() {
+                break Likeness::Unknown;
+            }
         };
         download.finish(deadline())?;
         Ok(likeness)

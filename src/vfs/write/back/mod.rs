@@ -121,7 +121,7 @@ impl Back {
 
     /// Claims the oldest that can be stored now.
     fn pick(&self) -> Pick {
-        if self.shut.load(Ordering::Relaxed) {
+        if self.is_shut() {
             return Pick::Nothing;
         }
         let now = Instant::now();
@@ -164,6 +164,10 @@ impl Back {
         self.rest.lock().until = None;
         self.open.lock().values().for_each(|entry| entry.hurry());
         self.gate.open();
+    }
+
+    fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Relaxed)
     }
 
     pub(super) fn shut_down(&self) {

@@ -59,7 +59,7 @@ impl FileWriter {
         {
             let mut state = self.state.lock();
             state.queued = Some(Arc::clone(&entry));
-            state.sealing = false;
+            (state.sealing, state.arrived) = (false, false);
         }
         self.gate.open();
         back.begin(&self.shared, Arc::clone(&entry));
@@ -76,7 +76,8 @@ impl FileWriter {
         loop {
             let seen = self.gate.ticket();
             let mut state = self.state.lock();
-            if let Some(fault) = state.failed.take() {
+            // What was refused in the middle is not to take the place of a file that is whole.
+            if let Some(fault) = state.failed.take().or(state.refused.filter(|_| state.replaces)) {
                 return Err(fault.into());
             }
             if state.sealing || (state.frozen > 0 && state.shape.dirty.is_some()) {
@@ -124,7 +125,9 @@ impl FileWriter {
     pub(in crate::vfs::write) fn wait_stored(self: &Arc<Self>) -> Result<()> {
         let Some(back) = &self.shared.back else { return Ok(()) };
         loop {
-            let Some(entry) = self.state.lock().queued.clone() else { return Ok(()) };
+            let Some(entry) = self.state.lock().queued.clone() else {
+                return if back.is_shut() { Err(ErrorKind::Cancelled.into()) } else { Ok(()) };
+            };
             back.hurry();
             // Somebody waits for it: not behind all others.
             let (shared, first) = (Arc::clone(&self.shared), Arc::clone(&entry));
@@ -220,9 +223,10 @@ impl FileWriter {
             if last && !state.sealing && state.shape.dirty.is_none() {
                 state.shape.landed(landed.sent, None);
                 late = state.settings_since(entry.carried());
+                state.arrived = true;
                 state.late = late.unwrap_or_default();
             }
-            state.over = None;
+            (state.over, state.replaces) = (None, false);
             (std::mem::replace(&mut state.base, base), late)
         };
         if let Some(base) = old {

@@ -134,15 +134,20 @@ impl Writing {
         let mut waiting = Vec::new();
         for writer in writers {
             match writer.park() {
-                Ok(()) => waiting.push(writer),
+                Ok(()) => {
+                    let queued = writer.state.lock().queued.clone();
+                    waiting.push((writer, queued.map(|entry| (entry.refusals().0, entry))));
+                }
                 Err(e) => failed.push((writer, e.fault)),
             }
         }
         back.hurry();
         let patience = self.timeout * MOST_SILENT;
         let mut given_up = false;
-        while let Some(writer) = waiting.pop() {
+        while let Some((writer, queued)) = waiting.pop() {
             let stored = || writer.state.lock().queued.is_none();
+            // It is tried again and again; but who waits is told that the server does not take it.
+            let refused = || queued.as_ref().and_then(|(before, entry)| entry.refused_since(*before));
             if given_up {
                 if !stored() {
                     failed.push((writer, Fault::Remote(ErrorKind::TimedOut)));
@@ -150,7 +155,12 @@ impl Writing {
                 continue;
             }
             // A slow line may take its time, a silent one may not.
-            given_up = !back.wait_while_busy(stored, patience, deadline);
+            let over = back.wait_while_busy(|| stored() || refused().is_some(), patience, deadline);
+            if let Some(fault) = refused().filter(|_| !stored()) {
+                failed.push((writer, fault));
+                continue;
+            }
+            given_up = !over;
             let fault = if given_up { Some(Fault::Remote(ErrorKind::TimedOut)) } else { writer.state.lock().failed };
             failed.extend(fault.map(|fault| (writer, fault)));
         }
@@ -236,8 +246,9 @@ impl Writing {
             if entry.is_left_over() { back.journal.pending(entry.id).and_then(|it| it.part) } else { None };
         let base = back.journal.pending(entry.id).map_or_else(|| entry.job.base.clone(), |pending| pending.job.base);
         let asks = entry.is_left_over() || entry.since.elapsed() > TRUSTED;
-        let target = match if asks { self.meet(entry, path, base.as_ref())? } else { Meeting::Free } {
+        let target = match if asks { self.meet(back, entry, path, base.as_ref())? } else { Meeting::Free } {
             Meeting::Free => path.clone(),
+            Meeting::Stopped => return Ok(Attempt::Stopped),
             Meeting::Same(version) => return self.is_there(entry, path, version),
             Meeting::Aside => {
                 if let Some(writer) = &entry.writer {

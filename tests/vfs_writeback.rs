@@ -1,0 +1,203 @@
+//! Write-back without the kernel: what an earlier mount has left over, what a server refuses, what stays here.
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ftpfs::base::Deadline;
+use ftpfs::config::Write;
+use ftpfs::remote::ErrorKind;
+use ftpfs::vfs::{Fault, How, Ino, Wanted};
+
+use support::client::AMPLE;
+use support::files::{BOTH, Fs, answer, files};
+use support::memory_remote::MemoryRemote;
+use support::process::wait_until;
+
+/// A mount that found something left over, and a server that takes nothing of it for now.
+fn with_leftover(server: &MemoryRemote, spool: &Path) -> Fs {
+    let adjust = |write: &mut Write| (write.spool, write.writeback) = (spool.join("spool"), true);
+    let fs = Fs::in_memory(server, adjust);
+    server.fail("STOR", None, ErrorKind::NoSpace, usize::MAX);
+    let fh = match fs.look("f").expect("the server answers") {
+        Some(_) => fs.open_as("f", How { truncate: true, ..BOTH }),
+        None => fs.create("f").1,
+    };
+    fs.write(fh, 0, b"newer");
+    fs.close(fh);
+    let left = fs.vfs.finish(Deadline::after(Duration::from_millis(1)));
+    assert_eq!(left.later, ["/f"]);
+    fs.vfs.shut_down();
+    drop(fs);
+    server.reopen();
+    let fs = wait_until("the journal is free", AMPLE, || {
+        Fs::try_over(Arc::new(server.clone()), &files(), adjust, AMPLE).ok()
+    });
+    fs.vfs.recover(Duration::ZERO);
+    fs
+}
+
+/// It came back by itself when the server took it.
+#[test]
+fn what_was_left_over_and_is_removed_stays_so() {
+    let spool = tempfile::tempdir().expect("a directory");
+    let server = MemoryRemote::default().file("f", b"old");
+    let fs = with_leftover(&server, spool.path());
+    fs.look("f").expect("it is there");
+    answer(|tell| fs.vfs.unlink(Ino::ROOT, b"f", tell)).expect("it is removed");
+    server.heal();
+    let left = fs.vfs.finish(Deadline::after(AMPLE));
+    assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
+    assert!(server.paths().is_empty(), "{:?}", server.paths());
+}
+
+/// `ftpfs sync` said that all was stored.
+#[test]
+fn a_sync_waits_for_what_was_left_over_and_a_rename_takes_it_along() {
+    let spool = tempfile::tempdir().expect("a directory");
+    let server = MemoryRemote::default().file("f", b"old");
+    let fs = with_leftover(&server, spool.path());
+    fs.look("f").expect("it is there");
+    server.heal();
+    answer(|tell| fs.vfs.rename((Ino::ROOT, b"f"), (Ino::ROOT, b"g"), 0, tell)).expect("it is renamed");
+    assert_eq!(server.paths(), ["g"], "{:#?}", server.log());
+    assert_eq!(server.content("g").as_deref(), Some(&b"newer"[..]));
+
+    let server = MemoryRemote::default().file("f", b"old");
+    let spool = tempfile::tempdir().expect("a directory");
+    let fs = with_leftover(&server, spool.path());
+    server.heal();
+    answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("all is stored");
+    assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]));
+}
+
+/// It was replaced without a word: the listing that was asked did not know it yet.
+#[test]
+fn what_was_left_over_is_there_for_those_who_must_not_replace_it() {
+    let spool = tempfile::tempdir().expect("a directory");
+    let server = MemoryRemote::default().file("a", b"a");
+    let fs = with_leftover(&server, spool.path());
+    fs.look("a").expect("it is there");
+    server.heal();
+    fs.rename("a", "f", libc::RENAME_NOREPLACE).expect_err("it exists");
+    assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]));
+
+    let spool = tempfile::tempdir().expect("a directory");
+    let server = MemoryRemote::default();
+    let fs = with_leftover(&server, spool.path());
+    server.heal();
+    let made = answer(|tell| fs.vfs.create(Ino::ROOT, b"f", 0o644, BOTH, true, tell));
+    assert_eq!(made.err().map(|e| e.fault), Some(Fault::Remote(ErrorKind::Exists)));
+    assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]));
+}
+
+/// Its spool had gone with the upload: each close was EIO, and what was written was lost.
+#[test]
+fn an_empty_file_that_was_stored_can_be_truncated_and_written() {
+    let server = MemoryRemote::default();
+    let fs = Fs::in_memory(&server, |write| write.writeback = true);
+    let (_, first) = fs.create("log");
+    answer(|tell| fs.vfs.fsync(first, tell)).expect("it is stored, empty");
+    let second = fs.open_as("log", How { truncate: true, ..BOTH });
+    answer(|tell| fs.vfs.flush(second, tell)).expect("a copy of the descriptor is closed");
+    fs.write(second, 0, b"precious");
+    fs.close(second);
+    fs.vfs.release(first);
+    let left = fs.vfs.finish(Deadline::after(AMPLE));
+    assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
+    assert_eq!(server.content("log").as_deref(), Some(&b"precious"[..]));
+}
+
+/// Each attempt counted as progress, so a sync of a full server went on for a day.
+#[test]
+fn a_sync_ends_where_the_server_refuses() {
+    let server = MemoryRemote::default();
+    let fs = Fs::in_memory(&server, |write| write.writeback = true);
+    server.fail("226", None, ErrorKind::Quota, usize::MAX);
+    let (_, fh) = fs.create("f");
+    fs.write(fh, 0, b"data");
+    fs.close(fh);
+    let error = answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect_err("there is no room");
+    assert_eq!(error.fault, Fault::Remote(ErrorKind::Quota));
+    server.heal();
+    answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("now there is");
+    assert_eq!(server.content("f").as_deref(), Some(&b"data"[..]));
+}
+
+/// close(2) said yes, and what had been written until then took the place of the old file.
+#[test]
+fn a_file_that_the_spool_has_no_room_for_does_not_replace_the_old_one() {
+    for late in [false, true] {
+        let old = vec![b'o'; 50_000];
+        let server = MemoryRemote::default().file("f", &old);
+        let fs = Fs::in_memory(&server, |write| (write.writeback, write.spool_limit) = (late, Some(64 << 10)));
+        let fh = fs.open_as("f", How { truncate: true, ..BOTH });
+        // Not in one piece: no transfer makes room.
+        let refused = (1..40).find_map(|n| fs.try_to_write(fh, n * 1_000_000, &[b'n'; 8192]).err());
+        assert_eq!(refused.expect("the spool is full").fault, Fault::SpoolFull);
+        answer(|tell| fs.vfs.flush(fh, tell)).expect_err("it is not whole");
+        fs.vfs.release(fh);
+        fs.vfs.finish(Deadline::after(AMPLE));
+        assert!(server.content("f") == Some(old), "late: {late}");
+    }
+}
+
+/// It was read from the server from then on, which had never seen it: an empty file, or ESTALE.
+#[test]
+fn what_is_removed_before_it_was_stored_is_read_by_those_who_have_it_open() {
+    for replaced in [false, true] {
+        let server = MemoryRemote::default();
+        let fs = Fs::in_memory(&server, |write| write.writeback = true);
+        server.hold("226");
+        let (_, fh) = fs.create("f");
+        fs.write(fh, 0, b"data");
+        fs.close(fh);
+        let reader = fs.open_as("f", How::READ);
+        if replaced {
+            let (_, fh) = fs.create("g");
+            fs.write(fh, 0, b"other");
+            fs.close(fh);
+            server.release();
+            fs.rename("g", "f", 0).expect("it is renamed");
+        } else {
+            let removed = || answer(|tell| fs.vfs.unlink(Ino::ROOT, b"f", tell));
+            std::thread::scope(|scope| {
+                let removed = scope.spawn(removed);
+                server.release();
+                removed.join().expect("no panic").expect("it is removed");
+            });
+        }
+        assert_eq!(fs.read(reader, 0, 10).expect("it is read"), b"data");
+        fs.vfs.release(reader);
+        let left = fs.vfs.finish(Deadline::after(AMPLE));
+        assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
+        assert_eq!(server.paths(), if replaced { vec!["f"] } else { vec![] });
+    }
+}
+
+/// rsync closes, sets the time, then the mode: what came just when the upload had arrived was noted for that upload.
+#[test]
+fn what_is_set_while_the_upload_ends_is_not_lost() {
+    let server = MemoryRemote::default();
+    let fs = Fs::in_memory(&server, |write| write.writeback = true);
+    let set = |ino, mode| {
+        let wanted = Wanted { mode: Some(mode), ..Wanted::default() };
+        answer(|tell| fs.vfs.set_attributes(ino, wanted, tell)).expect("it is noted");
+    };
+    server.hold("226");
+    server.hold("MFMT");
+    let (ino, fh) = fs.create("f");
+    fs.write(fh, 0, b"data");
+    fs.close(fh);
+    server.wait_held(1);
+    // Not with the content any more: on its way behind it.
+    set(ino, 0o640);
+    server.release_only("226");
+    server.wait_for("MFMT", 1);
+    set(ino, 0o644);
+    server.release();
+    answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("all is stored and set");
+    assert_eq!(server.facts("f").map(|(_, mode)| mode), Some(0o644), "{:#?}", server.log());
+}
