@@ -298,6 +298,19 @@ fn times_are_set_in_the_words_that_the_server_knows() {
     }
 }
 
+/// The log said that the server could set no times at all, when it had only refused those of one file.
+#[test]
+fn a_file_whose_time_is_refused_says_nothing_of_the_others() {
+    let personality = Personality::unix_list().writing(|it| (it.mfmt, it.mdtm, it.site) = (false, SetMdtm::Utc, true));
+    let (server, client) = start(personality);
+    server.fault(Fault::reply("MDTM", "550 Could not set file modification time.").path("/old").times(1));
+    let settings = Settings { mtime: Some(1_000_000_000), mode: None };
+    let set = |name| client.set(&[(path(name), settings)], soon()).expect("it is answered").remove(0).mtime;
+    let refused = set("/old");
+    assert!(matches!(refused, Applied::Refused(_)), "{refused:?}: {}", server.log());
+    assert!(matches!(set("/old"), Applied::Done), "{}", server.log());
+}
+
 #[test]
 fn times_are_set_by_the_servers_own_clock() {
     let mut personality = Personality::unix_list().writing(|it| it.mdtm = SetMdtm::AsRead);

@@ -245,7 +245,7 @@ impl Client {
     }
 
     /// Whether `path` is a directory: `CWD` rules out most of what is none.
-    fn is_dir(&self, path: &RemotePath, deadline: Deadline) -> Result<bool> {
+    pub(super) fn is_dir(&self, path: &RemotePath, deadline: Deadline) -> Result<bool> {
         let reply = self.ask(path, deadline, Command::Cwd)?;
         if reply.class() != Class::Completion {
             return Ok(false);

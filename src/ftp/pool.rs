@@ -187,7 +187,8 @@ impl Pool {
                     (lower.then(|| inner.lower_limit()).flatten(), if alone { inner.back_off() } else { 0 })
                 };
                 if let Some(granted) = granted {
-                    info!("the server grants {granted} connections: {error}");
+                    let grants = if error.kind == ErrorKind::TimedOut { "seems to grant" } else { "grants" };
+                    info!("the server {grants} {granted} connections: {error}");
                 }
                 if failures == WORTH_A_WARNING {
                     warn!("the server has been out of reach {failures} times in a row: {error}");

@@ -5,7 +5,7 @@
 
 use log::{debug, info};
 
-use super::classify::{Found, Verdict, classify, knows, refusal};
+use super::classify::{Found, MDTM_SET, Verdict, classify, knows, refusal};
 use super::client::Client;
 use super::command::{Arg, Command, TimeVal};
 use super::control::Control;
@@ -229,6 +229,12 @@ impl Client {
             }),
         };
         match kind {
+            // Of a file, while nobody knows of a better way: it is this file that is refused.
+            ErrorKind::Unsupported
+                if verb == MDTM_SET && self.sets_times().is_none() && !self.is_dir(path, deadline).unwrap_or(true) =>
+            {
+                Applied::Refused(refusal(verb, reply, ErrorKind::Denied))
+            }
             ErrorKind::Unsupported => Applied::Cannot,
             kind => Applied::Refused(refusal(verb, reply, kind)),
         }

@@ -280,6 +280,19 @@ fn a_shared_mapping_is_stored() {
 }
 
 #[test]
+fn a_child_stores_nothing_of_its_parents() {
+    with(Personality::mlsd(), tree(), LONG, |scene| {
+        let mut writer = scene.open("d/a.txt", OpenOptions::new().write(true));
+        writer.write_all(b"HELLO").expect("it can be written");
+        let cat = stdout_of(super::command("cat", [scene.at("d/a.txt")]).env("LC_ALL", "C"), PROGRAM_LIMIT);
+        assert_eq!(cat, b"HELLO world", "another program");
+        assert_eq!(scene.held("d/a.txt"), b"hello world", "it has closed its copy of the descriptor");
+        close(writer).expect("it can be stored");
+        assert_eq!(scene.held("d/a.txt"), b"HELLO world");
+    });
+}
+
+#[test]
 fn descriptors_of_one_file_see_each_others_bytes() {
     with(Personality::mlsd(), tree(), LONG, |scene| {
         let (mut reader, mut writer) = (
@@ -294,7 +307,6 @@ fn descriptors_of_one_file_see_each_others_bytes() {
         text.clear();
         reader.rewind().and_then(|()| reader.read_to_string(&mut text)).expect("it can be read");
         assert_eq!(text, "HELLO world, and more");
-        // What another program is started by closes copies of all descriptors, and that stores: nothing is said of when.
         let cat = stdout_of(super::command("cat", [scene.at("d/a.txt")]).env("LC_ALL", "C"), PROGRAM_LIMIT);
         assert_eq!(cat, text.as_bytes(), "another program");
         close(writer).expect("it can be stored");
