@@ -45,6 +45,8 @@ pub fn start(settings: &Settings) -> Result<(), String> {
         // fuser logs every request at debug, which drowns what the server said.
         builder.filter_module("fuser", LevelFilter::Info);
     }
+    // Whoever was killed does not wait for its answer: no error of anybody.
+    builder.filter_module("fuser::reply", LevelFilter::Off);
     match &settings.target {
         Target::Stderr => {
             let timed = settings.level >= LevelFilter::Debug;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::lab::{Lab, Options, Software};
+use support::lab::{Lab, Options, Software, Tls};
 use support::mount::{Mount, Place, User};
 use support::process::{signal, with_deadline};
 
@@ -208,11 +208,11 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
-fn survives(software: Software, kills: u64) {
+fn survives(software: Software, tls: Tls, kills: u64) {
     let seed = number("FTPFS_SEED", u64::from(std::process::id()) * 7919 + 1);
-    println!("{software:?}: FTPFS_SEED={seed}");
+    println!("{software:?}, {tls:?}: FTPFS_SEED={seed}");
     let mut random = Random(seed);
-    let lab = Lab::start(software, &Options::default());
+    let lab = Lab::start(software, &Options { tls, ..Options::default() });
     let (place, options) = (Arc::<Place>::default(), ["-o", "writeback,max_connections=4"]);
     let (mut files, mut calls, begun) = (0, 0, Instant::now());
     for round in 0..kills {
@@ -259,7 +259,15 @@ fn survives(software: Software, kills: u64) {
 #[test]
 fn what_was_promised_outlives_kills() {
     let kills = number("FTPFS_KILLS", 12);
-    with_deadline(Duration::from_secs(120 + 20 * kills), "kills", move || survives(Software::Vsftpd, kills));
+    let limit = Duration::from_secs(120 + 20 * kills);
+    with_deadline(limit, "kills", move || survives(Software::Vsftpd, Tls::Off, kills));
+}
+
+#[test]
+fn what_was_promised_outlives_kills_over_tls() {
+    let kills = number("FTPFS_KILLS", 6);
+    let limit = Duration::from_secs(120 + 20 * kills);
+    with_deadline(limit, "kills over TLS", move || survives(Software::ProFtpd, Tls::Required, kills));
 }
 
 const THREADS: u64 = 4;
