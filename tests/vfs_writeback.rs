@@ -18,8 +18,13 @@ use support::process::wait_until;
 
 /// A mount that found something left over, and a server that takes nothing of it for now.
 fn with_leftover(server: &MemoryRemote, spool: &Path) -> Fs {
-    let adjust = |write: &mut Write| (write.spool, write.writeback) = (spool.join("spool"), true);
-    let fs = Fs::in_memory(server, adjust);
+    with_leftover_for(server, spool, true)
+}
+
+/// The same, for a mount that writes back only if it is `late`.
+fn with_leftover_for(server: &MemoryRemote, spool: &Path, late: bool) -> Fs {
+    let adjust = |late| move |write: &mut Write| (write.spool, write.writeback) = (spool.join("spool"), late);
+    let fs = Fs::in_memory(server, adjust(true));
     server.fail("STOR", None, ErrorKind::NoSpace, usize::MAX);
     let fh = match fs.look("f").expect("the server answers") {
         Some(_) => fs.open_as("f", How { truncate: true, ..BOTH }),
@@ -33,10 +38,54 @@ fn with_leftover(server: &MemoryRemote, spool: &Path) -> Fs {
     drop(fs);
     server.reopen();
     let fs = wait_until("the journal is free", AMPLE, || {
-        Fs::try_over(Arc::new(server.clone()), &files(), adjust, AMPLE).ok()
+        Fs::try_over(Arc::new(server.clone()), &files(), adjust(late), AMPLE).ok()
     });
     fs.vfs.recover(Duration::ZERO);
     fs
+}
+
+/// Programs saw what the server had: nothing, an empty file, or the old content.
+#[test]
+fn what_was_left_over_is_seen_at_once() {
+    for old in [None, Some(&b"old"[..])] {
+        for late in [true, false] {
+            let spool = tempfile::tempdir().expect("a directory");
+            let server = old.map_or_else(MemoryRemote::default, |old| MemoryRemote::default().file("f", old));
+            let fs = with_leftover_for(&server, spool.path(), late);
+            assert_eq!(fs.look("f").expect("it is known").map(|attr| attr.size), Some(5));
+            assert_eq!(fs.names(Ino::ROOT).expect("it is listed"), ["f"]);
+            assert_eq!(fs.read_all("f").expect("it is here"), b"newer");
+            // Written on, renamed, stored.
+            let fh = fs.open_as("f", BOTH);
+            fs.write(fh, 5, b" still");
+            assert_eq!(fs.read_all("f").expect("it is here"), b"newer still");
+            server.heal();
+            fs.close(fh);
+            fs.rename("f", "g", 0).expect("it is renamed");
+            assert_eq!(fs.read_all("g").expect("it is here"), b"newer still");
+            let left = fs.vfs.finish(Deadline::after(AMPLE));
+            assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
+            assert_eq!(server.paths(), ["g"], "{:#?}", server.log());
+            assert_eq!(server.content("g").as_deref(), Some(&b"newer still"[..]), "{:#?}", server.log());
+        }
+    }
+}
+
+/// A file that was new is renamed although the server takes nothing for now.
+#[test]
+fn what_was_left_over_and_is_renamed_goes_to_its_new_name() {
+    let spool = tempfile::tempdir().expect("a directory");
+    let server = MemoryRemote::default();
+    let fs = with_leftover(&server, spool.path());
+    fs.look("f").expect("it is known");
+    // While it is just being tried, the rename waits for it, and is told that there is no room.
+    wait_until("it is renamed", AMPLE, || fs.rename("f", "g", 0).ok());
+    assert_eq!(fs.names(Ino::ROOT).expect("it is listed"), ["g"]);
+    assert!(server.paths().is_empty());
+    server.heal();
+    let left = fs.vfs.finish(Deadline::after(AMPLE));
+    assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
+    assert_eq!(server.paths(), ["g"], "{:#?}", server.log());
 }
 
 /// It came back by itself when the server took it.
@@ -90,6 +139,7 @@ fn what_was_left_over_is_there_for_those_who_must_not_replace_it() {
     server.heal();
     let made = answer(|tell| fs.vfs.create(Ino::ROOT, b"f", 0o644, BOTH, true, tell));
     assert_eq!(made.err().map(|e| e.fault), Some(Fault::Remote(ErrorKind::Exists)));
+    fs.vfs.finish(Deadline::after(AMPLE));
     assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]));
 }
 

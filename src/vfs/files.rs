@@ -153,8 +153,6 @@ impl Vfs {
         let mode = (mode & 0o7777) as u16;
         self.look_ahead(parent);
         let slow = move |vfs: &Self, deadline| {
-            // It is there, although the server does not know yet.
-            vfs.store_left(parent, &vfs.path(parent)?.join(&name), deadline)?;
             let found = match vfs.lookup_cached(parent, &name) {
                 Some(found) => found?,
                 None => vfs.lookup_asking(parent, &name, deadline)?,
@@ -173,6 +171,10 @@ impl Vfs {
                         vfs.nodes.forget(attr.ino, 1);
                     }
                     Ok(Created { attr: vfs.attr(attr.ino, known.meta), ttl, opened: opened? })
+                }
+                // A name that no listing has shown may be there all the same, although the server does not know yet.
+                Entered::Absent(_) if vfs.store_left(parent, &vfs.path(parent)?.join(&name), deadline)? => {
+                    Err(if exclusive { ErrorKind::Exists } else { ErrorKind::Busy }.into())
                 }
                 Entered::Absent(_) => vfs.make(parent, &name, mode, how),
             }

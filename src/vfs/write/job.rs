@@ -167,7 +167,12 @@ impl FileWriter {
             None => {
                 // What could not be stored is not tried again before somebody writes or asks.
                 let failed = state.failed.is_some() || state.unstored.is_some();
-                let may = !self.shared.late && state.frozen == 0 && !state.orphan && !state.erratic && !failed;
+                let may = !self.shared.late
+                    && state.queued.is_none()
+                    && state.frozen == 0
+                    && !state.orphan
+                    && !state.erratic
+                    && !failed;
                 if let Some(landing) = self.shared.stream(self.ino, &state).filter(|_| may) {
                     upload = Some(self.start(&mut state, landing, None, None));
                 }
@@ -259,6 +264,8 @@ impl FileWriter {
             self.park()?;
             return self.wait_stored();
         }
+        // What an earlier mount has left goes first.
+        self.wait_stored()?;
         let wanted = self.len();
         let (mut begun, mut through) = (0, None);
         let failures = self.state.lock().failures;

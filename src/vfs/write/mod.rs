@@ -232,9 +232,10 @@ impl Writing {
 
     /// Files in the directory `dir` that the server has not heard of yet.
     pub(crate) fn unsent_in(&self, dir: Ino) -> Vec<(Name, Meta)> {
-        if !self.late {
+        if !self.late && self.back.is_none() {
             return Vec::new();
         }
+        let left = self.left_in(|| self.reading.nodes.path(dir));
         let unsent = self.all().into_iter().filter(|writer| writer.is_unsent());
         let found = unsent.filter_map(|writer| {
             let (_, name) = self.reading.nodes.place(writer.ino).filter(|(parent, _)| *parent == dir)?;
@@ -242,7 +243,7 @@ impl Writing {
             writer.overlay(&mut meta);
             Some((name, meta))
         });
-        found.collect()
+        left.into_iter().chain(found).collect()
     }
 
     /// All writers.
@@ -365,35 +366,9 @@ impl FileWriter {
             Before::Old(Version { mtime: Some(mtime), .. }) => mtime.secs,
             Before::Old(_) | Before::New(_) => shared.now(),
         };
-        let state = State {
-            shape,
-            spool: Arc::new(spool),
-            sealed: false,
-            sealing: false,
-            queued: None,
-            arrived: false,
-            base,
-            over: None,
-            mtime,
-            mode,
-            unset: false,
-            late: Settings::default(),
-            transfer: None,
-            frozen: 0,
-            erratic: false,
-            orphan: false,
-            landings: 0,
-            failures: 0,
-            gone: false,
-            handles: 0,
-            failed: None,
-            replaces: matches!(before, Before::Old(version) if version.size > 0),
-            refused: None,
-            unstored: None,
-            keeping: false,
-            parked: Vec::new(),
-            reads: Vec::new(),
-        };
+        let mut state = State::new(shape, Arc::new(spool), mtime, mode);
+        state.base = base;
+        state.replaces = matches!(before, Before::Old(version) if version.size > 0);
         Ok(Self { ino, shared, state: Ranked::new(state), gate: Gate::default() })
     }
 
@@ -432,7 +407,7 @@ impl FileWriter {
     /// Whether it has content that waits here for the server.
     pub(crate) fn is_unsent(&self) -> bool {
         let state = self.state.lock();
-        self.shared.late && !state.orphan && state.is_changed()
+        (self.shared.late || state.queued.is_some()) && !state.orphan && state.is_changed()
     }
 
     /// Bytes of the file now.
@@ -516,6 +491,38 @@ impl FileWriter {
 }
 
 impl State {
+    fn new(shape: Shape, spool: Arc<Spool>, mtime: i64, mode: Option<u16>) -> Self {
+        Self {
+            shape,
+            spool,
+            sealed: false,
+            sealing: false,
+            queued: None,
+            arrived: false,
+            base: None,
+            over: None,
+            mtime,
+            mode,
+            unset: false,
+            late: Settings::default(),
+            transfer: None,
+            frozen: 0,
+            erratic: false,
+            orphan: false,
+            landings: 0,
+            failures: 0,
+            gone: false,
+            handles: 0,
+            failed: None,
+            replaces: false,
+            refused: None,
+            unstored: None,
+            keeping: false,
+            parked: Vec::new(),
+            reads: Vec::new(),
+        }
+    }
+
     /// Whether the server has another content than this.
     fn is_changed(&self) -> bool {
         self.shape.dirty.is_some() || self.transfer.is_some() || self.queued.is_some() || self.sealing

@@ -31,6 +31,13 @@ impl Shape {
         Self { len, old: len, stored: Some(len), precious: len > 0, ..Self::default() }
     }
 
+    /// A file of `len` bytes, all of them here; whatever the server has must not be lost before it has them.
+    pub(super) fn of_spool(len: u64) -> Self {
+        let mut shape = Self { len, precious: true, ..Self::default() };
+        shape.present.insert(0..len);
+        shape
+    }
+
     /// Takes note of bytes that have been written to the spool.
     pub(super) fn wrote(&mut self, range: &Range<u64>) {
         self.touch(range.start.min(self.len));

@@ -4,8 +4,8 @@
 //! What was closed later waits for what was closed before it of the same path, and replaces it where the server cannot have
 //! seen anything of that yet.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use log::debug;
@@ -21,8 +21,9 @@ use crate::vfs::write::FileWriter;
 /// A sealed file on its way.
 pub(in crate::vfs::write) struct Entry {
     pub(in crate::vfs::write) id: JournalId,
-    /// Who goes on with the file here; None for what an earlier mount has left.
-    pub(super) writer: Option<Arc<FileWriter>>,
+    /// Who goes on with the file here; nobody yet for what an earlier mount has left and no program has looked at.
+    writer: OnceLock<Arc<FileWriter>>,
+    left_over: bool,
     pub(super) spool: Arc<Spool>,
     pub(super) job: Job,
     pub(super) since: Instant,
@@ -107,18 +108,30 @@ impl Entry {
             refusals: (0, None),
             landed: None,
         };
+        let left_over = writer.is_none();
+        let writer = writer.map_or_else(OnceLock::new, OnceLock::from);
         let (since, sent) = (Instant::now(), AtomicU64::new(0));
-        Self { id, writer, spool, job, since, sent, state: Ranked::new(state) }
+        Self { id, writer, left_over, spool, job, since, sent, state: Ranked::new(state) }
     }
 
     /// Where it belongs.
     pub(super) fn path(&self) -> RemotePath {
-        self.writer.as_ref().and_then(|writer| writer.path()).unwrap_or_else(|| self.job.path.clone())
+        self.writer().and_then(|writer| writer.path()).unwrap_or_else(|| self.job.path.clone())
+    }
+
+    /// Who goes on with the file here.
+    pub(super) fn writer(&self) -> Option<&Arc<FileWriter>> {
+        self.writer.get()
+    }
+
+    /// From now on `writer` goes on with what an earlier mount has left; false where somebody does so already.
+    pub(super) fn adopt(&self, writer: &Arc<FileWriter>) -> bool {
+        self.writer.set(Arc::clone(writer)).is_ok()
     }
 
     /// Whether an earlier mount has left it.
     pub(super) fn is_left_over(&self) -> bool {
-        self.writer.is_none()
+        self.left_over
     }
 
     /// Whether the server has seen nothing of it that anybody else can see, and nobody is about to change that.
@@ -187,7 +200,7 @@ impl Entry {
             return false;
         }
         // The writer's lock first: a rename that has begun is finished before anything is sent.
-        let writer = self.writer.as_ref().map(|writer| writer.state.lock());
+        let writer = self.writer().map(|writer| writer.state.lock());
         if writer.as_ref().is_some_and(|state| state.frozen > 0) {
             return false;
         }

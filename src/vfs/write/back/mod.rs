@@ -55,6 +55,8 @@ pub(super) struct Back {
     stores: Workers,
     /// Nobody stores anything any more.
     shut: AtomicBool,
+    /// An earlier mount has left something.
+    has_leftovers: AtomicBool,
 }
 
 #[derive(Default)]
@@ -93,6 +95,7 @@ impl Back {
             progress: AtomicU64::new(0),
             stores: Workers::new("store", write.parallel.clamp(1, MOST_STORES)),
             shut: AtomicBool::new(false),
+            has_leftovers: AtomicBool::new(false),
         })
     }
 
@@ -195,9 +198,9 @@ impl Back {
     /// What an earlier mount has left for `path`.
     fn left_for(&self, path: &RemotePath) -> Option<Arc<Entry>> {
         let open = self.open.lock();
-        // Those without a writer are the oldest.
+        // They are the oldest.
         let left = open.values().take_while(|entry| entry.is_left_over());
-        left.filter(|entry| entry.job.path == *path).last().cloned()
+        left.filter(|entry| entry.writer().is_none() && entry.job.path == *path).last().cloned()
     }
 
     /// Whether something that was closed later is to replace `entry`.

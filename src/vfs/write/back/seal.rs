@@ -31,7 +31,7 @@ impl FileWriter {
         let Some(back) = &self.shared.back else { return self.flush() };
         let Some(Sealed { spool, job, before }) = self.seal()? else { return Ok(()) };
         let before = before.or_else(|| back.left_for(&job.path));
-        let replaced = before.clone().filter(|entry| entry.writer.is_some() && entry.retire());
+        let replaced = before.clone().filter(|entry| !entry.is_left_over() && entry.retire());
         let after = match &replaced {
             Some(entry) => entry.after(),
             None => before,
@@ -190,14 +190,16 @@ impl FileWriter {
     /// An entry is no longer under way. Its spool stays sealed: the file has lost its name, and can never be given one
     /// again.
     pub(super) fn left(self: &Arc<Self>, entry: &Arc<Entry>, fault: Option<Fault>) {
-        {
+        let unseen = {
             let mut state = self.state.lock();
             if state.queued.as_ref().is_some_and(|queued| Arc::ptr_eq(queued, entry)) {
                 state.queued = None;
             }
             state.failed = state.failed.or(fault.filter(|_| !state.orphan && state.handles > 0));
-        }
-        if fault.is_some() {
+            // Who has taken over a leftover may have missed its arrival.
+            entry.is_left_over() && !state.arrived && state.shape.dirty.is_none() && !state.sealing
+        };
+        if fault.is_some() || unseen {
             self.outdate();
         }
         self.gate.open();

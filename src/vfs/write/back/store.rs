@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ impl Writing {
                     let path = job.path.clone();
                     let after = last.get(&path).cloned();
                     let entry = Arc::new(Entry::new(id, None, Arc::new(content), job, after, part));
+                    back.has_leftovers.store(true, Ordering::Relaxed);
                     last.insert(path, Arc::clone(&entry));
                     back.begin(self, entry);
                 }
@@ -218,7 +220,7 @@ impl Writing {
             }
             Err(e) => (Some(self.give_up(back, entry, &e)), None),
         };
-        let unwatched = entry.writer.as_ref().is_none_or(|writer| writer.state.lock().handles == 0);
+        let unwatched = entry.writer().is_none_or(|writer| writer.state.lock().handles == 0);
         if let Some(fault) = fault.filter(|_| unwatched) {
             let mut untold = back.untold.lock();
             if untold.len() < MOST_TOLD {
@@ -231,7 +233,7 @@ impl Writing {
         if fault.is_none() {
             end(back, entry);
         }
-        if let Some(writer) = &entry.writer {
+        if let Some(writer) = entry.writer() {
             writer.left(entry, fault);
         }
         back.forget(entry);
@@ -251,7 +253,7 @@ impl Writing {
             Meeting::Stopped => return Ok(Attempt::Stopped),
             Meeting::Same(version) => return self.is_there(entry, path, version),
             Meeting::Aside => {
-                if let Some(writer) = &entry.writer {
+                if let Some(writer) = entry.writer() {
                     writer.outdate();
                 }
                 return Ok(Attempt::Stored(None));
@@ -263,7 +265,7 @@ impl Writing {
                 beside
             }
         };
-        let dir = entry.writer.as_ref().map_or(Ino::ROOT, |writer| self.reading.nodes.parent(writer.ino));
+        let dir = entry.writer().map_or(Ino::ROOT, |writer| self.reading.nodes.parent(writer.ino));
         let Self { remote, reading, litter, timeout, .. } = self;
         let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &target, litter, timeout: *timeout };
         let landing = match self.way {
@@ -280,7 +282,7 @@ impl Writing {
             let _ = self.remote.remove_file(&part, Deadline::after(self.timeout));
         }
         let in_place = target == *path;
-        if let Some(writer) = &entry.writer {
+        if let Some(writer) = entry.writer() {
             if in_place && writer.path().as_ref() == Some(path) {
                 writer.arrived(entry, &landed);
             } else {
@@ -310,7 +312,7 @@ impl Writing {
         let outcomes = self.remote.set(&[(path.clone(), settings)], Deadline::after(self.timeout))?;
         let outcome = outcomes.into_iter().next().unwrap_or_default();
         version.mtime = None;
-        if let Some(writer) = &entry.writer {
+        if let Some(writer) = entry.writer() {
             let stored = Stored { version: Some(version.clone()), mode: None, outcome };
             writer.arrived(entry, &Landed { sent: entry.job.len, stored });
         } else {
