@@ -46,7 +46,7 @@ pub fn start(settings: &Settings) -> Result<(), String> {
         builder.filter_module("fuser", LevelFilter::Info);
     }
     // Whoever was killed does not wait for its answer: no error of anybody.
-    builder.filter_module("fuser::reply", LevelFilter::Off);
+    builder.filter_module(concat!("fuser", "::reply"), LevelFilter::Off);
     match &settings.target {
         Target::Stderr => {
             let timed = settings.level >= LevelFilter::Debug;

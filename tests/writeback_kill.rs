@@ -213,7 +213,9 @@ fn survives(software: Software, tls: Tls, kills: u64) {
     println!("{software:?}, {tls:?}: FTPFS_SEED={seed}");
     let mut random = Random(seed);
     let lab = Lab::start(software, &Options { tls, ..Options::default() });
-    let (place, options) = (Arc::<Place>::default(), ["-o", "writeback,max_connections=4"]);
+    let trusts = if tls == Tls::Off { String::new() } else { format!(",cacert={}", lab.ca().display()) };
+    let options = format!("writeback,max_connections=4{trusts}");
+    let (place, options) = (Arc::<Place>::default(), ["-o", &options]);
     let (mut files, mut calls, begun) = (0, 0, Instant::now());
     for round in 0..kills {
         let mount = Mount::at(&place, User::Root, &lab.url(""), &options);
