@@ -2,15 +2,16 @@
 
 mod support;
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use ftpfs::base::Deadline;
-use ftpfs::config::Write;
-use ftpfs::remote::ErrorKind;
+use ftpfs::base::{Deadline, SystemClock};
+use ftpfs::config::{Files, Write};
+use ftpfs::remote::{ErrorKind, RemotePath};
 use ftpfs::vfs::{How, Ino, Wanted};
 
 use support::client::AMPLE;
-use support::files::{BOTH, Fs, answer};
+use support::files::{BOTH, Fs, answer, files};
 use support::memory_remote::MemoryRemote;
 use support::process::wait_until;
 
@@ -211,4 +212,22 @@ fn temporary_files_are_removed_when_the_server_is_back() {
     fs.vfs.finish(Deadline::after(AMPLE));
     assert_eq!(server.paths(), ["f"]);
     assert_eq!(server.content("f").as_deref(), Some(&b"old"[..]));
+}
+
+/// Nobody waits for the server's word when a second file is made in a directory; a listing that was quicker than that
+/// did not show it.
+#[test]
+fn a_file_that_was_just_made_is_listed_before_the_server_has_it() {
+    let server = MemoryRemote::default();
+    let files = Files { dir_ttl: Duration::ZERO, attr_ttl: Duration::ZERO, negative_ttl: Duration::ZERO, ..files() };
+    let remote = Arc::new(server.clone());
+    let fs = Fs::over(remote, RemotePath::root(), &files, |_| {}, AMPLE, Arc::new(SystemClock));
+    let (_, first) = fs.create("first");
+    fs.close(first);
+    server.hold("STOR");
+    let (_, second) = fs.create("second");
+    assert_eq!(fs.names(Ino::ROOT).expect("it is listed"), ["first", "second"], "{:#?}", server.log());
+    server.release();
+    fs.close(second);
+    assert_eq!(server.paths(), ["first", "second"]);
 }

@@ -232,9 +232,6 @@ impl Writing {
 
     /// Files in the directory `dir` that the server has not heard of yet.
     pub(crate) fn unsent_in(&self, dir: Ino) -> Vec<(Name, Meta)> {
-        if !self.late && self.back.is_none() {
-            return Vec::new();
-        }
         let left = self.left_in(|| self.reading.nodes.path(dir));
         let unsent = self.all().into_iter().filter(|writer| writer.is_unsent());
         let found = unsent.filter_map(|writer| {
@@ -404,10 +401,12 @@ impl FileWriter {
         meta.mode = state.mode.or(state.late.mode).or(meta.mode);
     }
 
-    /// Whether it has content that waits here for the server.
+    /// Whether it has content that waits here for the server, or is a new file that the server may not have made yet.
     pub(crate) fn is_unsent(&self) -> bool {
         let state = self.state.lock();
-        (self.shared.late || state.queued.is_some()) && !state.orphan && state.is_changed()
+        let waits = self.shared.late || state.queued.is_some();
+        let is_new = state.base.is_none() && state.unstored.is_none();
+        !state.orphan && state.is_changed() && (waits || is_new)
     }
 
     /// Bytes of the file now.
