@@ -324,6 +324,10 @@ pub trait Remote: Send + Sync {
         deadline: Deadline,
     ) -> Result<Box<dyn Download>>;
 
+    /// Whether one more request could be made at once, beside `begun` ones of the same kind, without anybody having to wait
+    /// for that.
+    fn has_spare(&self, begun: usize) -> bool;
+
     /// What is known so far of what this server does; nothing is asked.
     fn abilities(&self) -> Abilities;
 

@@ -194,3 +194,26 @@ fn a_listing_is_believed_for_its_time_and_no_longer() {
         });
     });
 }
+
+/// Walking costs no listing more than it shows, and with a single connection nothing is fetched ahead.
+#[test]
+fn a_walk_lists_each_directory_once() {
+    for most in ["max_connections=8", "max_connections=1"] {
+        let mut tree = Tree::new();
+        for n in 0..40 {
+            tree = tree.file(format!("w{}/x{}/y{n}/file", n % 3, n % 9), b"content", DEFAULT_MTIME);
+        }
+        let options: &'static [&'static str] = if most.ends_with('8') {
+            &["-o", "attr_timeout=1h,dir_timeout=1h,negative_timeout=1h,max_connections=8"]
+        } else {
+            &["-o", "attr_timeout=1h,dir_timeout=1h,negative_timeout=1h,max_connections=1"]
+        };
+        on(Personality::mlsd(), tree, options, |server, top| {
+            server.clear_log();
+            let found = stdout_in(top, "find", &[".", "-type", "f"]);
+            assert_eq!(found.lines().count(), 40);
+            let dirs = stdout_in(top, "find", &[".", "-type", "d"]).lines().count();
+            assert_eq!(server.log().verb("MLSD"), dirs, "{}", server.log());
+        });
+    }
+}

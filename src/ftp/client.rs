@@ -423,6 +423,10 @@ impl Remote for Client {
         }
     }
 
+    fn has_spare(&self, begun: usize) -> bool {
+        self.pool.has_spare(begun)
+    }
+
     fn abilities(&self) -> Abilities {
         Abilities {
             tail: self.best(&[Skill::Append, Skill::RestStor]),

@@ -254,6 +254,14 @@ impl Pool {
         free && room && !inner.shut && inner.not_before.is_none() && !inner.idle.iter().any(Control::is_armed)
     }
 
+    /// Whether a connection could be had at once, with one more left for whoever comes next; `begun` who ask for one may
+    /// not have it yet.
+    pub(crate) fn has_spare(&self, begun: usize) -> bool {
+        let inner = self.inner.lock();
+        let busy = inner.open.saturating_sub(inner.idle.len()).max(begun);
+        !inner.shut && inner.not_before.is_none() && !inner.anyone_waits() && busy + 1 < inner.limit
+    }
+
     /// Closes the idle connections; everyone who waits or comes later is told [`ErrorKind::Cancelled`].
     pub(crate) fn shut_down(&self) {
         let idle = {

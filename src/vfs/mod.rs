@@ -5,6 +5,7 @@
 //! threads that take requests from the kernel never wait for the network, and what is cached is answered at once
 //! whatever the server does.
 
+mod ahead;
 mod attr;
 mod dir;
 mod error;

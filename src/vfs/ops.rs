@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use log::debug;
 
+use super::ahead::{Ahead, MOST_AT_ONCE};
 use super::attr::{Attr, Look, Space};
 use super::dir::{DirCache, Listing};
 use super::error::{Fault, Result};
@@ -38,6 +39,9 @@ pub struct Vfs {
     pub(super) closers: Workers,
     pub(super) syncers: Workers,
     pub(super) makers: Workers,
+    pub(super) ahead: Ahead,
+    /// For listings that nobody has asked for yet.
+    pub(super) walkers: Workers,
     pub(super) look: Look,
     pub(super) attr_ttl: Duration,
     pub(super) dir_ttl: Duration,
@@ -124,6 +128,8 @@ impl Vfs {
             closers: Workers::new("close", MOST_CLOSERS),
             syncers: Workers::new("fsync", MOST_CLOSERS),
             makers: Workers::new("make", MOST_CLOSERS),
+            ahead: Ahead::default(),
+            walkers: Workers::new("walk", MOST_AT_ONCE),
             look: Look::from(files),
             attr_ttl: files.attr_ttl,
             dir_ttl: files.dir_ttl,
@@ -164,6 +170,7 @@ impl Vfs {
         self.closers.shut_down();
         self.syncers.shut_down();
         self.makers.shut_down();
+        self.walkers.shut_down();
         self.writing.shut_down();
         self.remote.shut_down();
     }
@@ -353,10 +360,15 @@ impl Vfs {
 
     /// Opens the directory `ino`: takes a picture of it.
     pub fn opendir(self: &Arc<Self>, ino: Ino, reply: impl FnOnce(Result<Fh>) + Send + 'static) {
-        let fast = self.dirs.get(ino, self.dir_ttl).map(|listing| Ok(self.add_dir(ino, listing)));
+        let fast = self.dirs.get(ino, self.dir_ttl).map(|listing| {
+            self.walked(ino, &listing);
+            Ok(self.add_dir(ino, listing))
+        });
+        let walker = Arc::clone(self);
         let slow = move |vfs: &Self, deadline| {
             let path = vfs.path(ino)?;
             let listing = vfs.listing(ino, &path, vfs.dir_ttl, deadline)?;
+            walker.walked(ino, &listing);
             Ok(vfs.add_dir(ino, listing))
         };
         self.answer(fast, slow, reply);

@@ -73,6 +73,10 @@ impl Remote for MemoryRemote {
         Ok(Box::new(MemoryDownload { content, at, version }))
     }
 
+    fn has_spare(&self, begun: usize) -> bool {
+        begun < 4
+    }
+
     fn abilities(&self) -> Abilities {
         let can = self.inner.state.lock().can;
         Abilities { tail: Some(can.tail), mtime: Some(can.mtime), mode: Some(can.mode), links: Some(can.links) }
