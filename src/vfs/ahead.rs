@@ -73,6 +73,9 @@ impl Walk {
 impl Vfs {
     /// A program has opened the directory `dir`, which holds what `listing` says.
     pub(super) fn walked(self: &Arc<Self>, dir: Ino, listing: &Listing) {
+        if self.dir_ttl < SHORTEST {
+            return;
+        }
         let parent = self.nodes.parent(dir);
         if !self.ahead.0.lock().step(dir, parent, Instant::now()) {
             return;
@@ -153,6 +156,9 @@ const REMEMBERED: usize = 64;
 
 /// A walk that has not gone on for so long has stopped.
 const STOPPED: Duration = Duration::from_secs(2);
+
+/// Where listings are believed for less than this, they would be too old when somebody comes.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Directories that are planned for.
 const MOST_WANTED: usize = 32;

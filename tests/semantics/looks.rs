@@ -161,6 +161,27 @@ fn a_listing_is_believed_for_dir_timeout() {
 }
 
 #[test]
+fn who_walks_finds_its_directories_listed() {
+    let walked = || (0..12).fold(Tree::new(), |tree, n| tree.file(format!("w{n}/file"), b"content", DEFAULT_MTIME));
+    with(Personality::mlsd(), walked(), LONG, |scene| {
+        for dir in ["", "w0", "w1"] {
+            scene.names(dir);
+        }
+        scene.server.await_log(|log| log.verb("MLSD") >= 13);
+        for n in 0..12 {
+            assert_eq!(scene.names(&format!("w{n}")), ["file"]);
+        }
+        assert_eq!(scene.server.log().verb("MLSD"), 13, "each once: {}", scene.server.log());
+    });
+    with(Personality::mlsd(), walked(), &["-o", "dir_timeout=1h,max_connections=1"], |scene| {
+        for dir in ["", "w0", "w1", "w2"] {
+            scene.names(dir);
+        }
+        assert_eq!(scene.server.log().verb("MLSD"), 4, "nothing ahead: {}", scene.server.log());
+    });
+}
+
+#[test]
 fn absence_is_believed_for_negative_timeout() {
     for (options, found) in [(LONG, false), (NEVER, true)] {
         with(Personality::mlsd(), tree(), options, move |scene| {
