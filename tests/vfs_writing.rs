@@ -231,3 +231,21 @@ fn a_file_that_was_just_made_is_listed_before_the_server_has_it() {
     fs.close(second);
     assert_eq!(server.paths(), ["first", "second"]);
 }
+
+/// The server heard of the first attempt when the second was done: its temporary file stayed there for good.
+#[test]
+fn what_a_broken_connection_brings_late_is_removed_at_the_end() {
+    let server = MemoryRemote::default().file("f", b"old");
+    let fs = start(&server, |_| {});
+    server.fail("226", None, ErrorKind::Unreachable, 1);
+    let fh = fs.open_as("f", How { truncate: true, ..BOTH });
+    fs.write(fh, 0, b"new");
+    fs.close(fh);
+    assert_eq!(server.paths(), ["f"]);
+    let log = server.log();
+    let part = log.iter().find_map(|line| line.strip_prefix("STOR /")).expect("a temporary name");
+    server.store(part, b"ne");
+    fs.vfs.finish(Deadline::after(AMPLE));
+    assert_eq!(server.paths(), ["f"], "{:#?}", server.log());
+    assert_eq!(server.content("f").as_deref(), Some(&b"new"[..]));
+}

@@ -134,6 +134,7 @@ impl Vfs {
             warn!("times and modes of some files could not be set: {e}");
         }
         self.remove_hidden(deadline);
+        self.writing.litter.look_again(&*self.remote, deadline);
         self.writing.litter.clean(&*self.remote, deadline);
         self.writing.litter.tell();
     }

@@ -1,5 +1,6 @@
 //! When a file is uploaded, and how: the transfer that runs along with a writer, and the one that a close waits for.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -217,7 +218,15 @@ impl FileWriter {
             reading.rest(self.ino);
         }
         let dir = reading.nodes.parent(self.ino);
-        let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, litter, timeout: *timeout };
+        let put = Put {
+            remote: &**remote,
+            dirs: &reading.dirs,
+            dir,
+            path: &path,
+            litter,
+            timeout: *timeout,
+            broke: Cell::default(),
+        };
         let outcome = put.run(&mut Pipe::new(self), landing);
         // Only what we have begun to append ourselves: what others have appended is theirs.
         let ours = self.state.lock().transfer.as_ref().is_some_and(|transfer| transfer.accepted);

@@ -3,6 +3,7 @@
 //! A new file goes to its own name. One that replaces a file with content goes to a temporary name beside it first, so
 //! that a failed upload never costs the old content.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +111,8 @@ pub(super) struct Put<'a> {
     pub(super) dir: Ino,
     pub(super) path: &'a RemotePath,
     pub(super) litter: &'a Litter,
+    /// A connection broke on the way.
+    pub(super) broke: Cell<bool>,
     /// How long the line may be silent.
     pub(super) timeout: Duration,
 }
@@ -192,7 +195,12 @@ impl Put<'_> {
         loop {
             let deadline = Deadline::after(self.timeout);
             match self.remote.rename(part.path(), self.path, &Settings::default(), deadline) {
-                Ok(_) => return Ok(landed),
+                Ok(_) => {
+                    if self.broke.get() {
+                        self.litter.doubt(part.path());
+                    }
+                    return Ok(landed);
+                }
                 Err(e) if is_broken(&e) && failures < MOST_FAILURES => {
                     debug!("{}: {e}: once more", self.path);
                     pause(failures);
@@ -268,6 +276,7 @@ impl Put<'_> {
                         return Err(Broke::Lost(e));
                     }
                     info!("{target}: the upload broke off ({e}): going on");
+                    self.broke.set(true);
                     pause(failures);
                     failures += 1;
                     way.lost = Some(e);

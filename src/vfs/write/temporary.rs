@@ -39,14 +39,18 @@ impl Drop for Temporary<'_> {
 
 /// Temporary files that nobody needs and that could not be removed when that was clear.
 #[derive(Default)]
-pub(crate) struct Litter(Ranked<Vec<RemotePath>, 48>);
+pub(crate) struct Litter {
+    left: Ranked<Vec<RemotePath>, 48>,
+    /// A server that was out of reach may hear only later that it is to make them.
+    doubtful: Ranked<Vec<RemotePath>, 48>,
+}
 
 impl Litter {
     /// Removes the file `part`: now, or when the server can be reached again.
     pub(super) fn remove(&self, remote: &dyn Remote, part: &RemotePath, deadline: Deadline) {
         if let Err(e) = try_to_remove(remote, part, deadline) {
             let room = {
-                let mut later = self.0.lock();
+                let mut later = self.left.lock();
                 let room = later.len() < MOST_LITTER;
                 if room {
                     later.push(part.clone());
@@ -60,17 +64,34 @@ impl Litter {
     /// Tries again to remove what is left.
     pub(crate) fn clean(&self, remote: &dyn Remote, deadline: Deadline) {
         // They stay in the list until they are gone: somebody else may come by, or the mount may end.
-        let all = self.0.lock().clone();
+        let all = self.left.lock().clone();
         for part in all {
             if try_to_remove(remote, &part, deadline).is_ok() {
-                self.0.lock().retain(|left| *left != part);
+                self.left.lock().retain(|left| *left != part);
             }
+        }
+    }
+
+    /// `part` has got its name, over another connection than one that broke: the server may make it once more. It is looked
+    /// for when the mount ends.
+    pub(super) fn doubt(&self, part: &RemotePath) {
+        let mut doubtful = self.doubtful.lock();
+        if doubtful.len() < MOST_LITTER {
+            doubtful.push(part.clone());
+        }
+    }
+
+    /// Removes what has come late.
+    pub(crate) fn look_again(&self, remote: &dyn Remote, deadline: Deadline) {
+        let doubtful = std::mem::take(&mut *self.doubtful.lock());
+        for part in doubtful {
+            self.remove(remote, &part, deadline);
         }
     }
 
     /// Tells what is still there when nobody comes back for it.
     pub(crate) fn tell(&self) {
-        let left = std::mem::take(&mut *self.0.lock());
+        let left = std::mem::take(&mut *self.left.lock());
         for part in left {
             warn!("{part} stays on the server, which could not be reached");
         }
@@ -78,7 +99,7 @@ impl Litter {
 
     /// Whether there is something to be removed.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().is_empty()
+        self.left.lock().is_empty()
     }
 }
 

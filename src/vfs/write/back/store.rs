@@ -1,5 +1,6 @@
 //! Storing what was sealed: now and at the mount's end, of this mount and of those before.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::Ordering;
@@ -242,6 +243,7 @@ impl Writing {
     fn try_to_store(&self, back: &Back, entry: &Arc<Entry>, path: &RemotePath) -> Result<Attempt> {
         if let Some(part) = entry.part() {
             self.remove_part(&part)?;
+            self.litter.doubt(&part);
             entry.writes_to(None, false);
         }
         let left_behind =
@@ -267,7 +269,15 @@ impl Writing {
         };
         let dir = entry.writer().map_or(Ino::ROOT, |writer| self.reading.nodes.parent(writer.ino));
         let Self { remote, reading, litter, timeout, .. } = self;
-        let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &target, litter, timeout: *timeout };
+        let put = Put {
+            remote: &**remote,
+            dirs: &reading.dirs,
+            dir,
+            path: &target,
+            litter,
+            timeout: *timeout,
+            broke: Cell::default(),
+        };
         let landing = match self.way {
             UploadWay::Auto => Landing::Beside { else_in_place: true },
             UploadWay::Atomic => Landing::Beside { else_in_place: false },
