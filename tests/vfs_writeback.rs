@@ -71,21 +71,74 @@ fn what_was_left_over_is_seen_at_once() {
     }
 }
 
-/// A file that was new is renamed although the server takes nothing for now.
+/// Whether the earlier mount had stored it nobody knew, and it was taken for unseen: the server's copy stayed.
 #[test]
-fn what_was_left_over_and_is_renamed_goes_to_its_new_name() {
+fn what_was_left_over_and_may_be_there_is_removed_and_renamed_there() {
+    for renamed in [false, true] {
+        let spool = tempfile::tempdir().expect("a directory");
+        let server = MemoryRemote::default();
+        let fs = with_leftover(&server, spool.path());
+        fs.look("f").expect("it is known");
+        // The answer to the RNTO of an earlier attempt was lost.
+        server.store("f", b"newer");
+        if renamed {
+            fs.rename("f", "g", 0).expect_err("it has to be stored first, and the server does not take it");
+            server.heal();
+            fs.rename("f", "g", 0).expect("it is renamed");
+        } else {
+            answer(|tell| fs.vfs.unlink(Ino::ROOT, b"f", tell)).expect("it is removed");
+            server.heal();
+        }
+        let left = fs.vfs.finish(Deadline::after(AMPLE));
+        assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
+        assert_eq!(server.paths(), if renamed { vec!["g"] } else { vec![] }, "{:#?}", server.log());
+    }
+}
+
+/// The name led to another inode once the leftover had arrived, and what was written by one was not seen by the other.
+#[test]
+fn what_was_left_over_and_is_overwritten_stays_one_file() {
     let spool = tempfile::tempdir().expect("a directory");
     let server = MemoryRemote::default();
     let fs = with_leftover(&server, spool.path());
-    fs.look("f").expect("it is known");
-    // While it is just being tried, the rename waits for it, and is told that there is no room.
-    wait_until("it is renamed", AMPLE, || fs.rename("f", "g", 0).ok());
-    assert_eq!(fs.names(Ino::ROOT).expect("it is listed"), ["g"]);
-    assert!(server.paths().is_empty());
+    let ino = fs.ino("f");
+    let fh = fs.open_as("f", How { truncate: true, ..BOTH });
+    fs.write(fh, 0, b"newest");
+    fs.close(fh);
+    server.hold("226");
     server.heal();
+    server.wait_held(1);
+    server.clear_log();
+    server.release_only("226");
+    server.hold("226");
+    // The leftover has arrived when what follows it is on its way.
+    server.wait_for("226", 1);
+    assert_eq!(fs.ino("f"), ino);
+    assert_eq!(fs.read_all("f").expect("it is here"), b"newest");
+    server.release();
     let left = fs.vfs.finish(Deadline::after(AMPLE));
     assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
-    assert_eq!(server.paths(), ["g"], "{:#?}", server.log());
+    assert_eq!(server.content("f").as_deref(), Some(&b"newest"[..]));
+}
+
+/// Each replaced file kept its spool until the mount ended.
+#[test]
+fn what_is_replaced_before_it_was_stored_gives_its_room_back() {
+    let server = MemoryRemote::default();
+    let fs = Fs::in_memory(&server, |write| (write.writeback, write.spool_limit) = (true, Some(256 << 10)));
+    server.hold("226");
+    for _ in 0..20 {
+        let (_, fh) = fs.create("tmp");
+        fs.write(fh, 0, &[7; 64 << 10]);
+        fs.close(fh);
+        fs.look("conf").expect("the server answers");
+        let (tell, hear) = std::sync::mpsc::channel();
+        fs.vfs.rename((Ino::ROOT, b"tmp"), (Ino::ROOT, b"conf"), 0, move |done| drop(tell.send(done)));
+        server.release();
+        hear.recv_timeout(AMPLE).expect("it is answered").expect("it is renamed");
+        server.hold("226");
+    }
+    server.release();
 }
 
 /// It came back by itself when the server took it.

@@ -249,3 +249,19 @@ fn what_a_broken_connection_brings_late_is_removed_at_the_end() {
     assert_eq!(server.paths(), ["f"], "{:#?}", server.log());
     assert_eq!(server.content("f").as_deref(), Some(&b"new"[..]));
 }
+
+/// The failure that a close had told was told by every later one, and nothing was tried again.
+#[test]
+fn a_close_after_a_while_tries_again() {
+    let server = MemoryRemote::default();
+    let remote = Arc::new(server.clone());
+    // Within the timeout the same failure is told again.
+    let timeout = Duration::from_secs(1);
+    let fs = Fs::over(remote, RemotePath::root(), &files(), |_| {}, timeout, Arc::new(SystemClock));
+    let (_, fh) = fs.create("f");
+    server.fail("226", None, ErrorKind::NoSpace, 1);
+    fs.write(fh, 0, b"data");
+    answer(|tell| fs.vfs.flush(fh, tell)).expect_err("there is no room");
+    wait_until("it is stored", AMPLE, || answer(|tell| fs.vfs.flush(fh, tell)).ok());
+    assert_eq!(server.content("f").as_deref(), Some(&b"data"[..]));
+}

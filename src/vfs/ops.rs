@@ -265,7 +265,9 @@ impl Vfs {
     pub(super) fn enter(&self, parent: Ino, name: &Name, meta: Meta, listing: &Listing) -> Result<Entered> {
         let known = Known { meta, since: listing.since, exact: true };
         let ino = self.nodes.enter(parent, name, known.clone()).ok_or(Fault::NoInode)?;
-        self.writing.adopt(ino, || self.nodes.path(ino));
+        if known.meta.kind == Kind::File {
+            self.writing.adopt(ino, || self.nodes.path(ino));
+        }
         let ttl = self.dirs.left(listing.since, self.attr_ttl);
         Ok(Entered::Found { attr: self.attr(ino, known.meta), ttl })
     }
@@ -420,7 +422,9 @@ impl Vfs {
             let Some((name, meta, exact)) = dir.listing.entry(at) else { continue };
             let known = Known { meta, since: dir.listing.since, exact };
             let Some(ino) = self.nodes.enter(dir.ino, &name, known.clone()) else { return Err(Fault::NoInode.into()) };
-            self.writing.adopt(ino, || self.nodes.path(ino));
+            if known.meta.kind == Kind::File {
+                self.writing.adopt(ino, || self.nodes.path(ino));
+            }
             let settled = exact && !self.stand_ins.may_be_link(&known.meta);
             let attr = self.attr(ino, known.meta);
             let ttl = if settled { left } else { Duration::ZERO };

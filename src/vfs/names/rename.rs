@@ -201,6 +201,8 @@ impl Vfs {
 
     fn unpin(&self, ino: Ino, hidden: bool) {
         self.nodes.closed(ino);
+        // It may have been this alone that kept its writer.
+        self.writing.closed(ino);
         if hidden {
             self.released(ino);
         }

@@ -453,10 +453,16 @@ impl FileWriter {
     /// What keeps it from being stored; tried again at the next call.
     pub(crate) fn close(self: &Arc<Self>) -> Result<()> {
         let again = {
-            let state = self.state.lock();
+            let mut state = self.state.lock();
             // Each child that a program starts closes its copies of all descriptors: none is to wait for a server that has
             // just not answered.
-            state.unstored.filter(|(_, at)| state.transfer.is_none() && at.elapsed() < self.shared.timeout)
+            let recent = |at: Instant| state.transfer.is_none() && at.elapsed() < self.shared.timeout;
+            let again = state.unstored.filter(|(_, at)| recent(*at));
+            if again.is_none() && state.unstored.is_some() {
+                // It is tried again now, and that has an outcome of its own.
+                state.failed = None;
+            }
+            again
         };
         let closed = match again {
             Some((fault, _)) => Err(fault.into()),

@@ -46,7 +46,7 @@ impl FileWriter {
                     wanted,
                     Box::new(move |data| match data {
                         // An upload has begun or has been completed meanwhile: its outcome is what lies below now.
-                        Err(_) if !writer.is_based_on(&from) => writer.read(at, len, reply),
+                        Err(_) if !writer.is_based_on(&from) || writer.is_whole() => writer.read(at, len, reply),
                         Err(e) => reply(Err(e)),
                         Ok(data) => match writer.mix(&range, begin, &data, landings) {
                             Some(mixed) => reply(mixed),

@@ -14,6 +14,7 @@ mod pure_ftpd;
 mod pyftpdlib;
 mod vsftpd;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -261,7 +262,16 @@ impl Lab {
     /// Freezes the server with all its sessions: connections stay, and nothing is answered. Or lets it go on.
     pub fn freeze(&self, frozen: bool) {
         let how = if frozen { libc::SIGSTOP } else { libc::SIGCONT };
-        process::descendants(self.server.id()).into_iter().for_each(|pid| process::signal(pid, how));
+        let mut told = BTreeSet::new();
+        // One that was just starting another when it was told has left that going.
+        loop {
+            let new: Vec<_> =
+                process::descendants(self.server.id()).into_iter().filter(|pid| told.insert(*pid)).collect();
+            if new.is_empty() {
+                return;
+            }
+            new.into_iter().for_each(|pid| process::signal(pid, how));
+        }
     }
 
     fn wait_for_greeting(&mut self) {

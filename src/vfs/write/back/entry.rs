@@ -136,6 +136,10 @@ impl Entry {
 
     /// Whether the server has seen nothing of it that anybody else can see, and nobody is about to change that.
     pub(in crate::vfs::write) fn is_unseen(&self) -> bool {
+        // Nobody knows how far the earlier mount has come.
+        if self.left_over {
+            return false;
+        }
         let (unseen, after) = {
             let state = self.state.lock();
             (state.stage == Stage::Waiting && !state.published, state.after.clone())

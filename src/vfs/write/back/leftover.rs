@@ -85,16 +85,17 @@ impl Writing {
     /// long.
     pub(crate) fn store_left(&self, path: &RemotePath, deadline: Deadline) -> Result<bool> {
         let Some(back) = &self.back else { return Ok(false) };
-        let left = || back.leftovers(|at| at == path || at.is_below(path));
-        let before: Vec<_> = left().into_iter().map(|entry| (entry.refusals().0, entry)).collect();
+        let left = back.leftovers(|at| at == path || at.is_below(path));
+        let before: Vec<_> = left.into_iter().map(|entry| (entry.refusals().0, entry)).collect();
         if before.is_empty() {
             return Ok(false);
         }
         let refused = || before.iter().find_map(|(count, entry)| entry.refused_since(*count));
         back.hurry();
-        let over =
-            back.wait_while_busy(|| left().is_empty() || refused().is_some(), self.timeout * MOST_SILENT, deadline);
-        match refused().filter(|_| !left().is_empty()) {
+        // Also those that somebody has taken over meanwhile.
+        let stored = || before.iter().all(|(_, entry)| entry.done().is_some());
+        let over = back.wait_while_busy(|| stored() || refused().is_some(), self.timeout * MOST_SILENT, deadline);
+        match refused().filter(|_| !stored()) {
             Some(fault) => Err(fault.into()),
             None if over => Ok(true),
             None => Err(ErrorKind::Busy.into()),

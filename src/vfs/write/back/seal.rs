@@ -192,12 +192,13 @@ impl FileWriter {
     pub(super) fn left(self: &Arc<Self>, entry: &Arc<Entry>, fault: Option<Fault>) {
         let unseen = {
             let mut state = self.state.lock();
-            if state.queued.as_ref().is_some_and(|queued| Arc::ptr_eq(queued, entry)) {
+            let last = state.queued.as_ref().is_some_and(|queued| Arc::ptr_eq(queued, entry));
+            if last {
                 state.queued = None;
             }
             state.failed = state.failed.or(fault.filter(|_| !state.orphan && state.handles > 0));
             // Who has taken over a leftover may have missed its arrival.
-            entry.is_left_over() && !state.arrived && state.shape.dirty.is_none() && !state.sealing
+            last && entry.is_left_over() && !state.arrived && state.shape.dirty.is_none() && !state.sealing
         };
         if fault.is_some() || unseen {
             self.outdate();
