@@ -292,8 +292,13 @@ impl Vfs {
 
     /// The attributes of `ino`, of which the server says `meta`: what has been written or set here counts for more.
     pub(super) fn attr(&self, ino: Ino, mut meta: Meta) -> Attr {
-        if let Some(writer) = self.writing.writer(ino) {
-            writer.overlay(&mut meta);
+        match self.writing.writer(ino) {
+            Some(writer) => writer.overlay(&mut meta),
+            // It may have been stored, and its writer gone, since `meta` was read: what is known now is never older.
+            None => {
+                let now = self.nodes.known(ino).map(|known| known.meta);
+                meta = now.filter(|now| now.kind == meta.kind).unwrap_or(meta);
+            }
         }
         self.settings.overlay(ino, &mut meta);
         let nlink = u32::from(!self.nodes.is_unlinked(ino));
