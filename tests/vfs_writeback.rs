@@ -60,8 +60,9 @@ fn what_was_left_over_is_seen_at_once() {
             fs.write(fh, 5, b" still");
             assert_eq!(fs.read_all("f").expect("it is here"), b"newer still");
             server.heal();
-            fs.close(fh);
-            fs.rename("f", "g", 0).expect("it is renamed");
+            wait_until("it is closed", AMPLE, || answer(|tell| fs.vfs.flush(fh, tell)).ok());
+            fs.vfs.release(fh);
+            wait_until("it is renamed", AMPLE, || fs.rename("f", "g", 0).ok());
             assert_eq!(fs.read_all("g").expect("it is here"), b"newer still");
             let left = fs.vfs.finish(Deadline::after(AMPLE));
             assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
@@ -83,7 +84,8 @@ fn what_was_left_over_and_may_be_there_is_removed_and_renamed_there() {
         server.store("f", b"newer");
         if renamed {
             server.heal();
-            fs.rename("f", "g", 0).expect("it is renamed");
+            // An attempt that began before may still be refused.
+            wait_until("it is renamed", AMPLE, || fs.rename("f", "g", 0).ok());
         } else {
             answer(|tell| fs.vfs.unlink(Ino::ROOT, b"f", tell)).expect("it is removed");
             server.heal();
@@ -170,7 +172,7 @@ fn a_sync_waits_for_what_was_left_over_and_a_rename_takes_it_along() {
     let spool = tempfile::tempdir().expect("a directory");
     let fs = with_leftover(&server, spool.path());
     server.heal();
-    answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("all is stored");
+    wait_until("all is stored", AMPLE, || answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).ok());
     assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]));
 }
 
@@ -183,6 +185,7 @@ fn what_was_left_over_is_there_for_those_who_must_not_replace_it() {
     fs.look("a").expect("it is there");
     server.heal();
     fs.rename("a", "f", libc::RENAME_NOREPLACE).expect_err("it exists");
+    fs.vfs.finish(Deadline::after(AMPLE));
     assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]));
 
     let spool = tempfile::tempdir().expect("a directory");
@@ -224,7 +227,7 @@ fn a_sync_ends_where_the_server_refuses() {
     let error = answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect_err("there is no room");
     assert_eq!(error.fault, Fault::Remote(ErrorKind::Quota));
     server.heal();
-    answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("now there is");
+    wait_until("now there is", AMPLE, || answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).ok());
     assert_eq!(server.content("f").as_deref(), Some(&b"data"[..]));
 }
 

@@ -52,6 +52,8 @@ struct State {
     recall: Option<Arc<Recall>>,
     /// The one who sends it is to leave off.
     stop: bool,
+    /// Somebody waits for it: the attempt under way is not to be followed by a pause.
+    hurried: bool,
     /// Those who hold it still, so that nobody sends it.
     held: usize,
     /// How often the server has said no, and what last: it is tried again all the same.
@@ -104,6 +106,7 @@ impl Entry {
             part: part.filter(|_| !torn),
             recall: None,
             stop: false,
+            hurried: false,
             held: 0,
             refusals: (0, None),
             landed: None,
@@ -225,7 +228,8 @@ impl Entry {
         }
         state.recall = None;
         state.again = None;
-        if failed {
+        let hurried = std::mem::take(&mut state.hurried);
+        if failed && !hurried {
             state.pause = (state.pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
             state.again = Some(Instant::now() + state.pause);
         }
@@ -250,7 +254,9 @@ impl Entry {
 
     /// Whoever waits for it does not want it to pause.
     pub(super) fn hurry(&self) {
-        self.state.lock().again = None;
+        let mut state = self.state.lock();
+        state.again = None;
+        state.hurried = state.stage == Stage::Taken;
     }
 
     /// A later one takes its place, if the server cannot have seen anything of it.
