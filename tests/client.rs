@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use ftpfs::base::{Deadline, Recall};
+use ftpfs::config::Server;
 use ftpfs::remote::{ErrorKind, Kind, Name, Precision, Remote, Stamp};
-use support::client::{AMPLE, client, client_with, config, list, names, open, path, read, soon};
+use support::client::{AMPLE, client, client_with, config, list, lone_client, names, open, path, read, soon};
 use support::server::{Cut, DEFAULT_MTIME, End, FakeServer, Fault, Personality, Refusal, Stage, Tree, fill_pattern};
 
 fn tree() -> Tree {
@@ -42,27 +43,38 @@ fn the_second_login_is_one_burst() {
     names(&client, "/d");
     let logins: Vec<String> =
         server.log().bursts().iter().filter(|b| b[0] == "USER").map(|burst| burst.join(" ")).collect();
-    assert_eq!(logins, ["USER PASS TYPE OPTS"], "{}", server.log());
+    // A third one may stand by.
+    assert!(!logins.is_empty() && logins.iter().all(|login| login == "USER PASS TYPE OPTS"), "{}", server.log());
     assert_eq!(server.log().verb("FEAT"), 0, "FEAT is asked once per server");
     held.finish(soon()).expect("an early end");
 }
 
 #[test]
-fn a_listing_and_a_first_byte_cost_two_flights_each() {
+fn a_listing_and_a_first_byte_cost_one_flight_each_and_a_second_where_no_channel_is_open() {
     for (name, personality) in personalities() {
         let server = FakeServer::start(personality, tree());
-        let client = client(&server);
+        let client = lone_client(&server);
         // The first of each kind may try out what FEAT did not tell.
         names(&client, "/d");
         read(&client, "/d/a.txt", 0).expect("a file");
-        server.reset_flights();
-        server.clear_log();
-        assert_eq!(names(&client, "/d"), ["a.txt"], "{name}");
-        assert_eq!(server.work_flights(), 2, "{name}: {}", server.log());
-        server.reset_flights();
-        assert_eq!(read(&client, "/d/a.txt", 3).expect("a file"), b"lo world", "{name}");
-        assert_eq!(server.work_flights(), 2, "{name}: {}", server.log());
-        assert_eq!(server.log().count(|e| matches!(e, support::server::Event::SentDuringTransfer)), 0);
+        for armed in [true, false] {
+            let get_ready = || {
+                server.wait_armed(1);
+                if !armed {
+                    server.close_idle_connections();
+                }
+                server.clear_log();
+                server.reset_flights();
+            };
+            let paid = || if armed { server.armed_flights() } else { server.work_flights() };
+            get_ready();
+            assert_eq!(names(&client, "/d"), ["a.txt"], "{name}");
+            assert!(paid() <= if armed { 1 } else { 2 }, "{name}: {}", server.log());
+            get_ready();
+            assert_eq!(read(&client, "/d/a.txt", 3).expect("a file"), b"lo world", "{name}");
+            assert!(paid() <= if armed { 1 } else { 2 }, "{name}: {}", server.log());
+            assert_eq!(server.log().count(|e| matches!(e, support::server::Event::SentDuringTransfer)), 0);
+        }
     }
 }
 
@@ -127,7 +139,7 @@ fn a_file_called_no_such_file_is_not_missing() {
 fn an_early_end_takes_one_reply_and_keeps_the_connection() {
     for (name, personality) in personalities() {
         let server = FakeServer::start(personality, tree());
-        let client = client(&server);
+        let client = lone_client(&server);
         for _ in 0..5 {
             let mut download = open(&client, "/big", 1 << 30).expect("a transfer");
             assert!(download.read(&mut [0; 1000], soon()).expect("bytes") > 0);
@@ -504,7 +516,8 @@ fn a_login_refused_beside_a_living_one_is_a_limit() {
 #[test]
 fn one_login_that_breaks_off_does_not_end_pipelining() {
     let server = FakeServer::start(Personality::unix_list(), tree());
-    let client = client(&server);
+    let client = client_with(&Server { max_connections: 2, ..config(&server) });
+    client.enter(b"", soon()).expect("the login works");
     let all = [Name::new(b"a.txt").expect("valid"), Name::new(b"missing").expect("valid")];
     client.times(&path("/d"), &all, soon()).expect("times");
     let held = open(&client, "/big", 0).expect("a transfer");
@@ -512,7 +525,7 @@ fn one_login_that_breaks_off_does_not_end_pipelining() {
     names(&client, "/d");
     server.clear_log();
     client.times(&path("/d"), &all, soon()).expect("times");
-    assert!(server.log().bursts().iter().any(|burst| burst == &["MDTM", "MDTM"]), "{}", server.log());
+    assert!(server.log().bursts().iter().any(|burst| burst.ends_with(&["MDTM", "MDTM"])), "{}", server.log());
     held.finish(soon()).expect("an early end");
 }
 
@@ -539,7 +552,20 @@ fn many_times_are_asked_for_on_two_connections_and_stay_in_order() {
     assert!(times == wanted, "{times:?}");
     assert_eq!(server.max_seen_connections(), 2);
     // And where there is only one, one after the other.
-    let alone = client_with(&ftpfs::config::Server { max_connections: 1, ..config(&server) });
+    let alone = client_with(&Server { max_connections: 1, ..config(&server) });
     alone.enter(b"", soon()).expect("the login works");
     assert!(alone.times(&path("/d"), &names, soon()).expect("times") == wanted);
+}
+
+/// pyftpdlib 2.2.0 in active mode, under load: it says 150 on a data channel that never carries a byte.
+#[test]
+fn a_listing_of_which_nothing_comes_is_asked_for_again() {
+    for personality in [Personality::mlsd(), Personality::unix_list()] {
+        let server = FakeServer::start(personality, tree());
+        let client = client_with(&Server { timeout: Duration::from_secs(3), ..config(&server) });
+        client.enter(b"", soon()).expect("the login works");
+        names(&client, "/d");
+        server.fault(Fault::stall(Stage::AfterOpening).times(1));
+        assert_eq!(names(&client, "/d"), ["a.txt"], "{}", server.log());
+    }
 }

@@ -95,7 +95,9 @@ fn every_version_resumes_the_session_of_its_own_control_connection() {
 
 #[test]
 fn a_server_that_refuses_sessions_of_others_serves_two_transfers_at_once() {
-    let scene = Scene::tls(Tls::required().with_reuse(Reuse::OfConnection));
+    let mut scene = Scene::tls(Tls::required().with_reuse(Reuse::OfConnection));
+    // No room for one that stands by.
+    scene.config.max_connections = 3;
     let client = scene.entered();
     let mut first = open(&client, "/big", 0).expect("a transfer");
     let mut second = open(&client, "/big", 0).expect("another one");
@@ -246,7 +248,8 @@ fn data_in_the_clear_is_not_taken() {
 #[test]
 fn what_is_injected_before_the_handshake_is_thrown_away() {
     let injected = b"331 Send it\r\n230 Welcome to my server\r\n200 Fine\r\n".to_vec();
-    let scene = Scene::tls(Tls { injected, ..Tls::required() });
+    let mut scene = Scene::tls(Tls { injected, ..Tls::required() });
+    scene.config.max_connections = 1;
     let client = scene.entered();
     works(&scene, &client);
     assert_eq!(scene.server.log().verb("PASS"), 1, "in step: {}", scene.server.log());
@@ -305,12 +308,14 @@ fn a_handshake_that_is_broken_off_for_want_of_a_session_leads_to_the_older_versi
 /// A device that leaves at the first verb that it does not know, each time.
 #[test]
 fn a_server_that_hangs_up_at_auth_is_used_in_the_clear_at_the_third_try() {
-    let scene = Scene::new(Personality::mlsd(), TlsMode::Try);
+    let mut scene = Scene::new(Personality::mlsd(), TlsMode::Try);
+    scene.config.max_connections = 1;
     scene.server.fault(Fault::cut(Stage::Reply("AUTH"), Cut::control(End::Fin)));
     works(&scene, &scene.entered());
     assert_eq!(scene.server.log().verb("AUTH"), 2, "{}", scene.server.log());
     // But one lost connection is no reason.
-    let scene = Scene::tls(Tls::offered());
+    let mut scene = Scene::tls(Tls::offered());
+    scene.config.max_connections = 1;
     scene.server.fault(Fault::cut(Stage::Reply("AUTH"), Cut::control(End::Fin)).times(1));
     works(&scene, &scene.entered());
     assert_eq!(scene.server.log().handshakes().iter().filter(|how| !how.data).count(), 1);
@@ -333,6 +338,7 @@ fn a_server_that_will_not_protect_data_is_refused() {
 fn data_in_the_clear_by_choice() {
     let mut scene = Scene::tls(Tls::offered());
     scene.config.tls.clear_data = true;
+    scene.config.max_connections = 1;
     let client = scene.entered();
     works(&scene, &client);
     assert_eq!(scene.server.log().handshakes().len(), 1, "{}", scene.server.log());

@@ -26,7 +26,8 @@ const NEVER: [&str; 2] = ["-o", "attr_timeout=0,dir_timeout=0,negative_timeout=0
 
 fn tree() -> Tree {
     let tree = Tree::new().file("d/one", b"the first", DEFAULT_MTIME).file("d/two", b"the second", DEFAULT_MTIME);
-    tree.file("d/sub/three", b"the third", DEFAULT_MTIME).file_pattern("d/large", 5 << 20, 5)
+    let tree = tree.file("d/sub/three", b"the third", DEFAULT_MTIME).file_pattern("d/large", 5 << 20, 5);
+    tree.file("warm/up/x", b"", DEFAULT_MTIME)
 }
 
 /// Runs `body` on a mount of `personality`, on which nothing but the login has happened.
@@ -45,13 +46,20 @@ fn on(
     });
 }
 
-/// Asserts what `body` costs.
+/// Two directories are listed, so that data channels are opened ahead from now on.
+fn in_demand(server: &FakeServer, top: &Path) {
+    assert_eq!(names(&top.join("warm/up")), ["x"]);
+    server.wait_armed(1);
+}
+
+/// Asserts what `body` costs one for whom a data channel is open.
 #[track_caller]
 fn costs<T>(server: &FakeServer, flights: usize, body: impl FnOnce() -> T) -> T {
+    server.wait_armed(1);
     server.clear_log();
     server.reset_flights();
     let value = body();
-    assert_eq!(server.work_flights(), flights, "flights:\n{}", server.log());
+    assert_eq!(server.armed_flights(), flights, "flights:\n{}", server.log());
     value
 }
 
@@ -70,11 +78,11 @@ fn first_byte(path: &Path) -> u8 {
 }
 
 #[test]
-fn a_directory_costs_two_flights_and_its_names_nothing() {
+fn a_directory_costs_one_flight_and_its_names_nothing() {
     on(Personality::mlsd(), tree(), &LONG, |server, top| {
-        costs(server, 2, || assert_eq!(names(top), ["d"]));
+        in_demand(server, top);
         let dir = top.join("d");
-        costs(server, 2, || assert_eq!(names(&dir), ["large", "one", "sub", "two"]));
+        costs(server, 1, || assert_eq!(names(&dir), ["large", "one", "sub", "two"]));
         costs(server, 0, || {
             assert_eq!(fs::metadata(dir.join("two")).expect("it is there").mtime(), DEFAULT_MTIME);
             fs::metadata(dir.join("missing")).expect_err("the listing says so");
@@ -82,16 +90,27 @@ fn a_directory_costs_two_flights_and_its_names_nothing() {
         });
         // `ls -l` and `find` of what was listed ask nothing, either.
         costs(server, 0, || stdout_in(&dir, "ls", &["-la"]));
-        costs(server, 2, || stdout_in(top, "find", &[".", "-type", "f"]));
+        costs(server, 1, || stdout_in(top, "find", &[".", "-type", "f"]));
         costs(server, 0, || stdout_in(top, "find", &[".", "-newermt", "2005-01-01"]));
+    });
+}
+
+/// Before anything is known of what a program does.
+#[test]
+fn the_first_directory_costs_two_flights() {
+    on(Personality::mlsd(), tree(), &LONG, |server, top| {
+        server.reset_flights();
+        assert_eq!(names(top), ["d", "warm"]);
+        assert_eq!(server.work_flights(), 2, "{}", server.log());
     });
 }
 
 #[test]
 fn a_name_that_the_kernel_never_saw_costs_nothing_either() {
     on(Personality::mlsd(), tree(), &LONG, |server, top| {
-        // Both listings come for the one name; the kernel has heard of no other.
-        costs(server, 4, || fs::metadata(top.join("d/one")).expect("it is there"));
+        in_demand(server, top);
+        // The listing comes for the one name; the kernel has heard of no other.
+        costs(server, 1, || fs::metadata(top.join("d/one")).expect("it is there"));
         costs(server, 0, || {
             assert_eq!(fs::metadata(top.join("d/two")).expect("it is there").len(), 10);
             assert_eq!(fs::metadata(top.join("d/large")).expect("it is there").len(), 5 << 20);
@@ -101,15 +120,16 @@ fn a_name_that_the_kernel_never_saw_costs_nothing_either() {
 }
 
 #[test]
-fn the_first_byte_of_a_file_costs_two_flights() {
+fn the_first_byte_of_a_file_and_a_small_file_cost_one_flight() {
     for personality in [Personality::mlsd(), Personality::unix_list(), Personality::iis()] {
         on(personality, tree(), &LONG, |server, top| {
+            in_demand(server, top);
             // Without MLSD this asks for the exact times of all names, too.
             stdout_in(&top.join("d"), "ls", &["-l"]);
-            costs(server, 2, || assert_eq!(first_byte(&top.join("d/one")), b't'));
-            costs(server, 2, || assert_eq!(fs::read(top.join("d/two")).expect("readable"), b"the second"));
+            costs(server, 1, || assert_eq!(first_byte(&top.join("d/one")), b't'));
+            costs(server, 1, || assert_eq!(fs::read(top.join("d/two")).expect("readable"), b"the second"));
             // One more at the end, to be sure that a large file is still the one that it was at the beginning.
-            costs(server, 3, || assert_eq!(fs::read(top.join("d/large")).expect("readable").len(), 5 << 20));
+            costs(server, 2, || assert_eq!(fs::read(top.join("d/large")).expect("readable").len(), 5 << 20));
         });
     }
 }

@@ -165,6 +165,14 @@ pub enum Ready {
 /// # Errors
 /// What the kernel answers; never `EINTR`.
 pub fn wait_ready(wanted: &[(BorrowedFd<'_>, Ready)], limit: Duration) -> io::Result<bool> {
+    which_ready(wanted, limit).map(|ready| ready.contains(&true))
+}
+
+/// As [`wait_ready`]; tells of each whether it is ready, none of them where the time is up.
+///
+/// # Errors
+/// As [`wait_ready`].
+pub fn which_ready(wanted: &[(BorrowedFd<'_>, Ready)], limit: Duration) -> io::Result<Vec<bool>> {
     let event = |ready| match ready {
         Ready::Read => libc::POLLIN,
         Ready::Write => libc::POLLOUT,
@@ -184,9 +192,8 @@ pub fn wait_ready(wanted: &[(BorrowedFd<'_>, Ready)], limit: Duration) -> io::Re
                 error if error.kind() == io::ErrorKind::Interrupted => {}
                 error => return Err(error),
             },
-            0 if Instant::now() >= end => return Ok(false),
-            0 => {}
-            _ => return Ok(true),
+            0 if Instant::now() < end => {}
+            _ => return Ok(polled.iter().map(|fd| fd.revents != 0).collect()),
         }
     }
 }

@@ -22,14 +22,13 @@ use super::login::Hint;
 use super::pool::{Claim, Lease, Pool};
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
-use super::standby::Standby;
 use super::times::Hasty;
 use super::tls::Security;
 use super::transfer::{Failed, known, read_version, retrieve, version_commands};
 use super::zone::{Given, Zone};
 use crate::base::sync::Ranked;
 use crate::base::{Clock, Deadline, Recall};
-use crate::config::{Data, Server};
+use crate::config::Server;
 use crate::remote::{
     Abilities, Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Outcome, Remote, RemotePath, Result, Retry,
     Settings, Stamp, Store, Upload, Version,
@@ -42,8 +41,6 @@ pub struct Client {
     pub(super) dialect: Arc<Dialect>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Duration,
-    connect_timeout: Duration,
-    data: Data,
     /// Between the server's names and those of the mount, which alone are seen outside of this storey.
     pub(super) names: Codec,
     /// What the user wants sent in place of `LIST`.
@@ -52,7 +49,6 @@ pub struct Client {
     pub(super) hasty: Arc<Ranked<Hasty, 66>>,
     /// Directories of which the log has heard that something was left out.
     pub(super) told: Arc<Ranked<LruCache<RemotePath, ()>, 65>>,
-    pub(super) standby: Arc<Standby>,
 }
 
 impl Client {
@@ -82,21 +78,7 @@ impl Client {
                 *known = Zone::Given(Given { zone, today: None, one_for_all: None, mdtm_local: None });
             });
         }
-        let Server { timeout, connect_timeout, data, .. } = server;
-        let (timeout, connect_timeout, data) = (*timeout, *connect_timeout, data.clone());
-        Ok(Self {
-            pool,
-            dialect,
-            clock,
-            timeout,
-            connect_timeout,
-            data,
-            names,
-            custom_list,
-            hasty,
-            told,
-            standby: Arc::default(),
-        })
+        Ok(Self { pool, dialect, clock, timeout: server.timeout, names, custom_list, hasty, told })
     }
 
     /// Logs in and finds the directory to mount: `path` relative to the login directory, unless it begins with `/`.
@@ -163,7 +145,7 @@ impl Client {
     }
 
     pub(super) fn opener(&self) -> Opener<'_> {
-        Opener { dialer: self.pool.connector().dialer(), settings: &self.data, patience: self.connect_timeout }
+        self.pool.connector().opener()
     }
 
     /// Looks where `question` points, and says what it means.

@@ -3,11 +3,13 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use log::{debug, info, warn};
 
 use super::command::{Arg, Command};
 use super::control::Control;
+use super::data::Opener;
 use super::dialect::{Can, Dialect, Skill};
 use super::door::Door;
 use super::encoding::Codec;
@@ -58,8 +60,15 @@ impl Connector {
         Self { server, dialer, security, dialect, door: Door::new(clock), ids: AtomicU64::new(1) }
     }
 
-    pub(crate) fn dialer(&self) -> &dyn Dialer {
-        &*self.dialer
+    /// How data channels are opened.
+    pub(crate) fn opener(&self) -> Opener<'_> {
+        let Server { data, connect_timeout, .. } = &self.server;
+        Opener { dialer: &*self.dialer, settings: data, patience: *connect_timeout }
+    }
+
+    /// How long a question may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.server.timeout
     }
 
     /// Whether data travels in the clear although commands do not.

@@ -17,12 +17,26 @@ use super::classify::{Verdict, classify, refusal, too_many};
 use super::command::Command;
 use super::dialect::{Can, Dialect, Skill};
 use super::ready::Ready;
-use super::reply::{Reply, ReplyParser, parse_reply};
+use super::reply::{Class, Reply, ReplyParser, parse_reply};
 use super::socket::Socket;
 use super::text::printable;
 use super::tls::{Session, Trouble};
 use crate::base::Deadline;
 use crate::remote::{Error, ErrorKind, Result, Retry};
+
+/// What there is of the data channel of the next transfer.
+#[derive(Debug, Default)]
+enum Ahead {
+    #[default]
+    Nothing,
+    /// The server has been asked for one by this verb; its reply comes behind the final one of the transfer that ends.
+    Behind(&'static str),
+    /// As before; its reply comes before any other.
+    Asked(&'static str),
+    /// What it said to that.
+    Told(Reply),
+    Open(Ready),
+}
 
 /// A logged-in (or not yet logged-in) control connection.
 #[derive(Debug)]
@@ -44,8 +58,10 @@ pub(crate) struct Control {
     private: bool,
     /// It has been idle, and nothing has been heard of it since: a NAT may have forgotten it without a word.
     doubtful: bool,
-    /// A data channel that was opened ahead.
-    ready: Option<Ready>,
+    /// What there is of the data channel of the next transfer.
+    ahead: Ahead,
+    /// A transfer has used a data channel since one was asked for ahead.
+    carried: bool,
     /// When it was last given back to the pool.
     pub(crate) idle_since: Instant,
 }
@@ -64,7 +80,8 @@ impl Control {
             session: None,
             private: false,
             doubtful: false,
-            ready: None,
+            ahead: Ahead::Nothing,
+            carried: false,
             idle_since: Instant::now(),
         })
     }
@@ -72,6 +89,11 @@ impl Control {
     /// What this server does.
     pub(crate) fn dialect(&self) -> &Arc<Dialect> {
         &self.dialect
+    }
+
+    /// Tells it from the other connections of this process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// The server's address as this connection reached it.
@@ -126,22 +148,99 @@ impl Control {
 
     /// Keeps a data channel for the next transfer.
     pub(crate) fn arm(&mut self, ready: Ready) {
-        self.ready = Some(ready);
+        self.ahead = Ahead::Open(ready);
     }
 
     /// The data channel that was opened ahead, which is not there any more then.
     pub(crate) fn disarm(&mut self) -> Option<Ready> {
-        self.ready.take()
+        match std::mem::take(&mut self.ahead) {
+            Ahead::Open(ready) => Some(ready),
+            other => {
+                self.ahead = other;
+                None
+            }
+        }
     }
 
     /// Whether a data channel is open for the next transfer.
     pub(crate) fn is_armed(&self) -> bool {
-        self.ready.as_ref().is_some_and(Ready::is_fresh)
+        matches!(&self.ahead, Ahead::Open(ready) if ready.is_fresh())
+    }
+
+    /// Whether there will be one soon.
+    pub(crate) fn is_arming(&self) -> bool {
+        matches!(self.ahead, Ahead::Behind(_) | Ahead::Asked(_) | Ahead::Told(_))
+    }
+
+    /// Notes that a transfer begins: a channel is used up by it.
+    pub(crate) fn carry(&mut self) {
+        self.carried = true;
+    }
+
+    /// Whether a transfer has begun here since a channel was asked for ahead.
+    pub(crate) fn has_carried(&self) -> bool {
+        self.carried
+    }
+
+    /// Asks for the data channel of the next transfer by `command` and does not wait for the reply, which is heard
+    /// together with the next one, or by whoever watches this connection while it is idle.
+    pub(crate) fn ask_ahead(&mut self, command: &Command<'_>, deadline: Deadline) -> Result<()> {
+        self.carried = false;
+        self.send(std::slice::from_ref(command), deadline)?;
+        self.ahead = Ahead::Asked(command.verb());
+        Ok(())
+    }
+
+    /// As [`ask_ahead`](Self::ask_ahead), while the final reply of a transfer is still to come.
+    pub(crate) fn ask_behind(&mut self, command: &Command<'_>, deadline: Deadline) -> Result<()> {
+        self.ask_ahead(command, deadline)?;
+        self.ahead = Ahead::Behind(command.verb());
+        Ok(())
+    }
+
+    /// Takes in the reply to [`ask_ahead`](Self::ask_ahead), if that is still to come.
+    pub(crate) fn hear_ahead(&mut self, deadline: Deadline) -> Result<()> {
+        if let Ahead::Asked(verb) = self.ahead {
+            let reply = self.unqueued_reply(verb, deadline)?;
+            self.ahead = Ahead::Told(reply);
+        }
+        Ok(())
+    }
+
+    /// As [`hear_ahead`](Self::hear_ahead), without waiting; whether there is nothing left to be heard.
+    pub(crate) fn hear_ahead_now(&mut self) -> Result<bool> {
+        if let Ahead::Asked(verb) = self.ahead {
+            match self.unqueued_now(verb)? {
+                Some(reply) => self.ahead = Ahead::Told(reply),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the server has said when it was asked for a channel ahead, once.
+    pub(crate) fn told_ahead(&mut self) -> Option<Reply> {
+        match std::mem::take(&mut self.ahead) {
+            Ahead::Told(reply) => Some(reply),
+            other => {
+                self.ahead = other;
+                None
+            }
+        }
     }
 
     /// Whether something arrived that nobody asked for: a 421, a late reply, the end. Such a connection is not used.
     pub(crate) fn has_news(&mut self) -> bool {
-        !self.received.is_empty() || self.socket.has_news()
+        // A reply that is still to come is none.
+        match self.hear_ahead_now() {
+            Ok(_) if self.is_asked() => false,
+            Ok(_) => !self.received.is_empty() || self.socket.has_news(),
+            Err(_) => true,
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        matches!(self.ahead, Ahead::Asked(_))
     }
 
     /// Marks it as one that has been idle: its first reply must come soon, or another connection is to be tried.
@@ -154,6 +253,7 @@ impl Control {
         if self.dialect.burst() != Can::No {
             return self.send_segment(commands, deadline);
         }
+        self.hear_ahead(deadline)?;
         for (n, command) in commands.iter().enumerate() {
             self.send_segment(std::slice::from_ref(command), deadline)?;
             if n + 1 < commands.len() {
@@ -183,7 +283,12 @@ impl Control {
     pub(crate) fn reply(&mut self, verb: &'static str, deadline: Deadline) -> Result<Reply> {
         match self.early.pop_front() {
             Some(reply) => Ok(reply),
-            None => self.unqueued_reply(verb, deadline),
+            None => {
+                self.hear_ahead(deadline)?;
+                let reply = self.unqueued_reply(verb, deadline)?;
+                self.note_final(&reply);
+                Ok(reply)
+            }
         }
     }
 
@@ -220,6 +325,26 @@ impl Control {
         if let Some(reply) = self.early.pop_front() {
             return Ok(Some(reply));
         }
+        if !self.hear_ahead_now()? {
+            return Ok(None);
+        }
+        let reply = self.unqueued_now(verb)?;
+        if let Some(reply) = &reply {
+            self.note_final(reply);
+        }
+        Ok(reply)
+    }
+
+    /// Where `reply` ends a transfer, what was asked behind it is answered next.
+    fn note_final(&mut self, reply: &Reply) {
+        if let Ahead::Behind(verb) = self.ahead
+            && reply.class() != Class::Preliminary
+        {
+            self.ahead = Ahead::Asked(verb);
+        }
+    }
+
+    fn unqueued_now(&mut self, verb: &'static str) -> Result<Option<Reply>> {
         loop {
             if let Some(reply) = self.parsed(verb)? {
                 return Ok(Some(reply));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use log::{debug, info};
 
 use super::address::{for_port, parse_epsv, parse_pasv};
-use super::channel::Channel;
+use super::channel::{Begun, Channel};
 use super::classify::{Verdict, classify, knows, refusal};
 use super::command::Command;
 use super::control::Control;
@@ -38,11 +38,54 @@ pub(crate) struct Opener<'a> {
 }
 
 impl Opener<'_> {
+    /// Begins a transfer: sends `before`, which needs no data channel, and `transfer`, whose last command does. One flight
+    /// where a channel was opened ahead, else two; of those a `CWD` that is refused spares the second.
+    pub(crate) fn begin(
+        &self,
+        control: &mut Control,
+        before: &[Command<'_>],
+        transfer: &[Command<'_>],
+        deadline: Deadline,
+    ) -> Result<Begun> {
+        self.check_sessions(control)?;
+        control.carry();
+        let (channel, mut replies, commands) = match self.ready(control, deadline)? {
+            Some(channel) => (channel, Vec::new(), [before, transfer].concat()),
+            None => {
+                let Opened { channel, replies } = self.open_now(control, before, deadline)?;
+                if let (Some(Command::Cwd(_)), Some(reply)) = (before.last(), replies.last())
+                    && reply.class() != Class::Completion
+                {
+                    let reply = reply.clone();
+                    return Ok(Begun { before: replies, reply, data: None });
+                }
+                (channel, replies, transfer.to_vec())
+            }
+        };
+        control.send(&commands, deadline)?;
+        let verbs: Vec<_> = commands.iter().map(Command::verb).collect();
+        let mut begun = channel.begin(control, &verbs, deadline)?;
+        replies.append(&mut begun.before);
+        begun.before = replies;
+        Ok(begun)
+    }
+
     /// Sends `before` and `EPSV` (or what takes its place) in one segment and opens a channel.
     ///
     /// A passive channel goes to the control connection's own peer, whatever address a 227 names: that is right behind
     /// NAT, and a hostile server cannot send us elsewhere. `before` holds only commands that need no data channel.
     pub(crate) fn open(&self, control: &mut Control, before: &[Command<'_>], deadline: Deadline) -> Result<Opened> {
+        self.check_sessions(control)?;
+        control.carry();
+        if let Some(channel) = self.ready(control, deadline)? {
+            let replies = control.pipeline(before, deadline)?;
+            return Ok(Opened { channel, replies });
+        }
+        self.open_now(control, before, deadline)
+    }
+
+    /// Fails where the server would refuse the data connection for want of a TLS session to be resumed.
+    fn check_sessions(&self, control: &Control) -> Result<()> {
         let used_up = control.data_session().is_some_and(Session::is_used_up);
         let can = |skill| control.dialect().can(skill);
         // Who hands out none with an upload was seen to demand them.
@@ -52,10 +95,10 @@ impl Opener<'_> {
             let text = "no TLS session is left that the data connection could resume";
             return Err(Error::io("data connection", io::Error::other(text)).with_retry(Retry::IfReused));
         }
-        if let Some(channel) = self.ready(control, deadline) {
-            let replies = control.pipeline(before, deadline)?;
-            return Ok(Opened { channel, replies });
-        }
+        Ok(())
+    }
+
+    fn open_now(&self, control: &mut Control, before: &[Command<'_>], deadline: Deadline) -> Result<Opened> {
         let mut asked = Asked { before: before.to_vec(), replies: Vec::new() };
         let channel = match self.settings.mode {
             DataMode::Active => self.active(control, &mut asked, deadline)?,
@@ -75,13 +118,15 @@ impl Opener<'_> {
     }
 
     /// The channel that was opened ahead, if it is there and of use.
-    fn ready(&self, control: &mut Control, deadline: Deadline) -> Option<Channel> {
-        let ready = control.disarm().filter(Ready::is_fresh)?;
+    fn ready(&self, control: &mut Control, deadline: Deadline) -> Result<Option<Channel>> {
+        control.hear_ahead(deadline)?;
+        self.follow_up(control);
+        let Some(ready) = control.disarm().filter(Ready::is_fresh) else { return Ok(None) };
         match ready.connected(deadline.min_after(self.patience.min(READY_PATIENCE))) {
-            Ok(socket) => Some(Channel::connected(socket, control)),
+            Ok(socket) => Ok(Some(Channel::connected(socket, control))),
             Err(e) => {
                 debug!("the data channel that was opened ahead is of no use: {e}");
-                None
+                Ok(None)
             }
         }
     }
@@ -96,6 +141,13 @@ impl Opener<'_> {
             Can::Yes => Some(Command::Epsv),
             Can::No if !self.settings.trust_pasv_address => Some(Command::Pasv),
             Can::No | Can::Unknown => None,
+        }
+    }
+
+    /// Begins to connect where the server has told a port for the next transfer.
+    pub(crate) fn follow_up(&self, control: &mut Control) {
+        if let Some(reply) = control.told_ahead() {
+            self.open_ahead(control, &reply);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use log::{Level, info, log};
 
-use super::channel::{Begun, Channel};
+use super::channel::Begun;
 use super::classify::{listing_truncated, refusal};
 use super::client::Client;
 use super::command::Command;
@@ -20,24 +20,25 @@ use crate::base::Deadline;
 use crate::remote::{Entry, Error, ErrorKind, Kind, RemotePath, Result, Retry};
 
 impl Client {
-    /// Lists by `MLSD` (RFC 3659 7): two flights.
+    /// Lists by `MLSD` (RFC 3659 7): one flight where a data channel is open already, else two.
     ///
     /// The first answer of all must come soon: uftpd was seen to announce `MLST` and to say nothing when asked.
     fn mlsd(&self, path: &RemotePath, deadline: Deadline) -> Result<Fetched> {
         let way = self.way(path)?;
-        self.with_lease(&Claim::Metadata, deadline, |lease| {
+        let mut haste = Haste::First;
+        self.with_lease(&Claim::Listing, deadline, |lease| {
+            let haste = std::mem::take(&mut haste);
             let control = lease.control_mut();
             if let Some(reply) = way.walk(control, deadline)? {
                 return Ok(Fetched::Refused { verb: "CWD", reply });
             }
-            let opened = self.opener().open(control, &[], deadline)?;
-            control.send(&[Command::Mlsd(way.arg().clone())], deadline)?;
             let left = deadline.left().map_err(|e| Error::io("MLSD", e))?;
             let first = match self.dialect.can(Skill::Mlsd) {
                 Can::Yes => deadline,
                 Can::Unknown | Can::No => deadline.min_after(left / UNPROVEN_SHARE),
             };
-            self.collect(lease, opened.channel, "MLSD", first)
+            let begun = self.opener().begin(control, &[], &[Command::Mlsd(way.arg().clone())], first)?;
+            self.collect(lease, begun, "MLSD", haste)
         })
     }
 
@@ -63,27 +64,31 @@ impl Client {
     /// take it for options, and only `CWD` tells that a directory is missing.
     pub(super) fn list_cwd(&self, path: &RemotePath, all: bool, deadline: Deadline) -> Result<Fetched> {
         let way = self.way(path)?;
-        self.with_lease(&Claim::Metadata, deadline, |lease| {
+        let mut haste = Haste::First;
+        self.with_lease(&Claim::Listing, deadline, |lease| {
+            let haste = std::mem::take(&mut haste);
             let control = lease.control_mut();
             if let Some(reply) = way.walk(control, deadline)? {
                 return Ok(Fetched::Refused { verb: "CWD", reply });
             }
             let cwd = [Command::Cwd(way.arg().clone())];
-            let opened = self.opener().open(control, &cwd, deadline)?;
-            let reply = opened.replies.into_iter().next().expect("one command was sent before EPSV");
-            if reply.code.class() != Class::Completion {
-                return Ok(Fetched::Refused { verb: "CWD", reply });
-            }
             let list = self.custom_list.clone().map_or(Command::List { all }, Command::Custom);
-            control.send(&[list], deadline)?;
-            self.collect(lease, opened.channel, "LIST", deadline)
+            let mut begun = self.opener().begin(control, &cwd, &[list], deadline)?;
+            let reply = begun.before.pop().expect("each command has its reply by now");
+            let entered = reply.class() == Class::Completion;
+            let refused = Fetched::Refused { verb: "CWD", reply };
+            if !entered && begun.data.is_none() {
+                return Ok(refused);
+            }
+            let listed = self.collect(lease, begun, "LIST", haste)?;
+            // What comes behind a CWD that was refused is the listing of another directory.
+            Ok(if entered { listed } else { refused })
         })
     }
 
     /// Takes in all that a listing command sends.
-    fn collect(&self, lease: &mut Lease, channel: Channel, verb: &'static str, deadline: Deadline) -> Result<Fetched> {
-        let control = lease.control_mut();
-        let Begun { reply, data, .. } = channel.begin(control, &[verb], deadline)?;
+    fn collect(&self, lease: &mut Lease, begun: Begun, verb: &'static str, haste: Haste) -> Result<Fetched> {
+        let Begun { reply, data, .. } = begun;
         let machine = verb == "MLSD";
         if machine && self.dialect.can(Skill::Mlsd) == Can::Unknown {
             self.dialect.learn(Skill::Mlsd, Can::Yes);
@@ -92,11 +97,13 @@ impl Client {
         let unresumed = data.is_encrypted() && !data.is_resumed();
         // A long listing may take its time, a silent server may not, and nobody for ever.
         let end = Deadline::after(self.timeout * LONGEST_LISTING);
-        let lines = self.drain(data, verb, end)?;
+        let lines = self.drain(data, verb, haste, end)?;
         if reply.code.class() == Class::Completion {
             // It has been said already that nothing else follows.
             return Ok(Fetched::Lines { lines, machine, complete: !listing_truncated(&reply) });
         }
+        lease.data_ended()?;
+        let control = lease.control_mut();
         loop {
             let reply = control.reply(verb, self.stall().min(end))?;
             match reply.code.class() {
@@ -113,12 +120,21 @@ impl Client {
     }
 
     /// Reads the data of a listing to its end.
-    fn drain(&self, mut data: Socket, verb: &'static str, end: Deadline) -> Result<Vec<u8>> {
+    fn drain(&self, mut data: Socket, verb: &'static str, haste: Haste, end: Deadline) -> Result<Vec<u8>> {
         let mut lines = Vec::new();
         let mut buf = vec![0; LISTING_PIECE];
         loop {
-            let got =
-                data.read(&mut buf, self.stall().min(end)).map_err(|e| Error::io(verb, e).with_retry(Retry::Safe))?;
+            let hasty = haste == Haste::First && lines.is_empty();
+            let patience = if hasty { Deadline::after(self.timeout / HASTE) } else { self.stall() };
+            let got = data.read(&mut buf, patience.min(end)).map_err(|e| {
+                let error = Error::io(verb, e).with_retry(Retry::Safe);
+                // Nothing at all came: that says more about this channel than about the server.
+                if hasty && error.kind == ErrorKind::TimedOut {
+                    Error { kind: ErrorKind::Unreachable, ..error }
+                } else {
+                    error
+                }
+            })?;
             if got == 0 {
                 return Ok(lines);
             }
@@ -191,6 +207,15 @@ impl Client {
     }
 }
 
+/// Whether there is time for another attempt where nothing comes: a channel that never carried a byte may be dead although
+/// everybody agreed on it (pyftpdlib 2.2.0 in active mode, under load).
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Haste {
+    First,
+    #[default]
+    Later,
+}
+
 /// A listing as it came, or the reply that refused it.
 pub(super) enum Fetched {
     /// `machine`: by `MLSD`.
@@ -246,6 +271,9 @@ pub(super) fn hand_out(parsed: Parsed, names: Codec, each: &mut dyn FnMut(Entry)
 
 /// An `MLSD` that was never answered before may take this share of the time: the rest is for `LIST`.
 const UNPROVEN_SHARE: u32 = 3;
+
+/// The first attempt gets this part of the time for its first bytes.
+const HASTE: u32 = 3;
 
 /// Bytes taken from a listing's data channel at a time.
 const LISTING_PIECE: usize = 64 * 1024;

@@ -34,7 +34,6 @@ mod rename;
 pub mod reply;
 mod settings;
 pub mod socket;
-mod standby;
 mod store;
 mod stored;
 mod tail;

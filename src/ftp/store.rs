@@ -55,7 +55,6 @@ impl Client {
             Store::Tail { .. } => self.way(path)?,
         };
         let wire = self.begin_store(path, &way, how, recall, deadline)?;
-        self.stand_by();
         Ok(Stor::new(self, path, way, how, recall, wire))
     }
 

@@ -41,7 +41,8 @@ enum State {
     Done,
 }
 
-/// Begins to send the file `arg` from byte `from`: two flights, `[version] EPSV` and `REST` + `RETR`.
+/// Begins to send the file `arg` from byte `from`: the questions for its version, `REST` and `RETR`, all in one flight
+/// where a data channel is open already, else behind one with `EPSV`.
 pub(crate) fn retrieve(
     mut lease: Lease,
     opener: &Opener<'_>,
@@ -51,18 +52,16 @@ pub(crate) fn retrieve(
 ) -> std::result::Result<Box<dyn Download>, Failed> {
     let control = lease.control_mut();
     let asks = version_commands(control, arg, deadline)?;
-    let opened = opener.open(control, &asks, deadline)?;
-    let version = read_version(control.dialect(), &asks, &opened.replies);
     let rest = from > 0 && control.dialect().can(Skill::Rest) != Can::No;
     let mut commands = Vec::with_capacity(2);
     if rest {
         commands.push(Command::Rest(from));
     }
     commands.push(Command::Retr(arg.clone()));
-    control.send(&commands, deadline)?;
-    let verbs: &[_] = if rest { &["REST", "RETR"] } else { &["RETR"] };
-    let Begun { before, reply, data } = opened.channel.begin(control, verbs, deadline)?;
-    let moved = if let Some(reply) = before.first() {
+    let Begun { before, reply, data } = opener.begin(control, &asks, &commands, deadline)?;
+    let (told, moves) = before.split_at(asks.len());
+    let version = read_version(control.dialect(), &asks, told);
+    let moved = if let Some(reply) = moves.first() {
         let moved = reply.code.class() == Class::Intermediate;
         if !moved && !matches!(reply.code.get(), 500 | 502 | 504) {
             // Not for ever, perhaps: the transfer that now begins at the wrong place is given up.
@@ -91,7 +90,7 @@ pub(crate) fn retrieve(
     }
     let told_before = lease.control_mut().dialect().can(Skill::MlstFiles) == Can::Yes;
     // Where it has told of files, this one may have come into being between the two questions.
-    if !told_before && asks.iter().zip(&opened.replies).any(denied) {
+    if !told_before && asks.iter().zip(told).any(denied) {
         // uftpd 2.13: `550 No such file or directory.` for every file. Others know MLSD alone.
         info!("the server sends a file of which MLST says nothing: SIZE from now on");
         lease.control_mut().dialect().learn(Skill::Mlst, Can::No);
@@ -166,6 +165,8 @@ impl Download for Retr {
         }
         if let Some(data) = self.data.take() {
             data.close();
+        } else {
+            self.lease.data_ended()?;
         }
         // After an early end exactly one reply follows, whatever its code: ABOR or a NOOP would only bring in more.
         let patience = if ended { deadline } else { deadline.min_after(ABORT_PATIENCE) };

@@ -45,6 +45,13 @@ pub fn client_with(config: &Server) -> Client {
     Client::new(config, Box::new(Network { family: config.family }), Arc::new(SystemClock)).expect("no files are named")
 }
 
+/// A client that has logged in and has no other connection.
+pub fn lone_client(server: &FakeServer) -> Client {
+    let client = client_with(&Server { max_connections: 1, ..config(server) });
+    client.enter(b"", soon()).expect("the login works");
+    client
+}
+
 /// A client that has logged in.
 pub fn client(server: &FakeServer) -> Client {
     let client = client_with(&config(server));

@@ -9,6 +9,7 @@ use super::log::{Entry, Event, Flights, Log};
 use super::personality::Personality;
 use super::tls::{Channel, Sessions};
 use super::tree::SharedTree;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustls::server::{ServerConfig, ServerConnection};
 use socket2::SockRef;
 use std::collections::BTreeMap;
@@ -385,6 +386,14 @@ impl Hub {
         });
     }
 
+    /// How many clients are connected to a port that no transfer has taken up yet.
+    pub(super) fn armed(&self) -> usize {
+        let listeners: Vec<_> = self.lock().peers.values().filter_map(|peer| peer.passive.clone()).collect();
+        let mut polled: Vec<_> = listeners.iter().map(|listener| PollFd::new(listener, PollFlags::IN)).collect();
+        let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut polled, Some(&none)).expect("poll(2) of our own sockets")
+    }
+
     pub(super) fn set_data(&self, id: u64, data: Option<&Arc<TcpStream>>) {
         self.update(|state| {
             if let (Some(data), true) = (data, state.stopping) {
@@ -420,11 +429,13 @@ impl State {
 
     fn begin_flight(&mut self, id: u64, lines: &[Vec<u8>], continues: bool) {
         let login = self.peers.get(&id).is_none_or(|peer| !peer.logged_in);
+        let verbs: Vec<_> = lines.iter().map(|line| super::session::split_command(line).0).collect();
         if !continues {
             let flights = self.flights.entry(id).or_default();
             *(if login { &mut flights.login } else { &mut flights.work }) += 1;
+            let channel = matches!(&verbs[..], [verb] if verb == "EPSV" || verb == "PASV");
+            flights.channels += usize::from(channel && !login);
         }
-        let verbs = lines.iter().map(|line| super::session::split_command(line).0).collect();
         self.note(id, Event::Burst { verbs, continues, login });
     }
 }

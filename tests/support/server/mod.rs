@@ -47,7 +47,7 @@ use socket2::SockRef;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long [`FakeServer::close_idle_connections`] waits until its connections are closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -151,6 +151,22 @@ impl FakeServer {
     #[must_use]
     pub fn work_flights(&self) -> usize {
         self.hub.lock().flights.values().map(|flights| flights.work + flights.uploads).sum()
+    }
+
+    /// Those of them that a client waits for whose data channels are open already.
+    #[must_use]
+    pub fn armed_flights(&self) -> usize {
+        self.hub.lock().flights.values().map(|flights| flights.work - flights.channels + flights.uploads).sum()
+    }
+
+    /// Waits until at least `count` data channels are open that no transfer uses yet.
+    #[track_caller]
+    pub fn wait_armed(&self, count: usize) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.hub.armed() < count {
+            assert!(Instant::now() < end, "{} data channels are open:\n{}", self.hub.armed(), self.log());
+            thread::yield_now();
+        }
     }
 
     /// The flights of one control connection.
