@@ -81,3 +81,76 @@ fn a_listing_ahead_that_fails_is_told_only_to_those_who_ask() {
     answer(|tell| fs.vfs.opendir(dirs[5], tell)).expect_err("it is refused");
     open(&fs, dirs[5]);
 }
+
+/// A directory of `count` small files, all of which the kernel knows.
+fn small_files(count: usize) -> (MemoryRemote, Fs) {
+    let server = (0..count).fold(MemoryRemote::default().dir("d"), |server, n| {
+        server.file(&format!("d/f{n:03}"), format!("content {n}").as_bytes())
+    });
+    let fs = Fs::in_memory(&server, |_| {});
+    (0..count).for_each(|n| drop(fs.ino(&format!("d/f{n:03}"))));
+    server.clear_log();
+    (server, fs)
+}
+
+fn reads(fs: &Fs, n: usize) {
+    let read = fs.read_all(&format!("d/f{n:03}")).expect("readable");
+    assert_eq!(String::from_utf8_lossy(&read), format!("content {n}"));
+}
+
+#[test]
+fn who_reads_one_file_after_the_other_finds_the_next_ones_in_memory() {
+    let (server, fs) = small_files(20);
+    reads(&fs, 0);
+    assert_eq!(server.count("RETR"), 1, "one file says nothing");
+    reads(&fs, 1);
+    server.wait_for("RETR", 4);
+    for n in 2..20 {
+        reads(&fs, n);
+    }
+    fs.vfs.finish(Deadline::after(AMPLE));
+    assert_eq!(server.count("RETR"), 20, "each once: {:#?}", server.log());
+}
+
+#[test]
+fn a_file_that_is_on_its_way_is_not_asked_for_again_by_who_opens_it() {
+    let (server, fs) = small_files(6);
+    reads(&fs, 0);
+    server.hold("RETR");
+    let second = fs.open("d/f001").expect("it opens");
+    server.wait_held(2);
+    let third = fs.open("d/f002").expect("it opens");
+    let waits = fs.ask(third, 0, 100);
+    server.release();
+    assert_eq!(waits.recv_timeout(AMPLE).expect("an answer").expect("readable"), b"content 2");
+    fs.close(second);
+    fs.close(third);
+    fs.vfs.finish(Deadline::after(AMPLE));
+    assert_eq!(server.log().iter().filter(|line| line.contains("RETR /d/f002")).count(), 1, "{:#?}", server.log());
+}
+
+#[test]
+fn who_reads_each_tenth_file_costs_nothing_more() {
+    let (server, fs) = small_files(100);
+    (0..10).for_each(|n| reads(&fs, n * 10));
+    fs.vfs.finish(Deadline::after(AMPLE));
+    assert_eq!(server.count("RETR"), 10, "{:#?}", server.log());
+}
+
+/// What was fetched for nobody is no reason to show what is not there any more.
+#[test]
+fn a_file_that_changes_after_it_was_fetched_ahead_is_read_as_it_is_now() {
+    let (server, fs) = small_files(10);
+    reads(&fs, 0);
+    reads(&fs, 1);
+    server.wait_for("RETR", 4);
+    let ino = fs.ino("d/f003");
+    let fh = fs.open_as("d/f003", ftpfs::vfs::How { read: true, write: true, append: false, truncate: true });
+    fs.write(fh, 0, b"ours");
+    fs.close(fh);
+    assert_eq!(fs.read_all("d/f003").expect("readable"), b"ours");
+    assert_eq!(fs.ino("d/f003"), ino);
+    answer(|tell| fs.vfs.unlink(fs.ino("d"), b"f002", tell)).expect("it is removed");
+    assert!(fs.look("d/f002").expect("it can be asked").is_none());
+    reads(&fs, 4);
+}

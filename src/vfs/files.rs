@@ -75,7 +75,14 @@ impl Vfs {
             }
             vfs.open_as(ino, &known.meta, how).map(|opened| Opened { direct_io: unsized_before, ..opened })
         };
-        self.answer(fast, slow, reply);
+        let vfs = Arc::clone(self);
+        self.answer(fast, slow, move |opened| {
+            let reads = opened.is_ok() && !how.write;
+            reply(opened);
+            if reads {
+                vfs.read_on(ino);
+            }
+        });
     }
 
     /// What has been set on `ino` so far is on the server: its mode may be what lets the server take new content, and what

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use log::debug;
 
-use super::ahead::{Ahead, MOST_AT_ONCE};
+use super::ahead::{Ahead, MOST_AT_ONCE, MOST_FILES_AT_ONCE};
 use super::attr::{Attr, Look, Space};
 use super::dir::{DirCache, Listing};
 use super::error::{Fault, Result};
@@ -42,6 +42,8 @@ pub struct Vfs {
     pub(super) ahead: Ahead,
     /// For listings that nobody has asked for yet.
     pub(super) walkers: Workers,
+    /// They fetch files ahead.
+    pub(super) prefetchers: Workers,
     pub(super) look: Look,
     pub(super) attr_ttl: Duration,
     pub(super) dir_ttl: Duration,
@@ -130,6 +132,7 @@ impl Vfs {
             makers: Workers::new("make", MOST_CLOSERS),
             ahead: Ahead::default(),
             walkers: Workers::new("walk", MOST_AT_ONCE),
+            prefetchers: Workers::new("prefetch", MOST_FILES_AT_ONCE),
             look: Look::from(files),
             attr_ttl: files.attr_ttl,
             dir_ttl: files.dir_ttl,
@@ -171,6 +174,8 @@ impl Vfs {
         self.syncers.shut_down();
         self.makers.shut_down();
         self.walkers.shut_down();
+        self.prefetchers.shut_down();
+        self.reading.drop_all_ahead();
         self.writing.shut_down();
         self.remote.shut_down();
     }

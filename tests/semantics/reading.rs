@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::support::mount::Mount;
 use super::support::process::{PROGRAM_LIMIT, command, run, with_deadline};
-use super::support::server::{Cut, DEFAULT_MTIME, End, FakeServer, Fault, Personality, Stage};
+use super::support::server::{Cut, DEFAULT_MTIME, End, FakeServer, Fault, Personality, Stage, Tree};
 use super::{LIMIT, LONG, MIB, NEVER, pattern, python, refused, tree, with};
 
 // Reading.
@@ -21,6 +21,32 @@ fn a_transfer_that_breaks_is_taken_up_again() {
         scene.server.fault(Fault::cut(Stage::Data(2 * MIB), short).nth(2));
         assert!(scene.read("big").expect("it can be read") == pattern(7, 0, 9 * MIB as usize + 17));
         assert!(scene.server.log().verb("RETR") > 1, "it did break");
+    });
+}
+
+#[test]
+fn who_reads_file_after_file_finds_the_next_ones_fetched() {
+    let many = || (0..60).fold(Tree::new(), |tree, n| tree.file(format!("d/f{n:02}"), format!("{n}"), DEFAULT_MTIME));
+    for (step, options) in [(1, LONG), (10, LONG), (1, &["-o", "dir_timeout=1h,attr_timeout=1h,max_connections=1"])] {
+        with(Personality::mlsd(), many(), options, move |scene| {
+            assert_eq!(scene.names("d").len(), 60);
+            for n in (0..60).step_by(step) {
+                assert_eq!(scene.read(&format!("d/f{n:02}")).expect("readable"), n.to_string().as_bytes());
+            }
+            assert_eq!(scene.server.log().verb("RETR"), 60 / step, "each once: {}", scene.server.log());
+        });
+    }
+}
+
+#[test]
+fn what_follows_costs_one_round_trip() {
+    with(Personality::mlsd(), tree(), LONG, |scene| {
+        scene.names("");
+        scene.names("d");
+        scene.server.wait_armed(1);
+        scene.server.reset_flights();
+        assert_eq!(scene.read("d/a.txt").expect("readable"), b"hello world");
+        assert_eq!(scene.server.armed_flights(), 1, "{}", scene.server.log());
     });
 }
 

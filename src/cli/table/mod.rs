@@ -280,7 +280,7 @@ mod tests {
     fn the_defaults_are_values_and_the_names_are_unique() {
         let draft = Draft::new();
         assert_eq!((draft.timeout, draft.connect_timeout), (30 * SECOND, 10 * SECOND));
-        assert_eq!((draft.max_connections, draft.idle_timeout, draft.threads), (8, 60 * SECOND, 4));
+        assert_eq!((draft.max_connections, draft.idle_timeout, draft.threads), (16, 60 * SECOND, 4));
         assert_eq!((draft.attr_ttl, draft.dir_ttl, draft.negative_ttl), (10 * SECOND, 10 * SECOND, 5 * SECOND));
         assert_eq!(draft.memory, 48 << 20);
         // Two places say so.

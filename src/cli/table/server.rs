@@ -67,7 +67,7 @@ pub(super) static ROWS: &[Setting] = &[
     },
     Setting {
         value: Some("N"),
-        default: Some("8"),
+        default: Some("16"),
         ..row(
             Server,
             "max_connections",

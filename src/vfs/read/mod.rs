@@ -9,13 +9,14 @@
 //!
 //! [`Keeper`]: super::keeper::Keeper
 
+mod early;
 mod fetch;
 mod parked;
 mod plan;
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,8 @@ pub(crate) struct Reading {
     pub(crate) timeout: Duration,
     streams: AtomicUsize,
     ids: AtomicU64,
+    /// Those of files that nobody has opened yet.
+    early: Ranked<HashMap<Ino, Arc<FileReader>>, 32>,
     /// All that are open.
     readers: Ranked<HashMap<Ino, Vec<Weak<FileReader>>>, 33>,
 }
@@ -64,7 +67,8 @@ impl Reading {
     ) -> Self {
         let (fetchers, repliers) = (Workers::new("fetch", MOST_FETCHES), Workers::new("reply", REPLIERS));
         let (streams, ids, readers) = (AtomicUsize::new(0), AtomicU64::new(1), Ranked::default());
-        Self { readers, remote, nodes, dirs, kernel, blocks, fetchers, repliers, keeper, timeout, streams, ids }
+        let early = Ranked::default();
+        Self { early, readers, remote, nodes, dirs, kernel, blocks, fetchers, repliers, keeper, timeout, streams, ids }
     }
 
     /// A reader of `version`, which is what `ino` is for now; None where the inode is not known any more.
@@ -72,14 +76,20 @@ impl Reading {
         let old = self.nodes.content(ino);
         let (file, same) = self.nodes.bind(ino, version, || self.blocks.new_file())?;
         self.forget_blocks(old.filter(|old| old.file != file));
-        Some((self.add(ino, file, version), same))
+        let reader = self.take_over(ino, file).unwrap_or_else(|| self.add(ino, file, version));
+        Some((reader, same))
     }
 
     fn add(self: &Arc<Self>, ino: Ino, file: FileId, version: &Version) -> Arc<FileReader> {
         self.nodes.opened(ino);
         let reader = FileReader::new(ino, file, version.clone(), Arc::clone(self));
-        self.readers.lock().entry(ino).or_default().push(Arc::downgrade(&reader));
+        reader.counted.store(true, Ordering::Relaxed);
+        self.register(&reader);
         reader
+    }
+
+    fn register(&self, reader: &Arc<FileReader>) {
+        self.readers.lock().entry(reader.ino).or_default().push(Arc::downgrade(reader));
     }
 
     /// Ends the transfers of `ino` that nobody waits for, whoever has it open: servers that lock files store nothing in it as
@@ -164,6 +174,8 @@ pub type ReadReply = Box<dyn FnOnce(Result<Data>) + Send>;
 pub(crate) struct FileReader {
     ino: Ino,
     shared: Arc<Reading>,
+    /// Whether it belongs to a handle.
+    counted: AtomicBool,
     state: Ranked<State, 10>,
 }
 
@@ -228,7 +240,7 @@ impl FileReader {
             watched: false,
             resting: false,
         };
-        Arc::new(Self { ino, shared, state: Ranked::new(state) })
+        Arc::new(Self { ino, shared, counted: AtomicBool::new(false), state: Ranked::new(state) })
     }
 
     /// Reads up to `len` bytes at `at`; fewer only at the end of the file. `reply` is called once, now or later.
@@ -280,7 +292,9 @@ impl FileReader {
             state.streams.iter().for_each(|s| s.recall.gate.open());
             std::mem::take(&mut state.waiters)
         };
-        self.shared.nodes.closed(self.ino);
+        if self.counted.load(Ordering::Relaxed) {
+            self.shared.nodes.closed(self.ino);
+        }
         self.shared.remove(self);
         for waiter in waiters {
             (waiter.reply)(Err(ErrorKind::Cancelled.into()));

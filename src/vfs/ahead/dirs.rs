@@ -11,21 +11,17 @@ use std::time::{Duration, Instant};
 
 use log::debug;
 
-use super::dir::Listing;
-use super::node::Ino;
-use super::ops::Vfs;
 use crate::base::Deadline;
-use crate::base::sync::Ranked;
 use crate::remote::Kind;
+use crate::vfs::dir::Listing;
+use crate::vfs::node::Ino;
+use crate::vfs::ops::Vfs;
 
 /// What is known of the walks that programs make.
 #[derive(Default)]
-pub(crate) struct Ahead(Ranked<Walk, 34>);
-
-#[derive(Default)]
-struct Walk {
-    /// Directories that were opened last, the latest at the end.
-    opened: VecDeque<Ino>,
+pub(super) struct Walk {
+    /// Directories that were opened last and what they lie in, the latest at the end.
+    opened: VecDeque<(Ino, Ino)>,
     /// How many of them in a row lay in or beside another one.
     steps: u32,
     /// When that was so last.
@@ -42,13 +38,13 @@ impl Walk {
     /// `dir`, which lies in `parent`, has been opened; whether that is a step of a walk.
     fn step(&mut self, dir: Ino, parent: Ino, now: Instant) -> bool {
         let fresh = self.latest.is_none_or(|at| now.duration_since(at) < STOPPED);
-        let again = self.opened.contains(&dir);
-        let near = self.opened.contains(&parent);
+        let again = self.opened.iter().any(|(known, _)| *known == dir);
+        let near = self.opened.iter().any(|(known, above)| *known == parent || *above == parent);
         if !again {
             self.steps = if near && fresh { self.steps + 1 } else { 0 };
         }
-        self.opened.retain(|known| *known != dir);
-        self.opened.push_back(dir);
+        self.opened.retain(|(known, _)| *known != dir);
+        self.opened.push_back((dir, parent));
         if self.opened.len() > REMEMBERED {
             self.opened.pop_front();
         }
@@ -72,12 +68,12 @@ impl Walk {
 
 impl Vfs {
     /// A program has opened the directory `dir`, which holds what `listing` says.
-    pub(super) fn walked(self: &Arc<Self>, dir: Ino, listing: &Listing) {
+    pub(in crate::vfs) fn walked(self: &Arc<Self>, dir: Ino, listing: &Listing) {
         if self.dir_ttl < SHORTEST {
             return;
         }
         let parent = self.nodes.parent(dir);
-        if !self.ahead.0.lock().step(dir, parent, Instant::now()) {
+        if !self.ahead.walk.lock().step(dir, parent, Instant::now()) {
             return;
         }
         let mut wanted = VecDeque::new();
@@ -96,7 +92,7 @@ impl Vfs {
             at = above;
         }
         {
-            let mut walk = self.ahead.0.lock();
+            let mut walk = self.ahead.walk.lock();
             wanted.retain(|dir| !walk.failed.contains(dir));
             walk.wanted = wanted;
         }
@@ -124,7 +120,7 @@ impl Vfs {
     /// Lists what is wanted, as far as there are connections that nobody needs.
     fn list_ahead(self: &Arc<Self>) {
         loop {
-            let next = self.ahead.0.lock().next(|running| self.remote.has_spare(running), Instant::now());
+            let next = self.ahead.walk.lock().next(|running| self.remote.has_spare(running), Instant::now());
             let Some(dir) = next else { return };
             let vfs = Arc::clone(self);
             self.walkers.run(move || {
@@ -132,7 +128,7 @@ impl Vfs {
                 let listed =
                     path.as_ref().map(|path| vfs.listing(dir, path, vfs.dir_ttl / 2, Deadline::after(vfs.timeout)));
                 {
-                    let mut walk = vfs.ahead.0.lock();
+                    let mut walk = vfs.ahead.walk.lock();
                     walk.running -= 1;
                     if let (Some(Err(e)), Some(path)) = (listed, path) {
                         debug!("{path}: cannot be listed ahead: {e}");
@@ -164,7 +160,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const MOST_WANTED: usize = 32;
 
 /// Listings ahead at once.
-pub(super) const MOST_AT_ONCE: usize = 16;
+pub(in crate::vfs) const MOST_AT_ONCE: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +177,15 @@ mod tests {
         assert!(walk.step(c, b, now), "in the last one");
         assert!(!walk.step(other, Ino(8), now), "somewhere else");
         assert!(!walk.step(a, top, now), "one is no walk");
+    }
+
+    /// The directory that they all lie in is long forgotten then.
+    #[test]
+    fn a_walk_through_a_thousand_siblings_does_not_end() {
+        let (mut walk, now) = (Walk::default(), Instant::now());
+        walk.step(Ino(2), Ino::ROOT, now);
+        walk.step(Ino(10), Ino(2), now);
+        assert!((11..1010).all(|n| walk.step(Ino(n), Ino(2), now)));
     }
 
     #[test]

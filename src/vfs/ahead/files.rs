@@ -1,0 +1,328 @@
+//! Small files ahead: who reads the files of a directory one after the other finds the next ones in memory.
+//!
+//! A *run* is recognised when a file is opened that stands closely behind the one opened last, in the order in which the
+//! directory was read. From then on the small files that come next are fetched, the nearest first: only a few to begin
+//! with, twice as many after each one that was wanted, half as many after each one that was passed by. So a program that
+//! reads everything is never without, and one that reads each tenth file starts no run at all. What is fetched and not
+//! read is bounded by the window of files, and in bytes by a quarter of the memory for content.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::Deadline;
+use crate::remote::{Kind, Meta, Version};
+use crate::vfs::dir::Listing;
+use crate::vfs::node::Ino;
+use crate::vfs::ops::Vfs;
+
+/// What is known of programs that read files one after the other.
+#[derive(Default)]
+pub(super) struct Runs {
+    /// The latest at the end.
+    runs: VecDeque<Run>,
+    /// Files on their way.
+    running: usize,
+}
+
+/// One program on its way through a directory.
+#[derive(Debug)]
+struct Run {
+    dir: Ino,
+    /// Where the file stands that was opened last.
+    at: usize,
+    latest: Instant,
+    /// Files to be fetched ahead at most; none as long as it is no run.
+    window: usize,
+    /// Fetched, or on their way, and not opened yet.
+    ahead: VecDeque<(Ino, u64)>,
+    /// What is to be fetched next.
+    wanted: VecDeque<(Ino, u64)>,
+}
+
+impl Runs {
+    /// The file `ino` has been opened, which stands at `at` in `dir`. The files that were fetched for nothing, and the place
+    /// of the run that it belongs to.
+    fn step(&mut self, ino: Ino, dir: Ino, at: usize, near: impl Fn(Ino) -> bool, now: Instant) -> (Vec<Ino>, usize) {
+        let mut passed = Vec::new();
+        for run in self.runs.iter_mut().filter(|run| now.duration_since(run.latest) >= STOPPED) {
+            passed.extend(run.ahead.drain(..).map(|(ino, _)| ino));
+            run.window = 0;
+        }
+        let foreseen = self.runs.iter().position(|run| run.ahead.iter().any(|(ahead, _)| *ahead == ino));
+        let same = foreseen.or_else(|| self.runs.iter().position(|run| run.dir == dir));
+        let mut run = match same.and_then(|at| self.runs.remove(at)) {
+            Some(run) => run,
+            None => Run::new(dir, at, self.inherited(&near), now),
+        };
+        match run.ahead.iter().position(|(ahead, _)| *ahead == ino) {
+            Some(place) => {
+                // Threads of one program may be a few files apart.
+                let late = place.saturating_sub(BESIDE);
+                passed.extend(run.ahead.drain(..late).map(|(ino, _)| ino));
+                run.ahead.retain(|(ahead, _)| *ahead != ino);
+                run.window = if late == 0 { (run.window * 2).min(MOST_WINDOW) } else { (run.window / 2).max(1) };
+            }
+            None if same.is_none() || at == run.at => {}
+            None if run.dir == dir && (at.wrapping_sub(run.at) <= STRIDE || run.at.wrapping_sub(at) <= BESIDE) => {
+                run.window = run.window.max(FIRST_WINDOW);
+            }
+            None => {
+                passed.extend(run.ahead.drain(..).map(|(ino, _)| ino));
+                run.window = 0;
+            }
+        }
+        (run.dir, run.at, run.latest) = (dir, at, now);
+        run.wanted.clear();
+        self.runs.push_back(run);
+        if self.runs.len() > MOST_RUNS
+            && let Some(oldest) = self.runs.pop_front()
+        {
+            passed.extend(oldest.ahead.into_iter().map(|(ino, _)| ino));
+        }
+        (passed, self.runs.len() - 1)
+    }
+
+    /// Who comes from a directory where all was read begins in the next one as it was.
+    fn inherited(&self, near: impl Fn(Ino) -> bool) -> usize {
+        self.runs.back().filter(|run| near(run.dir)).map_or(0, |run| run.window)
+    }
+
+    /// Bytes fetched ahead, or on their way.
+    fn bytes(&self) -> u64 {
+        self.runs.iter().flat_map(|run| &run.ahead).map(|(_, size)| size).sum()
+    }
+
+    /// The next file to be fetched.
+    fn next(&mut self, spare: impl FnOnce(usize) -> bool, most_bytes: u64) -> Option<Ino> {
+        let bytes = self.bytes();
+        let run = self.runs.iter_mut().rev().find(|run| !run.wanted.is_empty() && run.ahead.len() < run.window)?;
+        let (_, size) = run.wanted.front()?;
+        if self.running >= MOST_FILES_AT_ONCE || bytes + size > most_bytes || !spare(self.running) {
+            return None;
+        }
+        let next = run.wanted.pop_front()?;
+        run.ahead.push_back(next);
+        self.running += 1;
+        Some(next.0)
+    }
+}
+
+impl Run {
+    fn new(dir: Ino, at: usize, window: usize, now: Instant) -> Self {
+        Self { dir, at, latest: now, window, ahead: VecDeque::new(), wanted: VecDeque::new() }
+    }
+}
+
+impl Vfs {
+    /// A program has opened the file `ino` to read it.
+    pub(in crate::vfs) fn read_on(self: &Arc<Self>, ino: Ino) {
+        let Some((dir, name)) = self.nodes.place(ino) else { return };
+        let Some(listing) = self.dirs.get(dir, self.dir_ttl) else { return };
+        let Some(at) = listing.find(name.as_bytes()) else { return };
+        let above = self.nodes.parent(dir);
+        let near = |other: Ino| other == above || self.nodes.parent(other) == above || self.nodes.parent(other) == dir;
+        let (passed, room) = {
+            let mut runs = self.ahead.runs.lock();
+            let (passed, run) = runs.step(ino, dir, at, near, Instant::now());
+            let run = &runs.runs[run];
+            (passed, run.window.saturating_sub(run.ahead.len()))
+        };
+        for ino in passed {
+            self.reading.drop_ahead(ino);
+        }
+        if room == 0 {
+            return;
+        }
+        let mut wanted = VecDeque::new();
+        self.files_behind(dir, &listing, at + 1, &mut wanted);
+        let mut runs = self.ahead.runs.lock();
+        if let Some(run) = runs.runs.iter_mut().find(|run| run.dir == dir && run.at == at) {
+            wanted.retain(|file| !run.ahead.contains(file));
+            run.wanted = wanted;
+        }
+        drop(runs);
+        self.fetch_ahead();
+    }
+
+    /// The small files that come behind place `from` of `dir` on a way that leads through the whole tree.
+    fn files_behind(&self, dir: Ino, listing: &Listing, from: usize, wanted: &mut VecDeque<(Ino, u64)>) {
+        self.files_in(dir, listing, from, DEEPEST, wanted);
+        let mut at = dir;
+        for _ in 0..DEEPEST {
+            if at == Ino::ROOT || wanted.len() >= MOST_WINDOW {
+                return;
+            }
+            let Some((above, name)) = self.nodes.place(at) else { return };
+            if let Some(listing) = self.dirs.get(above, self.dir_ttl)
+                && let Some(place) = listing.find(name.as_bytes())
+            {
+                self.files_in(above, &listing, place + 1, DEEPEST, wanted);
+            }
+            at = above;
+        }
+    }
+
+    fn files_in(&self, dir: Ino, listing: &Listing, from: usize, depth: u32, wanted: &mut VecDeque<(Ino, u64)>) {
+        // Of a directory with nothing small in it no more than this is looked at.
+        for at in from..listing.len().min(from + MOST_LOOKED_AT) {
+            if wanted.len() >= MOST_WINDOW {
+                return;
+            }
+            let Some((name, meta, _)) = listing.entry(at) else { continue };
+            let Some(ino) = self.nodes.find(dir, &name) else { continue };
+            match meta.kind {
+                Kind::Dir if depth > 0 => {
+                    if let Some(below) = self.dirs.get(ino, self.dir_ttl) {
+                        self.files_in(ino, &below, 0, depth - 1, wanted);
+                    }
+                }
+                Kind::File => {
+                    if let Some(size) = meta.size.filter(|size| (1..=SMALL).contains(size))
+                        && self.writing.writer(ino).is_none()
+                        && !self.reading.has_begun(ino)
+                    {
+                        wanted.push_back((ino, size));
+                    }
+                }
+                Kind::Dir | Kind::Symlink { .. } | Kind::Other => {}
+            }
+        }
+    }
+
+    /// Fetches what is wanted, as far as there are connections that nobody needs.
+    fn fetch_ahead(self: &Arc<Self>) {
+        let most = self.reading.blocks.limit() as u64 / SHARE;
+        loop {
+            let next = self.ahead.runs.lock().next(|running| self.remote.has_spare(running), most);
+            let Some(ino) = next else { return };
+            let vfs = Arc::clone(self);
+            self.prefetchers.run(move || {
+                let ended = Ended(&vfs);
+                if let Ok(known) = vfs.refresh(ino, Deadline::after(vfs.timeout))
+                    && let Meta { kind: Kind::File, size: Some(size), mtime, unique, .. } = known.meta
+                    && vfs.writing.writer(ino).is_none()
+                {
+                    vfs.reading.fetch_ahead(ino, &Version { size, mtime, unique });
+                }
+                drop(ended);
+                vfs.fetch_ahead();
+            });
+        }
+    }
+}
+
+/// A file that is fetched no more, however that ended.
+struct Ended<'a>(&'a Vfs);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.ahead.runs.lock().running -= 1;
+    }
+}
+
+/// Files of more bytes are read while they arrive, and are no worse off for beginning late.
+const SMALL: u64 = 1 << 20;
+
+/// How far behind the last one a file may stand to be the next one: between them lie those that a program passes by.
+const STRIDE: usize = 4;
+
+/// How far apart the threads of one program may be.
+const BESIDE: usize = 8;
+
+/// Files fetched ahead when a run begins, and at most.
+const FIRST_WINDOW: usize = 2;
+const MOST_WINDOW: usize = 32;
+
+/// The share of the memory for content that may hold what nobody has asked for.
+const SHARE: u64 = 4;
+
+/// Files fetched ahead at once.
+pub(in crate::vfs) const MOST_FILES_AT_ONCE: usize = 16;
+
+/// Programs that are followed at once.
+const MOST_RUNS: usize = 8;
+
+/// A run that has not gone on for so long has stopped.
+const STOPPED: Duration = Duration::from_secs(5);
+
+/// Entries of one directory that are looked at.
+const MOST_LOOKED_AT: usize = 256;
+
+/// Directories above and below that are looked into.
+const DEEPEST: u32 = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIR: Ino = Ino(2);
+
+    fn file(at: usize) -> Ino {
+        Ino(100 + at as u64)
+    }
+
+    /// Opens the file at `at`, and fetches ahead all that may be.
+    fn open(runs: &mut Runs, at: usize) -> (bool, usize) {
+        let known: Vec<_> = runs.runs.iter().flat_map(|run| &run.ahead).map(|(ino, _)| *ino).collect();
+        let (_, run) = runs.step(file(at), DIR, at, |_| false, Instant::now());
+        let run = &mut runs.runs[run];
+        let wanted = (at + 1..at + 100).map(|at| (file(at), 1)).filter(|file| !run.ahead.contains(file));
+        run.wanted = wanted.collect();
+        let mut fetched = 0;
+        while runs.next(|_| true, 1 << 20).is_some() {
+            runs.running -= 1;
+            fetched += 1;
+        }
+        (known.contains(&file(at)), fetched)
+    }
+
+    #[test]
+    fn who_reads_all_files_waits_for_the_first_two_alone() {
+        let mut runs = Runs::default();
+        let opened: Vec<_> = (0..100).map(|at| open(&mut runs, at)).collect();
+        assert!(opened.iter().skip(2).all(|(foreseen, _)| *foreseen));
+        let fetched: usize = opened.iter().map(|(_, fetched)| fetched).sum();
+        assert!(fetched <= 98 + MOST_WINDOW, "{fetched}");
+        assert_eq!(runs.runs[0].window, MOST_WINDOW);
+    }
+
+    #[test]
+    fn who_reads_each_tenth_file_gets_nothing_ahead() {
+        let mut runs = Runs::default();
+        assert!((0..100).map(|n| open(&mut runs, n * 10)).all(|(_, fetched)| fetched == 0));
+    }
+
+    #[test]
+    fn who_reads_each_third_file_gets_few_in_vain() {
+        let mut runs = Runs::default();
+        let opened: Vec<_> = (0..100).map(|n| open(&mut runs, n * 3)).collect();
+        let (wanted, fetched) = (
+            opened.iter().filter(|(foreseen, _)| *foreseen).count(),
+            opened.iter().map(|(_, fetched)| fetched).sum::<usize>(),
+        );
+        assert!(fetched <= 3 * wanted + MOST_WINDOW, "{fetched} fetched, {wanted} of them for something");
+    }
+
+    #[test]
+    fn a_jump_ends_a_run_and_what_was_fetched_for_it_is_let_go() {
+        let mut runs = Runs::default();
+        (0..10).for_each(|at| drop(open(&mut runs, at)));
+        let (passed, _) = runs.step(file(500), DIR, 500, |_| false, Instant::now());
+        assert!(!passed.is_empty());
+        assert_eq!((runs.bytes(), runs.runs[0].window), (0, 0));
+    }
+
+    #[test]
+    fn memory_and_connections_bound_what_is_fetched() {
+        let mut runs = Runs::default();
+        (0..10).for_each(|at| drop(open(&mut runs, at)));
+        runs.step(file(10), DIR, 10, |_| false, Instant::now());
+        runs.runs[0].wanted = (500..600).map(|at| (file(at), 1000)).collect();
+        assert!(runs.next(|_| false, 1 << 20).is_none(), "somebody needs the connections");
+        let bytes = runs.bytes();
+        assert!(runs.next(|_| true, bytes + 999).is_none(), "too many bytes");
+        assert!(runs.next(|_| true, bytes + 1000).is_some());
+        assert!(runs.next(|_| true, bytes + 1000).is_none());
+    }
+}
