@@ -23,7 +23,7 @@ const SIZE: u64 = 40 * MIB + 17;
 /// Tells a hang; no test takes nearly as long.
 const LIMIT: Duration = Duration::from_secs(180);
 /// As many connections as ftpfs makes unless told otherwise.
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 16;
 
 /// A short patience, and listings that outlive the test.
 const HURRIED: [&str; 2] = ["-o", "timeout=1s,connect_timeout=1s,attr_timeout=1h,dir_timeout=1h"];

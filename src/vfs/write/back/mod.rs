@@ -9,6 +9,7 @@
 mod entry;
 mod feed;
 mod leftover;
+mod looks;
 mod meet;
 mod seal;
 mod store;
@@ -24,6 +25,7 @@ use log::warn;
 
 pub(super) use self::entry::Entry;
 use self::entry::Readiness;
+use self::looks::Looks;
 pub use self::store::Left;
 pub(super) use self::store::drop_entry;
 use super::Writing;
@@ -48,6 +50,8 @@ pub(super) struct Back {
     kept: Ranked<Vec<String>, 49>,
     /// What was refused when nobody had the file open any more, until somebody asks.
     untold: Ranked<Vec<(RemotePath, Fault)>, 49>,
+    /// What the directories of many of them hold.
+    looks: Looks,
     /// Opened when an entry is done, free again, or should be tried at once.
     pub(super) gate: Gate,
     /// Grows with everything that is sent and done: for those who wait as long as something goes on.
@@ -91,6 +95,7 @@ impl Back {
             rest: Ranked::default(),
             kept: Ranked::default(),
             untold: Ranked::default(),
+            looks: Looks::default(),
             gate: Gate::default(),
             progress: AtomicU64::new(0),
             stores: Workers::new("store", write.parallel.clamp(1, MOST_STORES)),
@@ -203,6 +208,14 @@ impl Back {
         left.filter(|entry| entry.writer().is_none() && entry.job.path == *path).last().cloned()
     }
 
+    /// Whether at least `count` of those that come next belong into the directory of `path`.
+    fn are_many_beside(&self, path: &RemotePath, count: usize) -> bool {
+        let Some((dir, _)) = path.split() else { return false };
+        let open = self.open.lock();
+        let beside = |entry: &&Arc<Entry>| entry.job.path.split().is_some_and(|(of, _)| of == dir);
+        open.values().take(LOOKED_AT).filter(beside).take(count).count() == count
+    }
+
     /// Whether something that was closed later is to replace `entry`.
     fn is_followed(&self, entry: &Arc<Entry>) -> bool {
         self.open.lock().values().any(|next| next.follows(entry))
@@ -261,6 +274,9 @@ impl Back {
         }
     }
 }
+
+/// Those that come next, among which others of the same directory are looked for.
+const LOOKED_AT: usize = 64;
 
 /// Uploads at once.
 const MOST_STORES: usize = 16;

@@ -11,6 +11,7 @@ use log::{debug, info, warn};
 
 use super::entry::Entry;
 use super::feed::SealedFeed;
+use super::looks::WORTH_A_LISTING;
 use super::meet::Meeting;
 use super::{Back, LOOK_AGAIN, MOST_SILENT, Pick};
 use crate::base::Deadline;
@@ -249,7 +250,11 @@ impl Writing {
         let left_behind =
             if entry.is_left_over() { back.journal.pending(entry.id).and_then(|it| it.part) } else { None };
         let base = back.journal.pending(entry.id).map_or_else(|| entry.job.base.clone(), |pending| pending.job.base);
-        let asks = entry.is_left_over() || entry.since.elapsed() > TRUSTED;
+        let old = entry.is_left_over() || entry.since.elapsed() > TRUSTED;
+        let free = old
+            && back.are_many_beside(path, WORTH_A_LISTING)
+            && back.looks.is_free(&*self.remote, path, Deadline::after(self.timeout));
+        let asks = old && !free;
         let target = match if asks { self.meet(back, entry, path, base.as_ref())? } else { Meeting::Free } {
             Meeting::Free => path.clone(),
             Meeting::Stopped => return Ok(Attempt::Stopped),
@@ -411,4 +416,4 @@ fn may_pass(error: &Error) -> bool {
 const MOST_TOLD: usize = 1000;
 
 /// What the server had when a change began is believed for so long.
-const TRUSTED: Duration = Duration::from_secs(10);
+pub(super) const TRUSTED: Duration = Duration::from_secs(10);
