@@ -3,6 +3,7 @@
 
 mod journal;
 mod memory;
+mod private;
 mod spool;
 
 pub use journal::{Job, Journal, JournalId, Pending};
