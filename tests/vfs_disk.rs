@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +15,7 @@ use ftpfs::vfs::{Fault, Ino, Wanted, When};
 use tempfile::TempDir;
 
 use support::client::AMPLE;
+use support::disk::Disk;
 use support::files::{BOTH, Fs, answer, fault, files};
 use support::memory_remote::{Can, MemoryRemote, START};
 use support::process::wait_until;
@@ -36,7 +37,11 @@ impl Scene {
     }
 
     fn mount(&self) -> Fs {
-        let cache = DiskCache { dir: self.cache.path().into(), limit: 1 << 30, server: "user@host:21".into() };
+        self.mount_with(self.cache.path())
+    }
+
+    fn mount_with(&self, dir: &Path) -> Fs {
+        let cache = DiskCache { dir: dir.into(), limit: 1 << 30, server: "user@host:21".into() };
         let files = Files { cache: Some(cache), ..files() };
         self.server.reopen();
         self.server.clear_log();
@@ -166,6 +171,7 @@ fn what_changes_while_it_is_fetched_is_not_kept() {
     scene.server.set_clock(START);
     scene.server.store("f", &old);
     assert!(scene.read("f") == (old, 1));
+    assert!(scene.server.log().contains(&"RETR /f from 0".to_owned()), "{:#?}", scene.server.log());
 }
 
 #[test]
@@ -250,6 +256,21 @@ fn a_cache_that_cannot_be_used_costs_nobody_a_read() {
         fs::remove_file(&blocks).expect("it is ours");
     });
     assert!(scene.read("large") == (large, 1));
+}
+
+#[test]
+fn a_full_disk_is_no_error() {
+    let large = content(3, 5 * MIB + 17);
+    let scene = Scene::new(MemoryRemote::default().file("large", &large).file("small", b"hello"));
+    // Room for a third of the file.
+    let disk = Disk::new(450);
+    for _ in 0..3 {
+        let fs = scene.mount_with(disk.path());
+        assert!(fs.read_all("large").expect("readable") == large);
+        assert_eq!(fs.read_all("small").expect("readable"), b"hello");
+        fs.vfs.finish(Deadline::after(AMPLE));
+        fs.vfs.shut_down();
+    }
 }
 
 #[test]

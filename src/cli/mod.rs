@@ -472,6 +472,24 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_cache_is_for_one_server_and_one_user() {
+        let cache = |words: &str| settings(words).map(|s| s.config.files.cache);
+        assert!(cache("-o ro").is_ok_and(|cache| cache.is_none()));
+        let found = cache("-o cache_dir=relative,user=al").expect("understood").expect("asked for");
+        let here = std::env::current_dir().and_then(|dir| dir.canonicalize()).expect("a directory");
+        assert_eq!((found.dir, found.limit), (here.join("relative"), 1 << 30));
+        assert_eq!(found.server, "al@h:21");
+        let found = cache("-o cache_dir=/var/x,cache_size=2G").expect("understood").expect("asked for");
+        assert_eq!((found.dir, found.limit), (PathBuf::from("/var/x"), 2 << 30));
+        let failure = settings("-o cache_dir=/usr/cache").expect_err("below the mountpoint");
+        assert_eq!(
+            failure.text,
+            "cache directory /usr/cache is below the mountpoint /usr: name another with cache_dir"
+        );
+        assert_eq!(settings("-o cache_size=2G").expect_err("no directory").status, 2);
+    }
+
+    #[test]
     fn encryption_is_what_url_and_options_ask_for() {
         let mode = |url: &str, list: &str| {
             let words = ["ftpfs", url, "/usr", "-o", list].map(OsString::from).to_vec();

@@ -46,6 +46,8 @@ pub struct DiskCache {
     told: AtomicBool,
     /// A bad block has been found.
     found_bad: AtomicBool,
+    /// One could not be removed: it would be found again and again.
+    useless: AtomicBool,
 }
 
 /// When to do what is not done each time.
@@ -64,9 +66,17 @@ impl DiskCache {
     pub fn open(dir: &Path, limit: u64, server: &[u8]) -> io::Result<Self> {
         let folder = Folder::open(dir)?;
         let changes = Ranked::new(Changes::load(&folder, server)?);
-        let (told, found_bad) = (AtomicBool::new(false), AtomicBool::new(false));
-        let (used, rest) = (AtomicU64::new(0), Ranked::default());
-        Ok(Self { folder, limit, server: server.to_vec(), used, changes, rest, told, found_bad })
+        Ok(Self {
+            folder,
+            limit,
+            server: server.to_vec(),
+            used: AtomicU64::new(0),
+            changes,
+            rest: Ranked::default(),
+            told: AtomicBool::new(false),
+            found_bad: AtomicBool::new(false),
+            useless: AtomicBool::new(false),
+        })
     }
 
     /// What the blocks of `version` at `path` are found by; None where the version does not say enough to be known again.
@@ -77,13 +87,17 @@ impl DiskCache {
 
     /// Reads block `index` of `file`, as long as `into` is; false where it is not here. Then `into` may hold anything.
     pub fn get(&self, file: &KeptFile, index: u64, into: &mut [u8]) -> bool {
+        if self.useless.load(Ordering::Relaxed) {
+            return false;
+        }
         let name = file.block(index);
         let found = match self.folder.read(&name) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
             Err(error) => {
-                // A link in its place, say.
-                let _ = self.folder.remove(&name);
+                if error.raw_os_error() == Some(libc::ELOOP) {
+                    self.remove(&name);
+                }
                 self.complain("read", &error);
                 return false;
             }
@@ -94,7 +108,7 @@ impl DiskCache {
                 true
             }
             bad => {
-                let _ = self.folder.remove(&name);
+                self.remove(&name);
                 let level = if self.found_bad.swap(true, Ordering::Relaxed) { Level::Debug } else { Level::Info };
                 log!(level, "{}: block {index} in the disk cache is damaged ({bad:?}): fetched again", file.path());
                 false
@@ -102,9 +116,19 @@ impl DiskCache {
         }
     }
 
+    /// Removes what is no good.
+    fn remove(&self, name: &str) {
+        if let Err(error) = self.folder.remove(name)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            self.useless.store(true, Ordering::Relaxed);
+            self.complain("remove from", &error);
+        }
+    }
+
     /// Whether there is a block `index` of `file`, good or bad.
     pub fn has(&self, file: &KeptFile, index: u64) -> bool {
-        self.folder.has(&file.block(index))
+        !self.useless.load(Ordering::Relaxed) && self.folder.has(&file.block(index))
     }
 
     /// Keeps `data` as block `index` of `file`, as far as the disk and the limit allow. May take long.
@@ -119,7 +143,7 @@ impl DiskCache {
         }
         match self.folder.store(&name, |file| block::write(file, &name, data)) {
             // What has changed meanwhile may have missed it.
-            Ok(()) if !self.is_current(file) => drop(self.folder.remove(&name)),
+            Ok(()) if !self.is_current(file) => self.remove(&name),
             Ok(()) => drop(self.used.fetch_add(bytes, Ordering::Relaxed)),
             Err(error) => {
                 self.rest.lock().failed = Some(Instant::now());
@@ -199,7 +223,8 @@ impl DiskCache {
             let last = ages.iter().find(old).map_or(i64::MAX, |(time, _)| *time);
             let full = total;
             removed = self.folder.sift(|entry| {
-                let keep = entry.used > last || total <= most;
+                // What another mount is writing has only just been made.
+                let keep = entry.used > last || total <= most || entry.unfinished;
                 total -= if keep { 0 } else { entry.bytes };
                 keep
             });

@@ -268,6 +268,7 @@ fn two_caches_share_a_directory() {
             });
         }
     });
+    assert!(!one.is_resting() && !two.is_resting(), "neither has taken anything from the other's hands");
     one.look();
     assert!(bytes_in(&dir) <= limit);
     // What one has put the other finds.

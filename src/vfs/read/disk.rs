@@ -1,5 +1,6 @@
 //! The disk cache as readers use it: looked at by fetch threads, filled behind their backs.
 
+use std::io::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -30,8 +31,10 @@ struct Queue {
 impl Disk {
     /// # Errors
     /// If the directory cannot be used.
-    pub(crate) fn open(config: &config::DiskCache, clock: &Arc<dyn Clock>) -> std::io::Result<Self> {
-        let cache = Arc::new(DiskCache::open(&config.dir, config.limit, config.server.as_bytes())?);
+    pub(crate) fn open(config: &config::DiskCache, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let cache = DiskCache::open(&config.dir, config.limit, config.server.as_bytes());
+        let cache = cache.map_err(|e| Error::new(e.kind(), format!("disk cache {}: {e}", config.dir.display())))?;
+        let cache = Arc::new(cache);
         // One thread: what comes later finds done what came before.
         let (writer, queue) = (Workers::new("cache", 1), Arc::default());
         let disk = Self { cache, clock: Arc::clone(clock), writer, queue };
@@ -125,4 +128,4 @@ impl Drop for Counted {
 const MOST_QUEUED: usize = 64;
 
 /// How long the end of a mount waits for them.
-const LAST_WAIT: Duration = Duration::from_secs(5);
+const LAST_WAIT: Duration = Duration::from_secs(2);
