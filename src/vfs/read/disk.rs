@@ -3,10 +3,11 @@
 use std::io::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::debug;
 
+use crate::base::sync::{Ranked, assert_unlocked};
 use crate::base::{Clock, Deadline, Gate};
 use crate::config;
 use crate::remote::{RemotePath, Version};
@@ -26,6 +27,8 @@ pub(crate) struct Disk {
 struct Queue {
     length: AtomicUsize,
     gate: Gate,
+    /// For how long fetch threads have waited for room since then.
+    waited: Ranked<(Option<Instant>, Duration), 60>,
 }
 
 impl Disk {
@@ -60,7 +63,7 @@ impl Disk {
 
     /// Reads block `index` of `file` into all of `into`, if it is here.
     pub(super) fn read(&self, file: &KeptFile, index: u64, into: &mut [u8]) -> bool {
-        crate::base::sync::assert_unlocked();
+        assert_unlocked();
         self.cache.get(file, index, into)
     }
 
@@ -75,9 +78,9 @@ impl Disk {
         self.enqueue(move |cache| cache.changed(file.path()));
     }
 
-    /// Keeps `block`, unless the disk is too slow for what comes in: nobody waits for it.
+    /// Keeps `block`, unless the disk is too slow for what comes in.
     pub(super) fn keep(&self, file: &Arc<KeptFile>, index: u64, block: &Block) {
-        if self.queue.length.load(Ordering::Relaxed) >= MOST_QUEUED {
+        if !self.queue.has_room() {
             debug!("block {index} is not kept: the disk is slower than the server");
             return;
         }
@@ -107,6 +110,35 @@ impl Disk {
     }
 }
 
+impl Queue {
+    /// Whether one more may wait for the disk. A server that is faster than the disk for a moment is held up, so that files
+    /// come to the disk whole; but only for a part of each second, and then blocks are passed over.
+    fn has_room(&self) -> bool {
+        assert_unlocked();
+        loop {
+            let seen = self.gate.ticket();
+            if self.length.load(Ordering::Relaxed) < MOST_QUEUED {
+                return true;
+            }
+            let patience = self.patience();
+            if patience.is_zero() {
+                return false;
+            }
+            let begun = Instant::now();
+            self.gate.wait(seen, Deadline::after(patience));
+            self.waited.lock().1 += begun.elapsed();
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let mut waited = self.waited.lock();
+        if waited.0.is_none_or(|since| since.elapsed() > PERIOD) {
+            *waited = (Some(Instant::now()), Duration::ZERO);
+        }
+        PATIENCE.saturating_sub(waited.1)
+    }
+}
+
 /// Counts a job until it is done, or dropped.
 struct Counted(Arc<Queue>);
 
@@ -127,5 +159,30 @@ impl Drop for Counted {
 /// Blocks that may wait for the disk: 8 MiB beside the limit of memory.
 const MOST_QUEUED: usize = 64;
 
+/// For how long fetch threads wait for room, in all and in each period.
+const PATIENCE: Duration = Duration::from_millis(200);
+const PERIOD: Duration = Duration::from_secs(1);
+
 /// How long the end of a mount waits for them.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_stands_still_is_passed_over_and_one_that_goes_on_is_not() {
+        let queue = Arc::<Queue>::default();
+        let mut waiting: Vec<_> = (0..MOST_QUEUED).map(|_| Counted::new(&queue)).collect();
+        assert!(!queue.has_room());
+        assert!(queue.waited.lock().1 >= PATIENCE, "and who comes next does not wait");
+        waiting.pop();
+        assert!(queue.has_room());
+        waiting.push(Counted::new(&queue));
+        // Nobody has waited yet, as far as it knows.
+        *queue.waited.lock() = (Some(Instant::now()), Duration::ZERO);
+        let done = std::thread::spawn(move || drop(waiting));
+        while !queue.has_room() {}
+        done.join().expect("it only drops");
+    }
+}
