@@ -223,6 +223,19 @@ pub struct Files {
     pub negative_ttl: Duration,
     /// Memory for file content on its way, in bytes, over all files.
     pub memory: usize,
+    /// Where content is kept for later mounts, if anywhere.
+    pub cache: Option<DiskCache>,
+}
+
+/// Where content is kept for later mounts.
+#[derive(Clone, Debug)]
+pub struct DiskCache {
+    /// The local directory, made where it is missing; other mounts may use it, too.
+    pub dir: PathBuf,
+    /// Most bytes in it.
+    pub limit: u64,
+    /// What tells the server's files from those of others: host, port and user.
+    pub server: String,
 }
 
 /// How files are written.

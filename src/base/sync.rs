@@ -13,6 +13,7 @@
 //! | 40-42 | the handle table, one handle |
 //! | 43-49 | closed files that wait for the server |
 //! | 50 | block cache, journal |
+//! | 51 | disk cache: what has changed, when it rests |
 //! | 52-54 | spool: name, pages, saved files |
 //! | 55 | spare buffers |
 //! | 60-66 | connection pool, worker queues, small things of one request |

@@ -28,7 +28,7 @@ use self::options::Meaning;
 use self::table::{Draft, Group, Setting};
 use self::url::{Scheme, Url};
 use crate::base::sys;
-use crate::config::{Config, Files, Mount, Server, Tls, TlsMode, Write};
+use crate::config::{Config, DiskCache, Files, Mount, Server, Tls, TlsMode, Write};
 use crate::logging;
 
 /// What the command line asks for.
@@ -215,6 +215,9 @@ fn check_combinations(draft: &Draft) -> Result<(), String> {
     if draft.log_file.is_some() && draft.syslog {
         return Err("options 'log_file' and 'syslog' exclude each other".into());
     }
+    if draft.cache_limit.is_some() && draft.cache_dir.is_none() {
+        return Err("option 'cache_size' does nothing without 'cache_dir'".into());
+    }
     Ok(())
 }
 
@@ -281,7 +284,8 @@ fn finish(
         data: draft.data.clone(),
         listing: draft.listing.clone(),
     };
-    let config = Config { server, files: files(&draft), write, mount: mount(&draft, mountpoint, source) };
+    let files = Files { cache: cache(&draft, &server, &mountpoint)?, ..files(&draft) };
+    let config = Config { server, files, write, mount: mount(&draft, mountpoint, source) };
     Ok(Settings { config, foreground: draft.foreground || draft.debug, log, notes: draft.notes })
 }
 
@@ -296,12 +300,22 @@ fn files(draft: &Draft) -> Files {
         dir_ttl: draft.dir_ttl,
         negative_ttl: draft.negative_ttl,
         memory: draft.memory,
+        cache: None,
     }
+}
+
+fn cache(draft: &Draft, server: &Server, mountpoint: &Path) -> Result<Option<DiskCache>, String> {
+    let Some(dir) = &draft.cache_dir else { return Ok(None) };
+    let dir = spool::find(dir, spool::CACHE, mountpoint)?;
+    // The same files by whichever scheme, and for each user others.
+    let host = server.host.to_ascii_lowercase();
+    let server = format!("{}@{host}:{}", server.user.escape_ascii(), server.port);
+    Ok(Some(DiskCache { dir, limit: draft.cache_limit.unwrap_or(CACHE_LIMIT), server }))
 }
 
 fn write(draft: &Draft, environment: &Environment, mountpoint: &Path) -> Result<Write, String> {
     let wanted = spool::choose(draft.spool.as_deref(), environment, sys::caller().0);
-    let spool = match wanted.and_then(|path| spool::find(&path, mountpoint)) {
+    let spool = match wanted.and_then(|path| spool::find(&path, spool::SPOOL, mountpoint)) {
         // Nothing is ever put into it.
         Err(_) if draft.read_only => PathBuf::from(spool::SYSTEM),
         found => found?,
@@ -389,6 +403,8 @@ fn explain(error: &clap::Error) -> String {
 
 const PORT: u16 = 21;
 const IMPLICIT_PORT: u16 = 990;
+/// What a disk cache may take unless somebody says so: little beside any disk, much beside what is read in a day.
+const CACHE_LIMIT: u64 = 1 << 30;
 
 const URL: &str = "URL";
 const MOUNTPOINT: &str = "MOUNTPOINT";
@@ -453,6 +469,24 @@ mod tests {
         assert_eq!((plain.config.files.uid, plain.config.files.gid), sys::caller());
         assert_eq!(plain.config.mount.source, "ftp://h");
         assert_eq!(settings("--timeout 4").map(|s| s.config.server.connect_timeout), Ok(Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn a_disk_cache_is_for_one_server_and_one_user() {
+        let cache = |words: &str| settings(words).map(|s| s.config.files.cache);
+        assert!(cache("-o ro").is_ok_and(|cache| cache.is_none()));
+        let found = cache("-o cache_dir=relative,user=al").expect("understood").expect("asked for");
+        let here = std::env::current_dir().and_then(|dir| dir.canonicalize()).expect("a directory");
+        assert_eq!((found.dir, found.limit), (here.join("relative"), 1 << 30));
+        assert_eq!(found.server, "al@h:21");
+        let found = cache("-o cache_dir=/var/x,cache_size=2G").expect("understood").expect("asked for");
+        assert_eq!((found.dir, found.limit), (PathBuf::from("/var/x"), 2 << 30));
+        let failure = settings("-o cache_dir=/usr/cache").expect_err("below the mountpoint");
+        assert_eq!(
+            failure.text,
+            "cache directory /usr/cache is below the mountpoint /usr: name another with cache_dir"
+        );
+        assert_eq!(settings("-o cache_size=2G").expect_err("no directory").status, 2);
     }
 
     #[test]

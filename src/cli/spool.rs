@@ -1,4 +1,4 @@
-//! The directory for what is on its way to the server.
+//! Directories of this machine that a mount fills: for what is on its way to the server, and for what came from there.
 
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -23,16 +23,25 @@ pub(super) fn choose(wanted: Option<&Path>, environment: &Environment, uid: u32)
     }
 }
 
+/// What a directory is for, and the option that names it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purpose(&'static str, &'static str);
+
+/// What is on its way to the server.
+pub(super) const SPOOL: Purpose = Purpose("spool", "spool_dir");
+/// What came from the server.
+pub(super) const CACHE: Purpose = Purpose("cache", "cache_dir");
+
 /// Makes `directory`, which is absolute and need not exist, free of links, and checks that it will not lie in the mount:
 /// ftpfs would wait for itself.
 ///
 /// # Errors
 /// A sentence for the user.
-pub(super) fn find(directory: &Path, mountpoint: &Path) -> Result<PathBuf, String> {
-    let found = resolve(directory).map_err(|why| format!("spool directory {}: {why}", directory.display()))?;
+pub(super) fn find(directory: &Path, Purpose(what, option): Purpose, mountpoint: &Path) -> Result<PathBuf, String> {
+    let found = resolve(directory).map_err(|why| format!("{what} directory {}: {why}", directory.display()))?;
     if found.starts_with(mountpoint) {
         let (shown, place) = (directory.display(), mountpoint.display());
-        return Err(format!("spool directory {shown} is below the mountpoint {place}: name another with spool_dir"));
+        return Err(format!("{what} directory {shown} is below the mountpoint {place}: name another with {option}"));
     }
     Ok(found)
 }
@@ -94,12 +103,14 @@ mod tests {
         symlink(&mountpoint, &link).expect("symlink");
         fs::write(root.join("file"), "").expect("write");
         let found = |path: &str| {
-            find(&root.join(path), &mountpoint).map_err(|text| text.replace(&format!("{}/", root.display()), ""))
+            find(&root.join(path), SPOOL, &mountpoint).map_err(|text| text.replace(&format!("{}/", root.display()), ""))
         };
         for path in ["mnt", "mnt/spool", "link", "link/a/b", "mnt/../mnt/x"] {
             let want = format!("spool directory {path} is below the mountpoint mnt: name another with spool_dir");
             assert_eq!(found(path), Err(want));
         }
+        let cache = find(&mountpoint, CACHE, &mountpoint).expect_err("it is the mountpoint itself");
+        assert!(cache.starts_with("cache directory") && cache.ends_with("cache_dir"), "{cache}");
         // A name that only begins like it.
         assert_eq!(found("mnt2/spool"), Ok(root.join("mnt2/spool")));
         assert_eq!(found("link/../a"), Ok(root.join("a")));

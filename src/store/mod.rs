@@ -1,10 +1,13 @@
-//! Local storage: blocks of file content in memory, spool files of what is being written, the journal of what still has
-//! to be stored on the server.
+//! Local storage: blocks of file content in memory and on the disk, spool files of what is being written, the journal of
+//! what still has to be stored on the server.
 
+mod disk;
 mod journal;
 mod memory;
+mod private;
 mod spool;
 
+pub use disk::{DiskCache, KeptFile};
 pub use journal::{Job, Journal, JournalId, Pending};
 pub use memory::{BLOCK, Block, BlockKey, Blocks, Buffer, FileId};
 pub use spool::{Spool, SpoolDir};

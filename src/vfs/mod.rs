@@ -20,6 +20,7 @@ mod ops;
 mod read;
 mod settings;
 mod users;
+mod watched;
 mod workers;
 mod write;
 

@@ -15,8 +15,9 @@ use super::kernel::{Kernel, KernelCache};
 use super::link;
 use super::names::{Removals, StandIns};
 use super::node::{Ino, Known, NodeTable};
-use super::read::Reading;
+use super::read::{Disk, Reading};
 use super::settings::{self, Deferred};
+use super::watched::Watched;
 use super::workers::Workers;
 use super::write::{Left, Writing};
 use crate::base::{Clock, Deadline};
@@ -86,7 +87,7 @@ impl Vfs {
     /// The directory `root` of `remote`, ready to be mounted; without `write`, nothing can be changed.
     ///
     /// # Errors
-    /// If no thread can be started, or the spool cannot be used.
+    /// If no thread can be started, or the spool or the disk cache cannot be used.
     pub fn new(
         remote: Arc<dyn Remote>,
         root: RemotePath,
@@ -102,6 +103,11 @@ impl Vfs {
         let nodes = Arc::new(NodeTable::new(root, known));
         let dirs = Arc::new(DirCache::new(Arc::clone(&clock)));
         let kernel = Arc::new(Kernel::new());
+        let disk = files.cache.as_ref().map(|cache| Disk::open(cache, &clock)).transpose()?;
+        let remote = match &disk {
+            Some(disk) => Arc::new(Watched { remote, cache: Arc::clone(disk.cache()) }),
+            None => remote,
+        };
         let keeper = Keeper::start(&remote)?;
         let reading = Reading::new(
             Arc::clone(&remote),
@@ -112,7 +118,7 @@ impl Vfs {
             keeper,
             timeout,
         );
-        let reading = Arc::new(reading);
+        let reading = Arc::new(reading.with_disk(disk));
         let writing = Writing::new(Arc::clone(&reading), Arc::clone(&clock), write, files.file_mask.is_none())?;
         let writing = Arc::new(writing);
         let unsent = Arc::downgrade(&writing);
@@ -162,6 +168,9 @@ impl Vfs {
         self.kernel.detach();
         let left = self.writing.finish(deadline);
         self.tidy_up(deadline);
+        if let Some(disk) = &self.reading.disk {
+            disk.finish();
+        }
         left
     }
 

@@ -19,6 +19,12 @@ impl Disk {
         Self(at)
     }
 
+    /// Its root directory.
+    #[allow(dead_code, reason = "not every test that fills a disk asks for it")]
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     /// A spool directory on it.
     pub(crate) fn dir(&self, limit: Option<u64>) -> Arc<SpoolDir> {
         SpoolDir::open(self.0.path(), limit).expect("a spool directory")

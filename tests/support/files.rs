@@ -33,6 +33,7 @@ pub fn files() -> Files {
         dir_ttl: ttl,
         negative_ttl: ttl,
         memory: 16 << 20,
+        cache: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::Group::{Files, List, Mount, Process};
-use super::{Setting, path, row};
+use super::{Setting, absolute, path, row};
 use crate::cli::values::{duration, mask, number, size, text};
 
 fn id(value: &[u8]) -> Result<u32, String> {
@@ -40,6 +40,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const TTL: RangeInclusive<Duration> = Duration::ZERO..=DAY;
 /// Less holds not even one transfer's blocks; more is a slip of the finger.
 const MEMORY: RangeInclusive<u64> = 4 << 20..=64 << 30;
+/// Less holds no file worth keeping; nobody has more.
+const CACHE: RangeInclusive<u64> = 16 << 20..=1024 << 40;
 
 pub(super) static FILES: &[Setting] = &[
     Setting {
@@ -112,6 +114,24 @@ pub(super) static FILES: &[Setting] = &[
         value: Some("SIZE"),
         default: Some("48M"),
         ..row(Files, "memory", "Memory for file content on its way, 4M to 64G", read!(memory by |v| size(v, &MEMORY)))
+    },
+    Setting {
+        value: Some("DIR"),
+        ..row(
+            Files,
+            "cache_dir",
+            "Keep file content here for later mounts; nowhere unless given",
+            read!(cache_dir by absolute),
+        )
+    },
+    Setting {
+        value: Some("SIZE"),
+        ..row(
+            Files,
+            "cache_size",
+            "Most bytes in it, 16M to 1024T; 1G unless given",
+            read!(cache_limit by |v| size(v, &CACHE).map(|bytes| Some(bytes as u64))),
+        )
     },
 ];
 

@@ -134,6 +134,8 @@ pub(super) struct Draft {
     pub(super) dir_ttl: Duration,
     pub(super) negative_ttl: Duration,
     pub(super) memory: usize,
+    pub(super) cache_dir: Option<PathBuf>,
+    pub(super) cache_limit: Option<u64>,
     pub(super) upload: UploadWay,
     /// None where the environment decides.
     pub(super) spool: Option<PathBuf>,
@@ -198,6 +200,8 @@ impl Draft {
             dir_ttl: Duration::ZERO,
             negative_ttl: Duration::ZERO,
             memory: 0,
+            cache_dir: None,
+            cache_limit: None,
             upload: UploadWay::Auto,
             spool: None,
             spool_limit: None,

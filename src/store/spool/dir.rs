@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +16,7 @@ use super::pages::Pages;
 use super::{Place, Spool};
 use crate::base::sync::Ranked;
 use crate::base::sys;
+use crate::store::private;
 
 /// Where spools live; one for each mount.
 #[derive(Debug)]
@@ -35,12 +36,8 @@ impl SpoolDir {
     /// # Errors
     /// `PermissionDenied` where others can write to it or own it; what the system says where it cannot be made.
     pub fn open(dir: &Path, limit: Option<u64>) -> io::Result<Arc<Self>> {
-        make_private(dir, true)?;
-        // Links are followed once and for all: whoever may change one later gets nothing of it.
-        let path = fs::canonicalize(dir)?;
-        check_private(&path)?;
         let dir = Self {
-            path,
+            path: private::take(dir)?,
             limit,
             used: AtomicU64::new(0),
             unnamed: AtomicBool::new(true),
@@ -129,10 +126,7 @@ impl SpoolDir {
 
     /// Makes a directory for us alone below this one.
     pub(in crate::store) fn subdir(&self, name: &str) -> io::Result<PathBuf> {
-        let path = self.path.join(name);
-        make_private(&path, false)?;
-        check_private(&path)?;
-        Ok(path)
+        private::subdir(&self.path, name)
     }
 
     /// A path in `lost/` that nobody has yet.
@@ -246,26 +240,6 @@ pub(super) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
 /// Waits until the names in the directory `path` are on the disk.
 pub(in crate::store) fn sync_names(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-fn make_private(path: &Path, parents: bool) -> io::Result<()> {
-    match DirBuilder::new().recursive(parents).mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
-}
-
-fn check_private(path: &Path) -> io::Result<()> {
-    let meta = fs::symlink_metadata(path)?;
-    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} {why}", path.display())));
-    match meta {
-        _ if !meta.is_dir() => {
-            Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())))
-        }
-        _ if meta.uid() != sys::caller().0 => refuse("belongs to somebody else"),
-        _ if meta.mode() & 0o022 != 0 => refuse("can be written to by others"),
-        _ => Ok(()),
-    }
 }
 
 /// A name that says nothing.

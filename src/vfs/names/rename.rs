@@ -122,6 +122,11 @@ impl Vfs {
                 }
             }
         };
+        if let Some(disk) = &self.reading.disk
+            && meta.as_ref().is_none_or(|meta| meta.kind == Kind::Dir)
+        {
+            disk.cache().moved(&to.path);
+        }
         match self.remote.rename(&from.path, &to.path, &settings, deadline) {
             Ok(outcome) => {
                 done(Some(&outcome), loser);

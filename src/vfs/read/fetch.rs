@@ -1,5 +1,7 @@
 //! One stream: a `RETR` that fills blocks, waits while it is far enough ahead, and is taken up again where it broke.
 
+mod kept;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,7 +11,7 @@ use log::{debug, warn};
 use super::{FileReader, Locked, Reading, broken};
 use crate::base::{Deadline, Recall, Urgency};
 use crate::remote::{Download, Error, ErrorKind, Result, Retry, Version};
-use crate::store::{BLOCK, BlockKey, Buffer, FileId};
+use crate::store::{BLOCK, BlockKey, Buffer, FileId, KeptFile};
 use crate::vfs::error::Fault;
 
 /// Runs stream `id` of `reader` to its end.
@@ -116,6 +118,14 @@ struct Attempt<'a> {
     since: Instant,
     /// It is the first: another one may help if nothing comes at all.
     hasty: bool,
+    /// No other version will do, and the server has to say so.
+    firm: bool,
+    /// What the disk may have of this file.
+    on_disk: Option<Arc<KeptFile>>,
+    /// The disk is to keep what comes.
+    keeps: bool,
+    /// Blocks before this one were looked for on the disk.
+    looked: u64,
 }
 
 /// What a stream is to do next.
@@ -135,7 +145,7 @@ impl<'a> Attempt<'a> {
         if state.closed || state.changed {
             return None;
         }
-        let (file, version) = (state.file, state.version.clone());
+        let (file, version, firm) = (state.file, state.version.clone(), state.firm);
         let super::State { streams, waiters, .. } = &mut *state;
         let stream = streams.iter_mut().find(|s| s.run.id == id)?;
         let waited_for = waiters.iter().any(|w| stream.serves(w));
@@ -149,7 +159,24 @@ impl<'a> Attempt<'a> {
         let at = stream.run.at;
         let (buffer, filled) = stream.partial.take().unwrap_or_else(|| (shared.blocks.buffer(), 0));
         let (from, since) = (at + filled as u64, Instant::now());
-        Some(Self { reader, shared, id, recall, file, version, at, filled, buffer, from, since, hasty: false })
+        Some(Self {
+            reader,
+            shared,
+            id,
+            recall,
+            file,
+            version,
+            at,
+            filled,
+            buffer,
+            from,
+            since,
+            hasty: false,
+            firm,
+            on_disk: None,
+            keeps: false,
+            looked: 0,
+        })
     }
 
     /// Leaves what has arrived of an unfinished block to the next attempt.
@@ -185,12 +212,16 @@ impl<'a> Attempt<'a> {
 
     fn run(&mut self) -> Result<()> {
         let path = self.shared.nodes.path(self.reader.ino).ok_or_else(changed)?;
+        if self.bring_from_disk(&path) {
+            return Ok(());
+        }
         let mut download = self.shared.remote.download(&path, self.from, &self.recall, self.deadline())?;
         if let Some(found) = download.version().filter(|v| !self.is_same(v)).cloned() {
             self.finish(download);
             return self.other_version(&found);
         }
         self.since = Instant::now();
+        self.keeps = self.may_keep(download.version());
         loop {
             // In the middle of a block there is little to decide.
             let next = if self.reached() > self.from && self.filled > 0 && self.recall.asked() == Urgency::None {
@@ -219,6 +250,9 @@ impl<'a> Attempt<'a> {
                 return self.ended(download);
             } else if self.filled == BLOCK as usize {
                 self.keep_block();
+                if self.goes_on_on_disk() {
+                    return self.leave_to_disk(&path, download);
+                }
             } else {
                 self.show_part();
             }
@@ -276,6 +310,7 @@ impl<'a> Attempt<'a> {
     fn keep_block(&mut self) {
         let next = self.shared.blocks.buffer();
         let block = std::mem::replace(&mut self.buffer, next).fill(self.filled);
+        self.keep_on_disk(&block);
         self.shared.blocks.put(BlockKey { file: self.file, index: self.at / BLOCK }, block);
         self.at += self.filled as u64;
         self.filled = 0;
@@ -311,10 +346,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    fn is_brief(&self) -> bool {
+        self.since.elapsed() < UNCHECKED_TIME && self.reached() - self.from < UNCHECKED_SIZE
+    }
+
     /// All bytes are here. A transfer that took long or brought much is checked before its last block counts: a file
     /// that was rewritten meanwhile in place would be a mixture.
     fn ended(&mut self, mut download: Box<dyn Download>) -> Result<()> {
-        let brief = self.since.elapsed() < UNCHECKED_TIME && self.reached() - self.from < UNCHECKED_SIZE;
+        let brief = self.is_brief();
         let grown = download.read(&mut [0], self.deadline())? > 0;
         if brief && !grown {
             self.keep_block();
@@ -354,6 +393,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn other_version(&self, found: &Version) -> Result<()> {
+        self.forget_on_disk();
         if self.reader.rebind(self.id, found) { Ok(()) } else { Err(changed()) }
     }
 }

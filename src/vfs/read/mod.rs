@@ -9,6 +9,7 @@
 //!
 //! [`Keeper`]: super::keeper::Keeper
 
+mod disk;
 mod early;
 mod fetch;
 mod parked;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, info};
 
+pub(crate) use self::disk::Disk;
 use self::parked::{Got, Waiter};
 use self::plan::{History, MOST_STREAMS, Running, Step, plan};
 use super::dir::DirCache;
@@ -42,6 +44,7 @@ pub(crate) struct Reading {
     pub(crate) dirs: Arc<DirCache>,
     pub(crate) kernel: Arc<Kernel>,
     pub(crate) blocks: Blocks,
+    pub(crate) disk: Option<Disk>,
     fetchers: Workers,
     /// For answers whose copying would keep a fetch thread from its socket.
     repliers: Workers,
@@ -67,8 +70,27 @@ impl Reading {
     ) -> Self {
         let (fetchers, repliers) = (Workers::new("fetch", MOST_FETCHES), Workers::new("reply", REPLIERS));
         let (streams, ids, readers) = (AtomicUsize::new(0), AtomicU64::new(1), Ranked::default());
-        let early = Ranked::default();
-        Self { early, readers, remote, nodes, dirs, kernel, blocks, fetchers, repliers, keeper, timeout, streams, ids }
+        let (early, disk) = (Ranked::default(), None);
+        Self {
+            early,
+            readers,
+            remote,
+            nodes,
+            dirs,
+            kernel,
+            blocks,
+            disk,
+            fetchers,
+            repliers,
+            keeper,
+            timeout,
+            streams,
+            ids,
+        }
+    }
+
+    pub(crate) fn with_disk(self, disk: Option<Disk>) -> Self {
+        Self { disk, ..self }
     }
 
     /// A reader of `version`, which is what `ino` is for now; None where the inode is not known any more.
@@ -199,6 +221,8 @@ struct State {
     watched: bool,
     /// Nothing is to be fetched ahead until somebody reads.
     resting: bool,
+    /// What is read becomes a part of what is written: the server has to say that it is still this version.
+    firm: bool,
 }
 
 struct Stream {
@@ -239,6 +263,7 @@ impl FileReader {
             dropped: 0,
             watched: false,
             resting: false,
+            firm: false,
         };
         Arc::new(Self { ino, shared, counted: AtomicBool::new(false), state: Ranked::new(state) })
     }
@@ -343,9 +368,11 @@ impl FileReader {
         state.changed
     }
 
-    /// No other version will do from now on.
+    /// No other version will do from now on, and what is fetched comes from the server.
     pub(crate) fn hold_to_version(&self) {
-        self.hand_out(&mut self.state.lock());
+        let mut state = self.state.lock();
+        state.firm = true;
+        self.hand_out(&mut state);
     }
 
     /// Bytes of this version are about to leave: from now on no other one will do, for any handle of the file.
