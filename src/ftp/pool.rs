@@ -7,6 +7,8 @@
 //! with one, a transfer is asked by its [`Recall`] to end early when metadata waits. No request ever waits for a second
 //! connection while it holds one: so nothing deadlocks, whatever the limit.
 
+mod spare;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -257,9 +259,7 @@ impl Pool {
     /// Whether a connection could be had at once, with one more left for whoever comes next; `begun` who ask for one may
     /// not have it yet.
     pub(crate) fn has_spare(&self, begun: usize) -> bool {
-        let inner = self.inner.lock();
-        let busy = inner.open.saturating_sub(inner.idle.len()).max(begun);
-        !inner.shut && inner.not_before.is_none() && !inner.anyone_waits() && busy + 1 < inner.limit
+        self.inner.lock().has_spare(begun)
     }
 
     /// Closes the idle connections; everyone who waits or comes later is told [`ErrorKind::Cancelled`].
@@ -310,6 +310,11 @@ impl Pool {
 }
 
 impl Inner {
+    fn has_spare(&self, begun: usize) -> bool {
+        let busy = self.open.saturating_sub(self.idle.len()).max(begun);
+        !self.shut && self.not_before.is_none() && !self.anyone_waits() && busy + 1 < self.limit
+    }
+
     /// Decides what `ticket` may do now; counts it in if it may go on.
     fn turn(&mut self, claim: &Claim, ticket: u64) -> Result<Turn> {
         if self.shut {
