@@ -12,6 +12,7 @@
 mod fetch;
 mod parked;
 mod plan;
+mod whole;
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -191,6 +191,35 @@ impl Put<'_> {
             }
         };
         feed.stored(&landed.stored)?;
+        self.take_place(&part, landed)
+    }
+
+    /// Has the server copy the file `from`, of `size` bytes, to a temporary name that replaces this file.
+    ///
+    /// # Errors
+    /// As [`Remote::copy`] and [`Remote::rename`].
+    pub(super) fn copy(&self, from: &RemotePath, size: u64, settings: &Settings) -> Result<Landed> {
+        let Some(part) = Temporary::beside(self.dirs, self.dir, self.path, "part") else {
+            return Err(ErrorKind::NameInvalid.into());
+        };
+        let deadline = Deadline::after(self.timeout);
+        let done = match self.remote.copy(from, part.path(), size, settings, deadline) {
+            Ok(stored) => self.take_place(&part, Landed { sent: size, stored }),
+            Err(e) if is_broken(&e) => {
+                // Nobody can have removed what may be there.
+                self.litter.remove(self.remote, part.path(), Deadline::after(self.timeout));
+                return Err(e.into());
+            }
+            Err(e) => return Err(e.into()),
+        };
+        done.map_err(|broke| match broke {
+            Broke::Failed(e) | Broke::Lost(e) => e.into(),
+            Broke::Unbegun | Broke::Stopped | Broke::Local(_) => ErrorKind::Cancelled.into(),
+        })
+    }
+
+    /// What is stored under the name `part` takes the file's place.
+    fn take_place(&self, part: &Temporary<'_>, landed: Landed) -> Attempt<Landed> {
         let mut failures = 0;
         loop {
             let deadline = Deadline::after(self.timeout);
