@@ -6,6 +6,8 @@
 
 #[path = "semantics/attributes.rs"]
 mod attributes;
+#[path = "semantics/copies.rs"]
+mod copies;
 #[path = "semantics/failing.rs"]
 mod failing;
 #[path = "semantics/landing.rs"]
@@ -192,6 +194,7 @@ fn every_statement_has_its_test() {
     let files = [
         include_str!("semantics.rs"),
         include_str!("semantics/attributes.rs"),
+        include_str!("semantics/copies.rs"),
         include_str!("semantics/failing.rs"),
         include_str!("semantics/landing.rs"),
         include_str!("semantics/looks.rs"),

@@ -21,7 +21,7 @@ use crate::ftp::control::Control;
 use crate::ftp::dialect::{Can, Skill};
 use crate::ftp::pool::{Claim, Lease};
 use crate::ftp::reply::{Class, Reply};
-use crate::ftp::transfer::final_reply;
+use crate::ftp::transfer::{ABORT_PATIENCE, final_reply};
 use crate::remote::{Error, ErrorKind, Result, Retry};
 
 /// Two connections of ours: the server listens on one, and connects on the other.
@@ -95,9 +95,9 @@ impl Client {
             Err(e) => return Attempt::after_sending(e),
         };
         if begun.class() != Class::Preliminary {
-            sends.put_back();
-            // An empty upload, by now; else it is not waited for.
-            if final_reply(stores.control_mut(), "STOR", soon).is_ok() {
+            // Not all let go of the port then; with the session they do, and the upload is an empty one.
+            drop(sends);
+            if final_reply(stores.control_mut(), "STOR", soon.min_after(ABORT_PATIENCE)).is_ok() {
                 stores.put_back();
             }
             return Attempt::Answered(Err(self.not_begun("RETR", &begun, job, deadline)));

@@ -82,8 +82,8 @@ impl Client {
             }
             match self.copy_by(*skill, &job, Deadline::after(patience)) {
                 Ok(stored) => return Ok(stored),
-                // The right to copy is not that to read and to write: another way may be open.
-                Err(e) if is_no_way(&e) => {
+                // The right to copy is not that to read: another way may be open. That to write is the same for all.
+                Err(e) if is_no_way(&e) && (e.kind == ErrorKind::Unsupported || e.verb != "SITE CPTO") => {
                     debug!("{from} is not copied by {skill:?}: {e}");
                     refused = e;
                 }
