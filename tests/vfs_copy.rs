@@ -211,6 +211,32 @@ fn a_source_that_is_not_stored_yet_or_has_changed_is_read() {
     assert_eq!(server.count("SITE COPY"), 0, "{:#?}", server.log());
 }
 
+/// Of what has changed in the middle nobody knows which bytes the server has copied.
+#[test]
+fn a_source_that_changes_while_it_is_copied_is_read() {
+    for existing in [false, true] {
+        let server = server().file("old", b"what was there");
+        let fs = start(&server, |_| {});
+        let from = fs.open("source").expect("it opens");
+        let to = if existing { fs.open_as("old", WRITTEN) } else { fs.create("new").1 };
+        server.hold("SITE COPY");
+        let (tell, hear) = mpsc::channel();
+        fs.vfs.copy((from, 0), (to, 0), SIZE as u64, move |done| drop(tell.send(done)));
+        server.wait_held(1);
+        server.set_clock(1_800_000_000);
+        server.store("source", &[1; SIZE]);
+        server.release();
+        is_refused(hear.recv_timeout(AMPLE).expect("it is answered"));
+        let left = if existing { Some(b"what was there".to_vec()) } else { None };
+        assert_eq!(server.content(if existing { "old" } else { "new" }), left);
+        fs.write(to, 0, b"written");
+        fs.close(to);
+        ends_well(&fs);
+        assert_eq!(server.content(if existing { "old" } else { "new" }).as_deref(), Some(&b"written"[..]));
+        assert_eq!(server.paths().len(), if existing { 2 } else { 3 }, "{:?}", server.paths());
+    }
+}
+
 #[test]
 fn a_source_that_waits_for_the_server_is_read() {
     let server = MemoryRemote::default();

@@ -104,16 +104,19 @@ impl Vfs {
         let Job { original, from, content, writer, shown } = job;
         // Its upload of nothing ends while the other file is looked at.
         writer.make_way();
-        let now = self.remote.version(&from, Deadline::after(self.timeout));
         let same = |now: &Version| match &content {
             Content::Read(reader) => reader.reads(now),
             Content::Stored(version) => version.agrees(now),
         };
-        if !now.is_ok_and(|now| now.as_ref().is_some_and(same)) {
+        let is_same = || {
+            let now = self.remote.version(&from, Deadline::after(self.timeout));
+            now.is_ok_and(|now| now.as_ref().is_some_and(same))
+        };
+        if !is_same() {
             return Err(ErrorKind::Unsupported.into());
         }
         self.settings.content_changed(writer.ino());
-        writer.copy(original, &from, shown).map_err(|e| match e.fault {
+        writer.copy(original, &from, shown, &is_same).map_err(|e| match e.fault {
             // To send it all would end alike.
             Fault::Remote(ErrorKind::NoSpace | ErrorKind::Quota | ErrorKind::TooLarge | ErrorKind::ReadOnly) => e,
             _ => {
@@ -132,5 +135,5 @@ const MOST_TOLD: u64 = 0x7fff_0000;
 const WHOLE_FROM: u64 = 1 << 30;
 
 /// A file of this size that is in memory is sent with the one round trip that ends its upload. The server's copy takes
-/// three: the end of the empty upload, the copy, and its size.
+/// four: the end of the empty upload, the copy, its size, and a last look at what was copied.
 const SMALL: u64 = 128 << 10;

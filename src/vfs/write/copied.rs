@@ -30,6 +30,15 @@ pub(crate) struct Original {
     pub(crate) size: u64,
 }
 
+/// A copy as the server is to make it.
+pub(super) struct Wish<'a> {
+    pub(super) from: &'a RemotePath,
+    pub(super) size: u64,
+    pub(super) settings: Settings,
+    /// Whether what is at `from` is what it was.
+    pub(super) is_same: &'a dyn Fn() -> bool,
+}
+
 impl FileWriter {
     /// What the server has of the file, if that is all there is.
     pub(crate) fn stored_version(&self) -> Option<Version> {
@@ -63,15 +72,22 @@ impl FileWriter {
         let _ = self.stop(Deadline::after(std::time::Duration::ZERO));
     }
 
-    /// Has the server make it a copy of `original`, which is at `from`, and shows the first `shown` bytes of that.
+    /// Has the server make it a copy of `original`, which is at `from`, and shows the first `shown` bytes of that. Asks
+    /// `is_same` afterwards: what has changed while it was copied may be a mixture.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where it cannot become one; else as [`Remote::copy`](crate::remote::Remote::copy). It is
     /// empty then, as before.
-    pub(crate) fn copy(self: &Arc<Self>, original: Original, from: &RemotePath, shown: u64) -> Result<()> {
+    pub(crate) fn copy(
+        self: &Arc<Self>,
+        original: Original,
+        from: &RemotePath,
+        shown: u64,
+        is_same: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let (landing, settings) = self.begin_copy()?;
         let mut end = End { writer: Arc::clone(self), outcome: None };
-        let done = self.copied_as(landing, from, original.size, &settings);
+        let done = self.copied_as(landing, &Wish { from, size: original.size, settings, is_same });
         let (outcome, done) = match done {
             Ok(landed) => (Ok(Some(landed)), Ok(())),
             Err(e) => (Ok(None), Err(e)),
@@ -121,21 +137,27 @@ impl FileWriter {
         }
     }
 
-    fn copied_as(&self, landing: Landing, from: &RemotePath, size: u64, settings: &Settings) -> Result<Landed> {
+    fn copied_as(&self, landing: Landing, wish: &Wish<'_>) -> Result<Landed> {
         let path = self.path().ok_or(ErrorKind::Unsupported)?;
         let Writing { remote, reading, litter, timeout, way, .. } = &*self.shared;
         reading.rest(self.ino);
         let (dir, broke) = (reading.nodes.parent(self.ino), Cell::default());
         let put = Put { remote: &**remote, dirs: &reading.dirs, dir, path: &path, litter, timeout: *timeout, broke };
         if let Landing::Beside { .. } = landing {
-            return put.copy(from, size, settings);
+            return put.copy(wish);
         }
-        match remote.copy(from, &path, size, settings, Deadline::after(*timeout)) {
-            Ok(stored) => Ok(Landed { sent: size, stored }),
+        let Wish { from, size, settings, is_same } = wish;
+        match remote.copy(from, &path, *size, settings, Deadline::after(*timeout)) {
+            Ok(stored) if is_same() => Ok(Landed { sent: *size, stored }),
+            Ok(_) => {
+                // Where it stays, it is overwritten: the file is still to be stored as an empty one, or as what is written.
+                let _ = remote.remove_file(&path, Deadline::after(*timeout));
+                Err(ErrorKind::Changed.into())
+            }
             // ProFTPD without AllowOverwrite: not even onto our own empty file.
             Err(e) if *way == UploadWay::Auto && matches!(e.kind, ErrorKind::Denied | ErrorKind::Exists) => {
                 debug!("{path}: cannot be copied over ({e}): another file takes its place");
-                put.copy(from, size, settings)
+                put.copy(wish)
             }
             Err(e) => Err(e.into()),
         }

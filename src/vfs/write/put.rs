@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use log::{debug, info, warn};
 
+use super::copied::Wish;
 use super::temporary::{Litter, Temporary};
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
@@ -194,25 +195,23 @@ impl Put<'_> {
         self.take_place(&part, landed)
     }
 
-    /// Has the server copy the file `from`, of `size` bytes, to a temporary name that replaces this file.
+    /// Has the server copy a file to a temporary name that replaces this one.
     ///
     /// # Errors
     /// As [`Remote::copy`] and [`Remote::rename`].
-    pub(super) fn copy(&self, from: &RemotePath, size: u64, settings: &Settings) -> Result<Landed> {
-        let Some(part) = Temporary::beside(self.dirs, self.dir, self.path, "part") else {
-            return Err(ErrorKind::NameInvalid.into());
-        };
-        let deadline = Deadline::after(self.timeout);
-        let done = match self.remote.copy(from, part.path(), size, settings, deadline) {
-            Ok(stored) => self.take_place(&part, Landed { sent: size, stored }),
-            Err(e) if is_broken(&e) => {
-                // Nobody can have removed what may be there.
+    pub(super) fn copy(&self, wish: &Wish<'_>) -> Result<Landed> {
+        let part = Temporary::beside(self.dirs, self.dir, self.path, "part").ok_or(ErrorKind::NameInvalid)?;
+        let Wish { from, size, settings, is_same } = wish;
+        let stored = match self.remote.copy(from, part.path(), *size, settings, Deadline::after(self.timeout)) {
+            Ok(stored) if is_same() => stored,
+            Err(e) if !is_broken(&e) => return Err(e.into()),
+            failed => {
+                // It is there, or nobody can have removed what may be.
                 self.litter.remove(self.remote, part.path(), Deadline::after(self.timeout));
-                return Err(e.into());
+                return Err(failed.err().map_or_else(|| ErrorKind::Changed.into(), VfsError::from));
             }
-            Err(e) => return Err(e.into()),
         };
-        done.map_err(|broke| match broke {
+        self.take_place(&part, Landed { sent: *size, stored }).map_err(|broke| match broke {
             Broke::Failed(e) | Broke::Lost(e) => e.into(),
             Broke::Unbegun | Broke::Stopped | Broke::Local(_) => ErrorKind::Cancelled.into(),
         })
