@@ -4,6 +4,7 @@ mod support;
 
 use std::time::Duration;
 
+use ftpfs::base::Deadline;
 use ftpfs::config::{Server, Tls, TlsMode};
 use ftpfs::ftp::Client;
 use ftpfs::remote::{Error, ErrorKind, Remote as _, Result, Settings, Stored};
@@ -280,26 +281,32 @@ fn a_source_that_is_cut_off_is_no_copy() {
     recovers(&server, &client);
 }
 
+/// It says nothing for three times as long as it may be silent.
 #[test]
-fn a_silent_server_is_waited_for_as_long_as_it_copies() {
-    let patience = Duration::from_secs(1);
-    for personality in [with_copies(Copies::InTwo), with_fxp()] {
-        let verb = if personality.writing.as_ref().is_some_and(|it| it.copies == Copies::InTwo) {
-            "SITE CPTO"
-        } else {
-            "STOR"
-        };
-        let stage = if verb == "STOR" { Stage::Data(1 << 20) } else { Stage::Reply(verb) };
+fn a_copy_that_grows_is_waited_for() {
+    let (server, client) = start(with_fxp());
+    is_copied(&server, copy(&client, "/first"), "first");
+    server.fault(Fault::slow_data(256 << 10, Duration::from_millis(500)).verb("STOR").times(1));
+    let patience = Deadline::after(Duration::from_secs(2));
+    let copied = client.copy(&path("/source"), &path("/second"), SIZE, &SETTINGS, patience);
+    is_copied(&server, copied, "second");
+    assert_eq!(server.log().verb("STOR"), 2, "once each: {}", server.log());
+}
+
+#[test]
+fn a_copy_that_does_not_grow_is_given_up() {
+    for (personality, verb, stage) in [
+        (with_copies(Copies::InTwo), "SITE CPTO", Stage::Reply("SITE CPTO")),
+        (with_fxp(), "STOR", Stage::Data(1 << 20)),
+    ] {
         let (server, client) = start(personality);
         is_copied(&server, copy(&client, "/first"), "first");
         server.fault(Fault::stall(stage).times(1));
-        let begun = |it: &FakeServer| it.log().verb(verb);
-        let before = begun(&server);
-        let copied =
-            client.copy(&path("/source"), &path("/copy"), SIZE, &SETTINGS, ftpfs::base::Deadline::after(patience));
-        assert!(begun(&server) > before);
+        let patience = Deadline::after(Duration::from_secs(1));
+        let copied = client.copy(&path("/source"), &path("/copy"), SIZE, &SETTINGS, patience);
         let error = copied.expect_err("nothing goes on");
         assert!(matches!(error.kind, ErrorKind::TimedOut | ErrorKind::Unreachable), "{error}");
+        assert!(server.log().verb(verb) > 1, "{}", server.log());
         recovers(&server, &client);
     }
 }
