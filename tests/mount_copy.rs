@@ -137,3 +137,17 @@ fn many_small_files_are_copied_as_before() {
         scene.works();
     });
 }
+
+/// The empty file that was to become a copy was in the way of its own content.
+#[test]
+fn a_server_that_overwrites_nothing_and_copies_nothing_takes_a_copy() {
+    limited(|| {
+        let scene = scene(Personality::proftpd().writing(|it| it.overwrites = false), "max_connections=2");
+        cp(&scene, &["source", "new"]);
+        cp(&scene, &["source", "another"]);
+        scene.has("new", &pattern(SEED, SIZE));
+        scene.has("another", &pattern(SEED, SIZE));
+        scene.is_tidy();
+        scene.mount.unmount();
+    });
+}

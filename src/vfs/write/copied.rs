@@ -68,6 +68,7 @@ impl FileWriter {
 
     /// An upload of nothing yet ends now, without being waited for.
     pub(crate) fn make_way(&self) {
+        self.state.lock().made = true;
         // Whoever finds it still there waits for it.
         let _ = self.stop(Deadline::after(std::time::Duration::ZERO));
     }

@@ -124,6 +124,8 @@ struct State {
     transfer: Option<Transfer>,
     /// The server has made it a copy of this one, of which not all has been asked for yet.
     copied: Option<Original>,
+    /// An upload of nothing was ended for a copy: the server may have an empty file of ours.
+    made: bool,
     /// Nothing is to be sent for now: its name is about to change.
     frozen: usize,
     /// It is not written in one piece: nothing is sent before it is complete.
@@ -516,6 +518,7 @@ impl State {
             late: Settings::default(),
             transfer: None,
             copied: None,
+            made: false,
             frozen: 0,
             erratic: false,
             orphan: false,

@@ -53,7 +53,7 @@ impl FileWriter {
                     // ProFTPD without AllowOverwrite: not even onto our own empty file.
                     let only_beside = transfer.landing == Landing::InPlace(Store::Whole)
                         && self.shared.way == UploadWay::Auto
-                        && (state.shape.stored.is_some() || state.base.is_some())
+                        && (state.shape.stored.is_some() || state.base.is_some() || state.made)
                         && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind) || kind == ErrorKind::Exists);
                     state.unsettle(&transfer);
                     if only_beside && !state.orphan {
