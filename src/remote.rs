@@ -374,6 +374,29 @@ pub trait Remote: Send + Sync {
     /// As rename(2), in our words. After an error `to` is what it was before.
     fn rename(&self, from: &RemotePath, to: &RemotePath, settings: &Settings, deadline: Deadline) -> Result<Outcome>;
 
+    /// Whether the server would copy a file of `size` bytes by itself, as far as is known, and whether that is worth its
+    /// round trips; nothing is asked.
+    fn can_copy(&self, size: u64) -> Option<bool>;
+
+    /// Has the server copy the file `from`, of `size` bytes, to `to`, where nothing or an empty file is, and sets what
+    /// `settings` say on the copy. Bytes do not come by here.
+    ///
+    /// The time that is left until `deadline` is how long the server may be silent: as long as the copy is seen to grow it
+    /// goes on. Where nobody can look, it gets a time that goes by `size` as well. An answer that is lost is looked up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where the server does not do it, or not now; [`ErrorKind::NoSpace`],
+    /// [`ErrorKind::Quota`], [`ErrorKind::Denied`] and others in its words. At `to` is what was there before then, or nothing,
+    /// as far as the server can still be reached.
+    fn copy(
+        &self,
+        from: &RemotePath,
+        to: &RemotePath,
+        size: u64,
+        settings: &Settings,
+        deadline: Deadline,
+    ) -> Result<Stored>;
+
     /// Sets times and modes, pipelined; one outcome for each file.
     ///
     /// # Errors

@@ -6,6 +6,8 @@
 
 #[path = "semantics/attributes.rs"]
 mod attributes;
+#[path = "semantics/copies.rs"]
+mod copies;
 #[path = "semantics/disk.rs"]
 mod disk;
 #[path = "semantics/failing.rs"]
@@ -195,6 +197,7 @@ fn every_statement_has_its_test() {
         include_str!("semantics.rs"),
         include_str!("semantics/attributes.rs"),
         include_str!("semantics/disk.rs"),
+        include_str!("semantics/copies.rs"),
         include_str!("semantics/failing.rs"),
         include_str!("semantics/landing.rs"),
         include_str!("semantics/looks.rs"),

@@ -31,7 +31,7 @@ use crate::base::{Clock, Deadline, Recall};
 use crate::config::Server;
 use crate::remote::{
     Abilities, Download, Entry, Error, ErrorKind, Kind, Listed, Meta, Name, Outcome, Remote, RemotePath, Result, Retry,
-    Settings, Stamp, Store, Upload, Version,
+    Settings, Stamp, Store, Stored, Upload, Version,
 };
 
 /// One FTP server, as [`Remote`] wants it. Clones share everything.
@@ -448,6 +448,21 @@ impl Remote for Client {
         self.rename_over(from, to, settings, deadline)
     }
 
+    fn can_copy(&self, size: u64) -> Option<bool> {
+        self.copies(size)
+    }
+
+    fn copy(
+        &self,
+        from: &RemotePath,
+        to: &RemotePath,
+        size: u64,
+        settings: &Settings,
+        deadline: Deadline,
+    ) -> Result<Stored> {
+        self.copy_file(from, to, size, settings, deadline)
+    }
+
     fn set(&self, files: &[(RemotePath, Settings)], deadline: Deadline) -> Result<Vec<Outcome>> {
         self.set_all(files, deadline)
     }
@@ -471,7 +486,7 @@ pub(super) fn again(error: &Error, fresh_failures: u32, deadline: Deadline) -> b
 
 /// Whether `verb` gives something a name.
 fn makes_names(verb: &str) -> bool {
-    matches!(verb, "STOR" | "APPE" | "MKD")
+    matches!(verb, "STOR" | "APPE" | "MKD" | "SITE CPTO" | "SITE COPY")
 }
 
 /// Whether a name in `path`, as it was sent, is longer than hardly any filesystem takes: vsftpd refuses it without a reason.

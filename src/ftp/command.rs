@@ -203,6 +203,12 @@ pub enum Command<'a> {
     SiteChmod(u16, Arg<'a>),
     /// Makes a symlink: target and name, neither with a blank in it.
     SiteSymlink(Arg<'a>, Arg<'a>),
+    /// What is to be copied (ProFTPD's mod_copy).
+    SiteCpfr(Arg<'a>),
+    /// And to where.
+    SiteCpto(Arg<'a>),
+    /// Both in one: source and copy, neither with a blank in it.
+    SiteCopy(Arg<'a>, Arg<'a>),
     /// Nothing.
     Noop,
     /// Says goodbye.
@@ -248,6 +254,9 @@ impl Command<'_> {
             Self::SiteUtime(..) | Self::SiteUtimeShort(..) => "SITE UTIME",
             Self::SiteChmod(..) => "SITE CHMOD",
             Self::SiteSymlink(..) => "SITE SYMLINK",
+            Self::SiteCpfr(_) => "SITE CPFR",
+            Self::SiteCpto(_) => "SITE CPTO",
+            Self::SiteCopy(..) => "SITE COPY",
             Self::Noop => "NOOP",
             Self::Quit => "QUIT",
         }
@@ -305,7 +314,9 @@ impl Command<'_> {
             | Self::Rmd(arg)
             | Self::Mkd(arg)
             | Self::Rnfr(arg)
-            | Self::Rnto(arg) => Some(Cow::Borrowed(arg.as_bytes())),
+            | Self::Rnto(arg)
+            | Self::SiteCpfr(arg)
+            | Self::SiteCpto(arg) => Some(Cow::Borrowed(arg.as_bytes())),
             Self::Mfmt(time, arg) | Self::MdtmSet(time, arg) | Self::SiteUtimeShort(time, arg) => {
                 Some([&time.0[..], b" ", arg.as_bytes()].concat().into())
             }
@@ -314,7 +325,9 @@ impl Command<'_> {
             }
             // Three digits; pyftpdlib takes no more than four, and vsftpd drops the fourth.
             Self::SiteChmod(mode, arg) => Some([format!("{mode:03o} ").as_bytes(), arg.as_bytes()].concat().into()),
-            Self::SiteSymlink(target, arg) => Some([target.as_bytes(), b" ", arg.as_bytes()].concat().into()),
+            Self::SiteSymlink(target, arg) | Self::SiteCopy(target, arg) => {
+                Some([target.as_bytes(), b" ", arg.as_bytes()].concat().into())
+            }
             Self::Pass(password) | Self::Acct(password) => Some(Cow::Borrowed(password.0.reveal())),
             Self::TypeImage => Some(Cow::Borrowed(b"I")),
             Self::AuthTls => Some(Cow::Borrowed(b"TLS")),

@@ -97,10 +97,16 @@ pub(crate) enum Skill {
     RestStor,
     /// `RNTO` replaces a file.
     Replace,
+    /// `SITE CPFR` and `SITE CPTO` copy a file.
+    SiteCpfr,
+    /// `SITE COPY` does.
+    SiteCopy,
+    /// The server sends a file to itself, over two connections of ours.
+    Fxp,
 }
 
 /// How many there are.
-const SKILLS: usize = Skill::Replace as usize + 1;
+const SKILLS: usize = Skill::Fxp as usize + 1;
 
 impl Skill {
     /// The skill that a server shows by knowing `verb`.
@@ -115,6 +121,8 @@ impl Skill {
             "MFMT" => Some(Self::Mfmt),
             "SITE CHMOD" => Some(Self::SiteChmod),
             "SITE SYMLINK" => Some(Self::SiteSymlink),
+            "SITE CPFR" => Some(Self::SiteCpfr),
+            "SITE COPY" => Some(Self::SiteCopy),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@
 //! `connect` dials, `login` logs in, `pool` hands connections out, `data` opens data channels and `ready` keeps those that
 //! were opened ahead, `list` fetches directories, `transfer` is a `RETR` under way. `store` begins a `STOR`, `upload` is one
 //! under way, `stored` is what follows it, and `tail` makes sure of appends. `change`, `rename` and `settings` change names,
-//! times and modes. `dialect` remembers what this server does, and [`Client`] answers
+//! times and modes, `copy` has the server copy files. `dialect` remembers what this server does, and [`Client`] answers
 //! [`Remote`](crate::remote::Remote) with short recipes of all of these.
 
 pub mod address;
@@ -19,6 +19,7 @@ mod client;
 pub mod command;
 mod connect;
 mod control;
+mod copy;
 mod data;
 mod dialect;
 mod door;

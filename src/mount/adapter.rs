@@ -315,18 +315,31 @@ impl Filesystem for Adapter {
 
     fn copy_file_range(
         &self,
-        _: &Request,
-        _: INodeNo,
-        _: FileHandle,
-        _: u64,
-        _: INodeNo,
-        _: FileHandle,
-        _: u64,
-        _: u64,
-        _: CopyFileRangeFlags,
+        req: &Request,
+        _from: INodeNo,
+        from_fh: FileHandle,
+        from_offset: u64,
+        to: INodeNo,
+        to_fh: FileHandle,
+        to_offset: u64,
+        len: u64,
+        flags: CopyFileRangeFlags,
         reply: ReplyWrite,
     ) {
-        reply.error(Errno::ENOSYS);
+        if self.read_only {
+            return reply.error(Errno::EROFS);
+        }
+        if !flags.is_empty() {
+            return reply.error(Errno::EINVAL);
+        }
+        shielded(|| {
+            let vfs = Arc::clone(&self.vfs);
+            self.vfs.note_user(Fh(to_fh.0), req.pid());
+            self.vfs.copy((Fh(from_fh.0), from_offset), (Fh(to_fh.0), to_offset), len, move |copied| match copied {
+                Ok(len) => reply.written(len),
+                Err(e) => reply.error(told(&vfs, "copy to", to, &e)),
+            });
+        });
     }
 
     // Terminals are asked for by programs at each open; none is here.

@@ -7,6 +7,7 @@
 
 mod ahead;
 mod attr;
+mod copy;
 mod dir;
 mod error;
 mod files;

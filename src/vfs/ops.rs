@@ -40,6 +40,7 @@ pub struct Vfs {
     pub(super) closers: Workers,
     pub(super) syncers: Workers,
     pub(super) makers: Workers,
+    pub(super) copiers: Workers,
     pub(super) ahead: Ahead,
     /// For listings that nobody has asked for yet.
     pub(super) walkers: Workers,
@@ -136,6 +137,7 @@ impl Vfs {
             closers: Workers::new("close", MOST_CLOSERS),
             syncers: Workers::new("fsync", MOST_CLOSERS),
             makers: Workers::new("make", MOST_CLOSERS),
+            copiers: Workers::new("duplicate", MOST_CLOSERS),
             ahead: Ahead::default(),
             walkers: Workers::new("walk", MOST_AT_ONCE),
             prefetchers: Workers::new("prefetch", MOST_FILES_AT_ONCE),
@@ -182,6 +184,7 @@ impl Vfs {
         self.closers.shut_down();
         self.syncers.shut_down();
         self.makers.shut_down();
+        self.copiers.shut_down();
         self.walkers.shut_down();
         self.prefetchers.shut_down();
         self.reading.drop_all_ahead();

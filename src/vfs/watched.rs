@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::base::{Deadline, Recall};
 use crate::remote::{
     Abilities, Download, Entry, Listed, Meta, Name, Outcome, Remote, RemotePath, Result, Settings, Stamp, Store,
-    Upload, Version,
+    Stored, Upload, Version,
 };
 use crate::store::DiskCache;
 
@@ -36,6 +36,20 @@ impl Remote for Watched {
         self.cache.changed(to);
         let done = self.remote.rename(from, to, settings, deadline);
         // Somebody may have begun to read the old one meanwhile.
+        self.cache.changed(to);
+        done
+    }
+
+    fn copy(
+        &self,
+        from: &RemotePath,
+        to: &RemotePath,
+        size: u64,
+        settings: &Settings,
+        deadline: Deadline,
+    ) -> Result<Stored> {
+        self.cache.changed(to);
+        let done = self.remote.copy(from, to, size, settings, deadline);
         self.cache.changed(to);
         done
     }
@@ -87,6 +101,10 @@ impl Remote for Watched {
 
     fn has_spare(&self, begun: usize) -> bool {
         self.remote.has_spare(begun)
+    }
+
+    fn can_copy(&self, size: u64) -> Option<bool> {
+        self.remote.can_copy(size)
     }
 
     fn abilities(&self) -> Abilities {

@@ -44,6 +44,7 @@ if "low" in conf:  # else the kernel chooses
     handler.passive_ports = range(int(conf["low"]), int(conf["high"]) + 1)
 if conf.get("passive") == "no":
     handler.proto_cmds = {verb: what for verb, what in handler.proto_cmds.items() if verb not in ("EPSV", "PASV")}
+handler.permit_foreign_addresses = conf.get("foreign") == "yes"
 handler.use_gmt_times = conf.get("times") != "local"
 handler.masquerade_address = conf.get("masquerade")
 handler.timeout = int(conf["idle"])

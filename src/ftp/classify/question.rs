@@ -135,10 +135,10 @@ pub(super) enum Deed {
 impl Deed {
     pub(super) fn of(verb: &str) -> Self {
         match verb {
-            "RETR" | "SIZE" | "MDTM" => Self::Read,
+            "RETR" | "SIZE" | "MDTM" | "SITE CPFR" => Self::Read,
             "CWD" | "MLSD" | "LIST" | "NLST" => Self::Enter,
             "MLST" => Self::Facts,
-            "STOR" | "APPE" => Self::Write,
+            "STOR" | "APPE" | "SITE CPTO" | "SITE COPY" => Self::Write,
             "MKD" => Self::Make,
             "DELE" => Self::Unlink,
             "RMD" => Self::Remove,

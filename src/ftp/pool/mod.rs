@@ -9,6 +9,7 @@
 
 mod arming;
 mod lease;
+mod spare;
 mod turns;
 
 use std::sync::Arc;
@@ -222,9 +223,7 @@ impl Pool {
     /// Whether a connection could be had at once, with one more left for whoever comes next; `begun` who ask for one may
     /// not have it yet.
     pub(crate) fn has_spare(&self, begun: usize) -> bool {
-        let inner = self.inner.lock();
-        let busy = inner.open.saturating_sub(inner.idle.len()).max(begun);
-        !inner.shut && inner.not_before.is_none() && !inner.anyone_waits() && busy + 1 < inner.limit
+        self.inner.lock().has_spare(begun)
     }
 
     /// Closes the idle connections; everyone who waits or comes later is told [`ErrorKind::Cancelled`].

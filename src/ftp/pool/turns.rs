@@ -56,6 +56,12 @@ pub(super) enum Spare {
 }
 
 impl Inner {
+    /// Whether a connection could be had at once, with one more left; `begun` who ask for one may not have it yet.
+    pub(super) fn has_spare(&self, begun: usize) -> bool {
+        let busy = self.open.saturating_sub(self.idle.len()).max(begun);
+        !self.shut && self.not_before.is_none() && !self.anyone_waits() && busy + 1 < self.limit
+    }
+
     /// Decides what `ticket` may do now; counts it in if it may go on.
     pub(super) fn turn(&mut self, claim: &Claim, ticket: u64) -> Result<Turn> {
         if self.shut {

@@ -29,6 +29,8 @@ pub(super) struct Runs {
 #[derive(Debug)]
 struct Run {
     dir: Ino,
+    /// What that lies in.
+    above: Ino,
     /// Where the file stands that was opened last.
     at: usize,
     latest: Instant,
@@ -41,9 +43,9 @@ struct Run {
 }
 
 impl Runs {
-    /// The file `ino` has been opened, which stands at `at` in `dir`. The files that were fetched for nothing, and the place
+    /// The file `ino` has been opened, which stands at `at` in `dir`, and that in `above`. The files that were fetched for nothing, and the place
     /// of the run that it belongs to.
-    fn step(&mut self, ino: Ino, dir: Ino, at: usize, near: impl Fn(Ino) -> bool, now: Instant) -> (Vec<Ino>, usize) {
+    fn step(&mut self, ino: Ino, (above, dir): (Ino, Ino), at: usize, now: Instant) -> (Vec<Ino>, usize) {
         let mut passed = Vec::new();
         for run in self.runs.iter_mut().filter(|run| now.duration_since(run.latest) >= STOPPED) {
             passed.extend(run.ahead.drain(..).map(|(ino, _)| ino));
@@ -53,7 +55,7 @@ impl Runs {
         let same = foreseen.or_else(|| self.runs.iter().position(|run| run.dir == dir));
         let mut run = match same.and_then(|at| self.runs.remove(at)) {
             Some(run) => run,
-            None => Run::new(dir, at, self.inherited(&near), now),
+            None => Run::new(dir, at, self.inherited(above, dir), now),
         };
         match run.ahead.iter().position(|(ahead, _)| *ahead == ino) {
             Some(place) => {
@@ -72,7 +74,7 @@ impl Runs {
                 run.window = 0;
             }
         }
-        (run.dir, run.at, run.latest) = (dir, at, now);
+        (run.dir, run.above, run.at, run.latest) = (dir, above, at, now);
         run.wanted.clear();
         self.runs.push_back(run);
         if self.runs.len() > MOST_RUNS
@@ -84,8 +86,9 @@ impl Runs {
     }
 
     /// Who comes from a directory where all was read begins in the next one as it was.
-    fn inherited(&self, near: impl Fn(Ino) -> bool) -> usize {
-        self.runs.back().filter(|run| near(run.dir)).map_or(0, |run| run.window)
+    fn inherited(&self, above: Ino, dir: Ino) -> usize {
+        let near = |run: &&Run| run.dir == above || run.above == above || run.above == dir;
+        self.runs.back().filter(near).map_or(0, |run| run.window)
     }
 
     /// Bytes fetched ahead, or on their way.
@@ -110,7 +113,7 @@ impl Runs {
 
 impl Run {
     fn new(dir: Ino, at: usize, window: usize, now: Instant) -> Self {
-        Self { dir, at, latest: now, window, ahead: VecDeque::new(), wanted: VecDeque::new() }
+        Self { dir, above: dir, at, latest: now, window, ahead: VecDeque::new(), wanted: VecDeque::new() }
     }
 }
 
@@ -121,10 +124,9 @@ impl Vfs {
         let Some(listing) = self.dirs.get(dir, self.dir_ttl) else { return };
         let Some(at) = listing.find(name.as_bytes()) else { return };
         let above = self.nodes.parent(dir);
-        let near = |other: Ino| other == above || self.nodes.parent(other) == above || self.nodes.parent(other) == dir;
         let (passed, room) = {
             let mut runs = self.ahead.runs.lock();
-            let (passed, run) = runs.step(ino, dir, at, near, Instant::now());
+            let (passed, run) = runs.step(ino, (above, dir), at, Instant::now());
             let run = &runs.runs[run];
             (passed, run.window.saturating_sub(run.ahead.len()))
         };
@@ -265,7 +267,7 @@ mod tests {
     /// Opens the file at `at`, and fetches ahead all that may be.
     fn open(runs: &mut Runs, at: usize) -> (bool, usize) {
         let known: Vec<_> = runs.runs.iter().flat_map(|run| &run.ahead).map(|(ino, _)| *ino).collect();
-        let (_, run) = runs.step(file(at), DIR, at, |_| false, Instant::now());
+        let (_, run) = runs.step(file(at), (Ino::ROOT, DIR), at, Instant::now());
         let run = &mut runs.runs[run];
         let wanted = (at + 1..at + 100).map(|at| (file(at), 1)).filter(|file| !run.ahead.contains(file));
         run.wanted = wanted.collect();
@@ -308,7 +310,7 @@ mod tests {
     fn a_jump_ends_a_run_and_what_was_fetched_for_it_is_let_go() {
         let mut runs = Runs::default();
         (0..10).for_each(|at| assert!(open(&mut runs, at).1 <= MOST_WINDOW));
-        let (passed, _) = runs.step(file(500), DIR, 500, |_| false, Instant::now());
+        let (passed, _) = runs.step(file(500), (Ino::ROOT, DIR), 500, Instant::now());
         assert!(!passed.is_empty());
         assert_eq!((runs.bytes(), runs.runs[0].window), (0, 0));
     }
@@ -317,7 +319,7 @@ mod tests {
     fn memory_and_connections_bound_what_is_fetched() {
         let mut runs = Runs::default();
         (0..10).for_each(|at| assert!(open(&mut runs, at).1 <= MOST_WINDOW));
-        runs.step(file(10), DIR, 10, |_| false, Instant::now());
+        runs.step(file(10), (Ino::ROOT, DIR), 10, Instant::now());
         runs.runs[0].wanted = (500..600).map(|at| (file(at), 1000)).collect();
         assert!(runs.next(|_| false, 1 << 20).is_none(), "somebody needs the connections");
         let bytes = runs.bytes();

@@ -11,29 +11,39 @@ use crate::store::{BlockKey, FileId};
 use crate::vfs::node::Ino;
 
 impl Reading {
-    /// Fetches all of `version` of `ino`, in this thread.
+    /// Fetches all of `version` of `ino`, in this thread, unless somebody has opened it already.
     pub(crate) fn fetch_ahead(self: &Arc<Self>, ino: Ino, version: &Version) {
         let old = self.nodes.content(ino);
         let Some((file, _)) = self.nodes.bind(ino, version, || self.blocks.new_file()) else { return };
         self.forget_blocks(old.filter(|old| old.file != file));
         let reader = FileReader::new(ino, file, version.clone(), Arc::clone(self));
-        self.register(&reader);
-        let old = self.early.lock().insert(ino, Arc::clone(&reader));
-        if let Some(old) = old {
-            old.close();
+        {
+            let mut readers = self.readers.lock();
+            let of_file = readers.entry(ino).or_default();
+            if !of_file.all.is_empty() {
+                return;
+            }
+            of_file.all.push(Arc::downgrade(&reader));
+            of_file.early = Some(Arc::clone(&reader));
         }
-        reader.fetch_all();
+        if !self.is_here(file) {
+            reader.fetch_all();
+        }
+    }
+
+    fn is_here(&self, file: FileId) -> bool {
+        self.blocks.get(&BlockKey { file, index: 0 }).is_some()
     }
 
     /// Whether `ino` is being fetched, or has been.
     pub(crate) fn has_begun(&self, ino: Ino) -> bool {
-        let here = |file| self.blocks.get(&BlockKey { file, index: 0 }).is_some();
-        self.early.lock().contains_key(&ino) || self.nodes.content(ino).is_some_and(|content| here(content.file))
+        self.readers.lock().contains_key(&ino)
+            || self.nodes.content(ino).is_some_and(|content| self.is_here(content.file))
     }
 
     /// Nobody is expected to open `ino` any more. What has been fetched stays as long as there is room.
     pub(crate) fn drop_ahead(&self, ino: Ino) {
-        let early = self.early.lock().remove(&ino);
+        let early = self.readers.lock().get_mut(&ino).and_then(|of_file| of_file.early.take());
         if let Some(early) = early {
             early.close();
         }
@@ -41,28 +51,18 @@ impl Reading {
 
     /// Nobody opens anything any more.
     pub(crate) fn drop_all_ahead(&self) {
-        let early = std::mem::take(&mut *self.early.lock());
-        early.into_values().for_each(|early| early.close());
-    }
-
-    /// The reader that fetches `file` already, for somebody who opens it.
-    pub(super) fn take_over(&self, ino: Ino, file: FileId) -> Option<Arc<FileReader>> {
-        let early = self.early.lock().remove(&ino)?;
-        let fits = {
-            let state = early.state.lock();
-            state.file == file && !state.changed && !state.closed
-        };
-        if !fits {
-            early.close();
-            return None;
-        }
-        self.nodes.opened(ino);
-        early.counted.store(true, Ordering::Relaxed);
-        Some(early)
+        let early: Vec<_> = self.readers.lock().values_mut().filter_map(|of_file| of_file.early.take()).collect();
+        early.iter().for_each(|early| early.close());
     }
 }
 
 impl FileReader {
+    /// Whether it can be used by who wants to read `file`.
+    pub(super) fn is_of(&self, file: FileId) -> bool {
+        let state = self.state.lock();
+        state.file == file && !state.changed && !state.closed
+    }
+
     /// Fetches the whole file, unless somebody needs the connection.
     fn fetch_all(self: &Arc<Self>) {
         let id = self.shared.ids.fetch_add(1, Ordering::Relaxed);

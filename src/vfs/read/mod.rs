@@ -9,185 +9,33 @@
 //!
 //! [`Keeper`]: super::keeper::Keeper
 
+mod data;
 mod disk;
 mod early;
 mod fetch;
 mod parked;
 mod plan;
+mod shared;
+mod whole;
 
-use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use log::{debug, info};
 
+pub use self::data::Data;
 pub(crate) use self::disk::Disk;
 use self::parked::{Got, Waiter};
 use self::plan::{History, MOST_STREAMS, Running, Step, plan};
-use super::dir::DirCache;
+pub(crate) use self::shared::Reading;
 use super::error::{Error, Fault, Result};
-use super::keeper::Keeper;
-use super::kernel::Kernel;
-use super::node::{Content, Ino, Known, NodeTable};
-use super::workers::Workers;
+use super::node::{Ino, Known};
 use crate::base::Recall;
 use crate::base::sync::{Ranked, RankedGuard};
-use crate::remote::{ErrorKind, Remote, Version};
-use crate::store::{BLOCK, Block, Blocks, Buffer, FileId};
-
-/// What all readers share.
-pub(crate) struct Reading {
-    pub(crate) remote: Arc<dyn Remote>,
-    pub(crate) nodes: Arc<NodeTable>,
-    pub(crate) dirs: Arc<DirCache>,
-    pub(crate) kernel: Arc<Kernel>,
-    pub(crate) blocks: Blocks,
-    pub(crate) disk: Option<Disk>,
-    fetchers: Workers,
-    /// For answers whose copying would keep a fetch thread from its socket.
-    repliers: Workers,
-    pub(crate) keeper: Arc<Keeper>,
-    pub(crate) timeout: Duration,
-    streams: AtomicUsize,
-    ids: AtomicU64,
-    /// Those of files that nobody has opened yet.
-    early: Ranked<HashMap<Ino, Arc<FileReader>>, 32>,
-    /// All that are open.
-    readers: Ranked<HashMap<Ino, Vec<Weak<FileReader>>>, 33>,
-}
-
-impl Reading {
-    pub(crate) fn new(
-        remote: Arc<dyn Remote>,
-        nodes: Arc<NodeTable>,
-        dirs: Arc<DirCache>,
-        kernel: Arc<Kernel>,
-        blocks: Blocks,
-        keeper: Arc<Keeper>,
-        timeout: Duration,
-    ) -> Self {
-        let (fetchers, repliers) = (Workers::new("fetch", MOST_FETCHES), Workers::new("reply", REPLIERS));
-        let (streams, ids, readers) = (AtomicUsize::new(0), AtomicU64::new(1), Ranked::default());
-        let (early, disk) = (Ranked::default(), None);
-        Self {
-            early,
-            readers,
-            remote,
-            nodes,
-            dirs,
-            kernel,
-            blocks,
-            disk,
-            fetchers,
-            repliers,
-            keeper,
-            timeout,
-            streams,
-            ids,
-        }
-    }
-
-    pub(crate) fn with_disk(self, disk: Option<Disk>) -> Self {
-        Self { disk, ..self }
-    }
-
-    /// A reader of `version`, which is what `ino` is for now; None where the inode is not known any more.
-    pub(crate) fn open(self: &Arc<Self>, ino: Ino, version: &Version) -> Option<(Arc<FileReader>, bool)> {
-        let old = self.nodes.content(ino);
-        let (file, same) = self.nodes.bind(ino, version, || self.blocks.new_file())?;
-        self.forget_blocks(old.filter(|old| old.file != file));
-        let reader = self.take_over(ino, file).unwrap_or_else(|| self.add(ino, file, version));
-        Some((reader, same))
-    }
-
-    fn add(self: &Arc<Self>, ino: Ino, file: FileId, version: &Version) -> Arc<FileReader> {
-        self.nodes.opened(ino);
-        let reader = FileReader::new(ino, file, version.clone(), Arc::clone(self));
-        reader.counted.store(true, Ordering::Relaxed);
-        self.register(&reader);
-        reader
-    }
-
-    fn register(&self, reader: &Arc<FileReader>) {
-        self.readers.lock().entry(reader.ino).or_default().push(Arc::downgrade(reader));
-    }
-
-    /// Ends the transfers of `ino` that nobody waits for, whoever has it open: servers that lock files store nothing in it as
-    /// long as one of them goes on.
-    pub(crate) fn rest(&self, ino: Ino) {
-        let readers: Vec<_> = self.readers.lock().get(&ino).into_iter().flatten().filter_map(Weak::upgrade).collect();
-        readers.iter().for_each(|reader| reader.rest());
-    }
-
-    /// A reader of `version`, which this mount has just made of `ino`; other readers of it are to go on with that.
-    pub(crate) fn reopen(self: &Arc<Self>, ino: Ino, version: &Version) -> Arc<FileReader> {
-        let (old, file) = (self.nodes.content(ino), self.blocks.new_file());
-        self.nodes.replace(ino, version, file);
-        self.forget_blocks(old);
-        self.add(ino, file, version)
-    }
-
-    fn remove(&self, reader: &FileReader) {
-        let mut readers = self.readers.lock();
-        if let Some(of_file) = readers.get_mut(&reader.ino) {
-            of_file.retain(|kept| !std::ptr::eq(kept.as_ptr(), reader));
-            if of_file.is_empty() {
-                readers.remove(&reader.ino);
-            }
-        }
-    }
-
-    fn forget_blocks(&self, old: Option<Content>) {
-        if let Some(old) = old {
-            self.blocks.forget(old.file, old.version.size.div_ceil(BLOCK));
-        }
-    }
-
-    /// How far one stream may run ahead, so that all together stay within half of the memory.
-    fn window(&self) -> u64 {
-        let share = self.blocks.limit() / 2 / self.streams.load(Ordering::Relaxed).max(1);
-        (share as u64).clamp(2 * BLOCK, MOST_AHEAD)
-    }
-}
-
-/// Content for a read's answer.
-pub enum Data {
-    /// Pieces of blocks, in order.
-    Blocks(Vec<(Block, Range<usize>)>),
-    /// Bytes of their own.
-    Bytes(Vec<u8>),
-}
-
-impl Data {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Bytes(bytes) => bytes.len(),
-            Self::Blocks(pieces) => pieces.iter().map(|(_, range)| range.len()).sum(),
-        }
-    }
-
-    /// Hands all of it to `f` in one piece; copies only where it is in several.
-    pub fn with<T>(&self, f: impl FnOnce(&[u8]) -> T) -> T {
-        match self {
-            Self::Bytes(bytes) => f(bytes),
-            Self::Blocks(pieces) => match &pieces[..] {
-                [(block, range)] => f(&block[range.clone()]),
-                pieces => WHOLE.with_borrow_mut(|whole| {
-                    whole.clear();
-                    pieces.iter().for_each(|(block, range)| whole.extend_from_slice(&block[range.clone()]));
-                    f(whole)
-                }),
-            },
-        }
-    }
-}
-
-thread_local! {
-    /// Where pieces are put together: memory that each thread uses again, as fresh pages are dear.
-    static WHOLE: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
-}
+use crate::remote::{ErrorKind, Version};
+use crate::store::{BLOCK, Buffer, FileId};
 
 /// What is done with the outcome of a read.
 pub type ReadReply = Box<dyn FnOnce(Result<Data>) + Send>;
@@ -555,19 +403,6 @@ impl State {
     fn with(&mut self, id: u64, f: impl FnOnce(&mut Stream)) {
         if let Some(stream) = self.streams.iter_mut().find(|s| s.run.id == id) {
             f(stream);
-        }
-    }
-}
-
-impl Reading {
-    /// Answers. Large answers go to threads of their own, so that receiving and answering overlap.
-    fn give(&self, answers: Vec<Answer>) {
-        for (reply, data) in answers {
-            if data.as_ref().is_ok_and(|data| data.len() >= LARGE_ANSWER) {
-                self.repliers.run(move || reply(data));
-            } else {
-                reply(data);
-            }
         }
     }
 }

@@ -95,7 +95,7 @@ impl FileWriter {
     }
 
     /// Ends the transfer under way.
-    fn stop(&self, deadline: Deadline) -> Result<()> {
+    pub(super) fn stop(&self, deadline: Deadline) -> Result<()> {
         loop {
             let seen = self.gate.ticket();
             let wake = {

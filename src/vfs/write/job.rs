@@ -37,14 +37,21 @@ pub(super) struct Transfer {
     pub(super) through: bool,
     /// It is taken for granted that it will.
     pub(super) trusting: bool,
+    /// The server makes the file a copy of another one: nothing is sent.
+    pub(super) copies: bool,
 }
 
 impl Transfer {
     fn new(landing: Landing, closing: Option<u64>) -> Self {
         let sent = if let Landing::InPlace(Store::Tail { at }) = landing { at } else { 0 };
         let (recall, overwritten, set) = (None, None, None);
-        let (accepted, halted, through, trusting) = (false, false, false, false);
-        Self { landing, recall, sent, closing, overwritten, set, accepted, halted, through, trusting, for_now: false }
+        let (accepted, halted, through, trusting, for_now, copies) = (false, false, false, false, false, false);
+        Self { landing, recall, sent, closing, overwritten, set, for_now, accepted, halted, through, trusting, copies }
+    }
+
+    /// The server copies, and sets `settings` with that: whatever is written meanwhile comes after it.
+    pub(super) fn copying(landing: Landing, settings: Settings) -> Self {
+        Self { sent: u64::MAX, set: Some(settings), accepted: true, copies: true, ..Self::new(landing, Some(0)) }
     }
 
     /// Bytes from `at` on have changed.
@@ -85,7 +92,7 @@ impl Writing {
     }
 
     /// How `state` is to be uploaded as it is; None where that is nothing.
-    fn landing(&self, ino: Ino, state: &State) -> Option<Landing> {
+    pub(super) fn landing(&self, ino: Ino, state: &State) -> Option<Landing> {
         state.shape.dirty?;
         // A server lets nobody write to a read-only file; but another one may take its place.
         let mode = self.reading.nodes.known(ino).and_then(|known| known.meta.mode);
@@ -344,9 +351,9 @@ fn is_ordinary(path: &RemotePath) -> bool {
 }
 
 /// The end of a transfer, be it by a panic or because no thread could be had: whoever waits for it is told.
-struct End {
-    writer: Arc<FileWriter>,
-    outcome: Option<Result<Option<Landed>>>,
+pub(super) struct End {
+    pub(super) writer: Arc<FileWriter>,
+    pub(super) outcome: Option<Result<Option<Landed>>>,
 }
 
 impl Drop for End {

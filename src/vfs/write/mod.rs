@@ -10,6 +10,7 @@
 //! its own.
 
 mod back;
+mod copied;
 mod end;
 mod fill;
 mod hold;
@@ -34,6 +35,7 @@ use lru::LruCache;
 
 pub use self::back::Left;
 use self::back::{Back, Entry};
+pub(crate) use self::copied::Original;
 pub(crate) use self::hold::{Frozen, Held};
 use self::job::Transfer;
 use self::state::Shape;
@@ -120,6 +122,10 @@ struct State {
     /// What has been set since the content left, and is on its way behind it.
     late: Settings,
     transfer: Option<Transfer>,
+    /// The server has made it a copy of this one, of which not all has been asked for yet.
+    copied: Option<Original>,
+    /// An upload of nothing was ended for a copy: the server may have an empty file of ours.
+    made: bool,
     /// Nothing is to be sent for now: its name is about to change.
     frozen: usize,
     /// It is not written in one piece: nothing is sent before it is complete.
@@ -511,6 +517,8 @@ impl State {
             unset: false,
             late: Settings::default(),
             transfer: None,
+            copied: None,
+            made: false,
             frozen: 0,
             erratic: false,
             orphan: false,

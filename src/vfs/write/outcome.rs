@@ -7,6 +7,7 @@ use log::{debug, warn};
 
 use super::job::Transfer;
 use super::put::{Landed, Landing, is_broken};
+use super::state::Shape;
 use super::{Base, FileWriter, State};
 use crate::base::Deadline;
 use crate::config::UploadWay;
@@ -27,7 +28,11 @@ impl FileWriter {
             let Some(transfer) = state.transfer.take() else { return };
             match outcome {
                 Ok(Some(landed)) => {
-                    state.shape.landed(landed.sent, transfer.overwritten);
+                    if transfer.copies && transfer.overwritten.is_none() {
+                        state.shape = Shape::of_old(landed.sent);
+                    } else {
+                        state.shape.landed(landed.sent, transfer.overwritten);
+                    }
                     state.landings += 1;
                     (state.unstored, state.replaces) = (None, false);
                     state.erratic = false;
@@ -48,7 +53,7 @@ impl FileWriter {
                     // ProFTPD without AllowOverwrite: not even onto our own empty file.
                     let only_beside = transfer.landing == Landing::InPlace(Store::Whole)
                         && self.shared.way == UploadWay::Auto
-                        && (state.shape.stored.is_some() || state.base.is_some())
+                        && (state.shape.stored.is_some() || state.base.is_some() || state.made)
                         && matches!(e.fault, Fault::Remote(kind) if is_no_tail(kind) || kind == ErrorKind::Exists);
                     state.unsettle(&transfer);
                     if only_beside && !state.orphan {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use log::{debug, info, warn};
 
+use super::copied::Wish;
 use super::temporary::{Litter, Temporary};
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
@@ -191,6 +192,33 @@ impl Put<'_> {
             }
         };
         feed.stored(&landed.stored)?;
+        self.take_place(&part, landed)
+    }
+
+    /// Has the server copy a file to a temporary name that replaces this one.
+    ///
+    /// # Errors
+    /// As [`Remote::copy`] and [`Remote::rename`].
+    pub(super) fn copy(&self, wish: &Wish<'_>) -> Result<Landed> {
+        let part = Temporary::beside(self.dirs, self.dir, self.path, "part").ok_or(ErrorKind::NameInvalid)?;
+        let Wish { from, size, settings, is_same } = wish;
+        let stored = match self.remote.copy(from, part.path(), *size, settings, Deadline::after(self.timeout)) {
+            Ok(stored) if is_same() => stored,
+            Err(e) if !is_broken(&e) => return Err(e.into()),
+            failed => {
+                // It is there, or nobody can have removed what may be.
+                self.litter.remove(self.remote, part.path(), Deadline::after(self.timeout));
+                return Err(failed.err().map_or_else(|| ErrorKind::Changed.into(), VfsError::from));
+            }
+        };
+        self.take_place(&part, Landed { sent: *size, stored }).map_err(|broke| match broke {
+            Broke::Failed(e) | Broke::Lost(e) => e.into(),
+            Broke::Unbegun | Broke::Stopped | Broke::Local(_) => ErrorKind::Cancelled.into(),
+        })
+    }
+
+    /// What is stored under the name `part` takes the file's place.
+    fn take_place(&self, part: &Temporary<'_>, landed: Landed) -> Attempt<Landed> {
         let mut failures = 0;
         loop {
             let deadline = Deadline::after(self.timeout);

@@ -45,6 +45,23 @@ impl Shape {
         self.present.insert(range.clone());
     }
 
+    /// Whether it is what a file is that nobody has written to.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0 && self.punched == 0 && self.present.is_empty()
+    }
+
+    /// The file is the first `len` bytes of what the server has.
+    pub(super) fn show(&mut self, len: u64) {
+        let stored = self.stored.unwrap_or(0);
+        (self.len, self.old, self.dirty) = (len, len, (len < stored).then_some(len));
+    }
+
+    /// Whether it is the first `len` bytes of `stored` that the server has, and nothing else.
+    pub(super) fn shows(&self, len: u64, stored: u64) -> bool {
+        let cut = self.dirty == Some(len) && (self.len, self.old) == (len, len);
+        cut && self.stored == Some(stored) && self.punched == 0 && self.present.is_empty()
+    }
+
     /// Takes note of old bytes that have been fetched.
     pub(super) fn fetched(&mut self, range: &Range<u64>) {
         self.present.insert(range.clone());
@@ -181,6 +198,20 @@ mod tests {
         shape.resize(50);
         shape.landed(50, None);
         assert_eq!((shape.dirty, shape.tail()), (None, None));
+    }
+
+    #[test]
+    fn a_copy_that_is_not_asked_for_in_full_is_a_file_that_was_cut() {
+        let mut shape = Shape::of_old(100);
+        shape.show(40);
+        assert!(shape.shows(40, 100) && !shape.shows(40, 99) && !shape.shows(39, 100));
+        assert_eq!((shape.len, shape.dirty, shape.tail()), (40, Some(40), None));
+        assert_eq!(shape.missing(&(0..100)), vec![0..40; 1]);
+        let mut written = shape.clone();
+        written.wrote(&(40..50));
+        assert!(!written.shows(40, 100) && !written.shows(50, 100));
+        shape.show(100);
+        assert_eq!((shape.len, shape.dirty, shape.is_whole()), (100, None, false));
     }
 
     #[test]

@@ -95,11 +95,21 @@ pub struct Allows {
     pub modes: bool,
     /// ProFTPD's modules for SITE SYMLINK, SITE UTIME, SITE MKDIR and SITE CPFR.
     pub site_commands: bool,
+    /// Data connections to and from addresses that are not the client's.
+    pub foreign_data: bool,
 }
 
 impl Default for Allows {
     fn default() -> Self {
-        Self { writing: true, overwriting: true, appending: true, times: true, modes: true, site_commands: false }
+        Self {
+            writing: true,
+            overwriting: true,
+            appending: true,
+            times: true,
+            modes: true,
+            site_commands: false,
+            foreign_data: false,
+        }
     }
 }
 

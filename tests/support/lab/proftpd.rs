@@ -52,6 +52,9 @@ fn more(plan: &Plan<'_>) -> String {
     for (_, verbs) in limits.iter().filter(|(allowed, _)| !allowed) {
         text += &format!("<Limit {verbs}>\nDenyAll\n</Limit>\n");
     }
+    if allows.foreign_data {
+        text += "AllowForeignAddress on\n";
+    }
     if allows.site_commands {
         text = format!("LoadModule mod_site_misc.c\nLoadModule mod_copy.c\n{text}");
     }

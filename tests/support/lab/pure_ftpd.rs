@@ -39,6 +39,9 @@ fn more(plan: &Plan<'_>) -> String {
     if !options.passive {
         text += " -N";
     }
+    if allows.foreign_data {
+        text += " -w";
+    }
     if !allows.modes {
         text += " -R";
     }

@@ -38,6 +38,9 @@ fn more(plan: &Plan<'_>) -> String {
     if options.zone.is_some() {
         text += "times=local\n";
     }
+    if allows.foreign_data {
+        text += "foreign=yes\n";
+    }
     if !options.passive {
         text += "passive=no\n";
     }

@@ -28,7 +28,9 @@ pub(super) fn command(plan: &Plan<'_>) -> Vec<String> {
          seccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\nmdtm_write={times}\nchmod_enable={modes}\nuse_localtime={local}\n\
          dirmessage_enable=NO\nport_enable=YES\nconnect_from_port_20=NO\nxferlog_enable=NO\ntcp_wrappers=NO\n\
          pasv_enable={passive}\npasv_min_port={low}\npasv_max_port={high}\nmax_clients={clients}\nmax_per_ip={clients}\n\
-         idle_session_timeout={idle}\ndata_connection_timeout={idle}\n",
+         idle_session_timeout={idle}\ndata_connection_timeout={idle}\n\
+         pasv_promiscuous={foreign}\nport_promiscuous={foreign}\n",
+        foreign = yes(allows.foreign_data),
         port = plan.ports.control(),
         umask = plan.options.umask,
         served = in_text(&plan.served()),

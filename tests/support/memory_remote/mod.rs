@@ -43,6 +43,8 @@ pub struct Can {
     pub exact: bool,
     /// Keep a link's target as it was said; otherwise it becomes absolute (ProFTPD).
     pub relative_links: bool,
+    /// Copy files by itself.
+    pub copies: bool,
     /// Bytes of all files together.
     pub room: Option<u64>,
 }
@@ -83,7 +85,16 @@ enum What {
 
 impl Default for Can {
     fn default() -> Self {
-        Self { mtime: true, mode: true, links: true, tail: true, exact: true, relative_links: true, room: None }
+        Self {
+            mtime: true,
+            mode: true,
+            links: true,
+            tail: true,
+            exact: true,
+            relative_links: true,
+            copies: true,
+            room: None,
+        }
     }
 }
 

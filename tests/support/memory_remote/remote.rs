@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ftpfs::base::{Deadline, Recall};
 use ftpfs::remote::{
     Abilities, Applied, Download, Entry, Error, ErrorKind, Listed, Meta, Name, Outcome, Remote, RemotePath, Result,
-    Settings, Stamp, Store, Upload, Version,
+    Settings, Stamp, Store, Stored, Upload, Version,
 };
 use parking_lot::Mutex;
 
@@ -175,6 +175,37 @@ impl Remote for MemoryRemote {
         // Done, but nobody hears of it.
         state.check("RNTO-answer", from)?;
         Ok(outcome)
+    }
+
+    fn can_copy(&self, _: u64) -> Option<bool> {
+        Some(self.inner.state.lock().can.copies)
+    }
+
+    fn copy(
+        &self,
+        from: &RemotePath,
+        to: &RemotePath,
+        size: u64,
+        settings: &Settings,
+        deadline: Deadline,
+    ) -> Result<Stored> {
+        let verb = "SITE COPY";
+        self.inner.call(verb, from, &format!(" {to}{}", told(settings)), deadline)?;
+        let mut state = self.inner.state.lock();
+        let What::File(content) = &state.find(verb, from)?.what else { return Err(Error::new(ErrorKind::IsDir, verb)) };
+        let bytes = content.lock().clone();
+        state.check_parent(verb, to)?;
+        state.tree.remove(trimmed(to));
+        if state.can.room.is_some_and(|room| state.used() + size > room) {
+            return Err(Error::new(ErrorKind::NoSpace, verb));
+        }
+        if bytes.len() as u64 != size {
+            return Err(Error::new(ErrorKind::Unreachable, verb));
+        }
+        state.insert(trimmed(to).to_vec(), What::File(Arc::new(Mutex::new(bytes))), 0o644);
+        let outcome = state.apply(trimmed(to), settings, "MFMT");
+        let node = state.find(verb, to)?;
+        Ok(Stored { version: node.version(), mode: Some(node.mode), outcome })
     }
 
     fn set(&self, files: &[(RemotePath, Settings)], deadline: Deadline) -> Result<Vec<Outcome>> {

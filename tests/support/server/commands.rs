@@ -91,7 +91,7 @@ impl Session {
             "CWD" | "XCWD" | "RETR" | "SIZE" | "MDTM" | "MLST" | "MLSD" => arg,
             "STOR" | "APPE" | "DELE" | "MKD" | "XMKD" | "RMD" | "XRMD" | "RNFR" | "RNTO" => arg,
             "MFMT" => split_word(arg)?.1,
-            "SITE CHMOD" | "SITE UTIME" | "SITE SYMLINK" => site_name(verb, arg)?,
+            verb if verb.starts_with("SITE ") => site_name(verb, arg)?,
             "CDUP" => b"..",
             _ => return None,
         };

@@ -228,7 +228,9 @@ impl Session {
         let wanted = if self.verb == "PORT" { port_address(arg) } else { extended_address(arg) };
         let peer = self.control.peer_addr().ok().map(|peer| peer.ip());
         // An address of somebody else's would make the server attack them.
-        let wanted = wanted.filter(|to| Some(to.ip()) == peer && to.port() >= 1024 && me.active != Active::Refused);
+        let wanted = wanted.filter(|to| {
+            Some(to.ip()) == peer && to.port() >= 1024 && !matches!(me.active, Active::Refused | Active::Foreign)
+        });
         let Some(to) = wanted else { return self.answer(format!("500 Illegal {} command.", self.verb)) };
         self.drop_passive();
         self.active = Some(to);

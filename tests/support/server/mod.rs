@@ -5,7 +5,7 @@
 //! reply texts, `listing` the lines of a directory, `fault` what goes wrong where, `log` what happened. `session` holds
 //! the conversation on a control connection, `commands` its verbs, `data` its data connections, `tls` and `secure` the
 //! encryption of both; `hub` is what the threads share. `writing` holds the switches of a
-//! server that can be written to, `writers` and `upload` its verbs, `write_words` their replies, `watch` what tests of that
+//! server that can be written to, `writers`, `copies` and `upload` its verbs, `write_words` their replies, `watch` what tests of that
 //! look at and wait for. `raw_client` is the other side, for the tests of the server itself.
 //!
 //! A *flight* is a burst of commands that the client sends after it has received all answers to the burst before: what
@@ -15,6 +15,7 @@
 //! whose data (or the beginning of TLS, or the end of an empty one) is not there before the opening reply counts one more.
 
 mod commands;
+mod copies;
 mod data;
 pub mod fault;
 mod hub;
@@ -40,7 +41,9 @@ pub use personality::{Active, Dialect, LinkStyle, ListMissing, ListStyle, Mlsx, 
 pub use tls::{DataTls, Reuse, Tls, When};
 pub use tree::{Content, DEFAULT_MTIME, SharedTree, Tree, fill_pattern};
 pub use watch::WATCHDOG;
-pub use writing::{Allo, Append, Disk, FullWords, Renames, Restart, SetMdtm, Symlink, Tells, Truncates, Writing};
+pub use writing::{
+    Allo, Append, Copies, Disk, FullWords, Renames, Restart, SetMdtm, Symlink, Tells, Truncates, Writing,
+};
 
 use hub::Hub;
 use socket2::SockRef;

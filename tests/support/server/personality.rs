@@ -97,6 +97,8 @@ pub enum Active {
     Refused,
     /// The server connects from 127.0.0.2, as from behind a router.
     Elsewhere,
+    /// The address of no client is its own: as servers refuse that of another server, and their own.
+    Foreign,
 }
 
 /// How names are written on the wire. In the tree they are what they are on the server's disk.

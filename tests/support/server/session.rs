@@ -65,6 +65,8 @@ pub(super) struct Session {
     pub(super) held: Option<(u64, bool)>,
     /// What RNFR named.
     pub(super) renaming: Option<Vec<u8>>,
+    /// What SITE CPFR has found.
+    pub(super) copying: Option<Vec<u8>>,
     /// The command in hand.
     pub(super) verb: String,
     pub(super) path: Option<Vec<u8>>,
@@ -163,6 +165,7 @@ impl Session {
             swallows: false,
             held: None,
             renaming: None,
+            copying: None,
             verb: String::new(),
             path: None,
             behind: 0,

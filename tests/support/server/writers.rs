@@ -80,6 +80,7 @@ impl Session {
                 _ => self.unknown_site(),
             },
             "SITE SYMLINK" if me.symlink != Symlink::Unknown => self.symlink(me, arg),
+            "SITE CPFR" | "SITE CPTO" | "SITE COPY" => self.copy_command(me, arg),
             "SITE HELP" => self.site_help(me),
             _ => self.unknown_site(),
         }
@@ -111,7 +112,7 @@ impl Session {
     }
 
     /// Answers a command that has been carried out.
-    fn confirm(&mut self, text: impl AsRef<[u8]>) -> Step {
+    pub(super) fn confirm(&mut self, text: impl AsRef<[u8]>) -> Step {
         match self.meet(Place::Done)? {
             Verdict::Spoken => Ok(()),
             Verdict::Go => self.answer(text),
@@ -245,7 +246,7 @@ impl Session {
         self.answer(format!("214-The following SITE commands are recognized\n{lines}214 End"))
     }
 
-    fn unknown_site(&mut self) -> Step {
+    pub(super) fn unknown_site(&mut self) -> Step {
         let text = write_words::unknown_site(self.hub.personality.dialect, &self.verb);
         self.answer(text)
     }
@@ -264,8 +265,9 @@ impl Session {
 /// The name that a SITE command means.
 pub(super) fn site_name<'a>(verb: &str, arg: &'a [u8]) -> Option<&'a [u8]> {
     match verb {
-        "SITE CHMOD" | "SITE SYMLINK" => split_word(arg).map(|(_, name)| name),
+        "SITE CHMOD" | "SITE SYMLINK" | "SITE COPY" => split_word(arg).map(|(_, name)| name),
         "SITE UTIME" => site_time(arg).map(|(_, name, _)| name),
+        "SITE CPFR" | "SITE CPTO" => Some(arg),
         _ => None,
     }
 }

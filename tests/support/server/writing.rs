@@ -23,6 +23,8 @@ pub struct Writing {
     pub utime_long: bool,
     /// SITE SYMLINK.
     pub symlink: Symlink,
+    /// SITE CPFR, SITE CPTO, SITE COPY.
+    pub copies: Copies,
     /// APPE.
     pub append: Append,
     /// REST before STOR.
@@ -71,6 +73,17 @@ pub enum Symlink {
     AsGiven,
     /// The target is made absolute (ProFTPD).
     Absolute,
+}
+
+/// What copies files on the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copies {
+    /// Nothing.
+    Unknown,
+    /// SITE CPFR and SITE CPTO, and SITE COPY as well (ProFTPD with mod_copy).
+    InTwo,
+    /// SITE COPY alone.
+    InOne,
 }
 
 /// APPE.
@@ -210,6 +223,7 @@ impl Writing {
             utime_short: false,
             utime_long: false,
             symlink: Symlink::Unknown,
+            copies: Copies::Unknown,
             append: Append::Works,
             restart: Restart::KeepsTail,
             truncates: Truncates::AtCommand,
