@@ -198,6 +198,21 @@ pub fn which_ready(wanted: &[(BorrowedFd<'_>, Ready)], limit: Duration) -> io::R
     }
 }
 
+/// Bytes of a TCP socket that wait to be sent for the first time (`SIOCOUTQNSD`).
+///
+/// # Errors
+/// What ioctl(2) answers.
+pub fn unsent(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    // linux/sockios.h; libc does not have it.
+    const SIOCOUTQNSD: libc::Ioctl = 0x894B;
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is borrowed, and the kernel writes one int to where the pointer leads.
+    match unsafe { libc::ioctl(socket.as_raw_fd(), SIOCOUTQNSD, &raw mut bytes) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(usize::try_from(bytes).unwrap_or(0)),
+    }
+}
+
 /// Keeps `signals` from being delivered to this thread and to all that it starts: they wait for [`wait_signal`].
 ///
 /// # Errors

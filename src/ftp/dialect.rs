@@ -71,6 +71,10 @@ pub(crate) enum Skill {
     Tls12,
     /// Data connections that bring files to the server bring tickets of TLS 1.3 back.
     UploadTickets,
+    /// `SIZE` tells of a file while it is being stored.
+    EarlySize,
+    /// A data connection that has brought a file can be reset, so that the server need not wait for its end.
+    HastyEnd,
     /// `MLST` tells of files, not only of directories.
     MlstFiles,
     /// A login can be sent in one segment; a server that takes others in one may still throw away what comes before it.

@@ -25,6 +25,7 @@ mod dialect;
 mod door;
 pub mod encoding;
 pub mod features;
+mod hurry;
 mod list;
 pub mod listing;
 mod login;

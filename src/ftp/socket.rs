@@ -377,6 +377,21 @@ impl Socket {
         blocking.is_err() || !matches!(peeked, Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Bytes that have not left this machine yet; of no use under TLS, which holds some back.
+    ///
+    /// # Errors
+    /// What ioctl(2) says.
+    pub(super) fn unsent(&self) -> io::Result<usize> {
+        sys::unsent(self.stream.as_fd())
+    }
+
+    /// Ends it at once and lets the peer know: what has not arrived is lost.
+    pub(super) fn reset(self) {
+        if let Err(e) = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)) {
+            log::debug!("no reset: {e}");
+        }
+    }
+
     /// Ends both directions; a peer that still sends gets a reset.
     pub fn close(mut self) {
         // Neither failure matters to anybody: the connection is gone already, or its buffers are full.

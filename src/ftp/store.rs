@@ -147,7 +147,17 @@ impl Client {
         let verb = command.verb();
         control.send(&[command], deadline)?;
         let tickets = lease.control_mut().data_session().filter(|session| session.had_tickets()).map(Session::tickets);
-        let mut wire = Wire { lease, data: None, verb, skill, heard: false, tickets, unresumed: false };
+        let mut wire = Wire {
+            lease,
+            data: None,
+            verb,
+            skill,
+            heard: false,
+            tickets,
+            unresumed: false,
+            asked: false,
+            reset: false,
+        };
         match opened.channel.at_once() {
             Ok(socket) => wire.data = Some(socket),
             Err(channel) => {

@@ -134,7 +134,7 @@ impl Client {
     }
 
     /// What is to be asked; finds out alone what the server has not shown to know.
-    fn questions<'a>(
+    pub(super) fn questions<'a>(
         &self,
         control: &mut Control,
         way: &'a Way,
@@ -164,19 +164,30 @@ impl Client {
         settings: &Settings,
         deadline: Deadline,
     ) -> Result<Option<Asked<'a>>> {
-        let decided = |skill| self.dialect.can(skill) != Can::Unknown;
-        let foreseen = decided(Skill::Mlst)
-            && decided(Skill::Size)
-            && decided(Skill::Mdtm)
-            && (settings.mtime.is_none() || self.knows_how_to_set_times())
-            && (settings.mode.is_none() || decided(Skill::SiteChmod));
         let patient = self.dialect.software() == Software::Vsftpd && self.dialect.burst() != Can::No;
-        if !foreseen || !patient || self.mdtm_clock_is_open() {
+        if !patient || !self.foresees(settings) {
             return Ok(None);
         }
         let asked = self.questions(control, way, settings, true, deadline)?;
         control.send(&asked.commands(), deadline)?;
         Ok(Some(asked))
+    }
+
+    /// Whether all that is asked and set behind an upload is known to be understood, so that nothing has to be tried alone.
+    pub(super) fn foresees(&self, settings: &Settings) -> bool {
+        let decided = |skill| self.dialect.can(skill) != Can::Unknown;
+        decided(Skill::Mlst)
+            && decided(Skill::Size)
+            && decided(Skill::Mdtm)
+            && (settings.mtime.is_none() || self.knows_how_to_set_times())
+            && (settings.mode.is_none() || decided(Skill::SiteChmod))
+            && !self.mdtm_clock_is_open()
+    }
+
+    /// The size that `replies` tell.
+    pub(super) fn size_said(&self, asked: &Asked<'_>, replies: &[Reply]) -> Option<u64> {
+        let asks = replies.get(asked.setting.commands().len()..)?;
+        self.read_check(&asked.asks, asks).0.map(|version| version.size)
     }
 
     fn take_in<'a>(&self, control: &mut Control, asked: Asked<'a>, replies: &[Reply]) -> Checked<'a> {

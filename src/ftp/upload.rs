@@ -14,30 +14,33 @@ use super::classify::refusal;
 use super::client::Client;
 use super::control::Control;
 use super::dialect::{Can, Skill};
+use super::hurry::Early;
 use super::pool::Lease;
 use super::reply::{Class, Reply};
 use super::socket::Socket;
-use super::stored::{Sent, Told};
+use super::stored::{Asked, Sent, Told};
 use super::tls::Session;
 use super::transfer::{ABORT_PATIENCE, final_reply, unresumable, wants_resumption};
 use super::way::Way;
 use crate::base::{Deadline, Recall};
-use crate::remote::{Error, ErrorKind, RemotePath, Result, Retry, Settings, Store, Stored, Upload};
+use crate::remote::{Applied, Error, ErrorKind, RemotePath, Result, Retry, Settings, Store, Stored, Upload};
 
 /// A file on its way to the server.
 pub(super) struct Stor {
-    client: Client,
+    pub(super) client: Client,
     path: RemotePath,
     way: Way,
-    how: Store,
+    pub(super) how: Store,
     recall: Arc<Recall>,
     /// None once it has ended.
     wire: Option<Wire>,
     /// What has been sent while the server had not said anything.
     unheard: Vec<u8>,
-    sent: u64,
+    pub(super) sent: u64,
     /// How often it has begun anew.
-    renewals: u32,
+    pub(super) renewals: u32,
+    /// What is to be set need not be set before it has ended.
+    pub(super) may_leave: bool,
     /// Why it has ended.
     failure: Option<Error>,
 }
@@ -56,6 +59,10 @@ pub(super) struct Wire {
     pub(super) tickets: Option<usize>,
     /// The data channel was encrypted, but not in the control connection's session.
     pub(super) unresumed: bool,
+    /// Questions were sent before the final reply.
+    pub(super) asked: bool,
+    /// The data channel was reset when everything had been sent.
+    pub(super) reset: bool,
 }
 
 impl Wire {
@@ -64,6 +71,8 @@ impl Wire {
         match reply.code.get() {
             // The server let go of its data channel, and perhaps of the next one.
             425 => Err(refusal(self.verb, reply, ErrorKind::Unreachable).with_retry(Retry::Safe)),
+            // The answers to what was asked are still to come.
+            _ if self.asked => Ok(()),
             _ => {
                 self.lease.put_back();
                 Ok(())
@@ -82,13 +91,18 @@ impl Stor {
         wire: Wire,
     ) -> Self {
         let (client, path, recall) = (client.clone(), path.clone(), Arc::clone(recall));
-        let (unheard, sent, renewals, failure) = (Vec::new(), 0, 0, None);
-        Self { client, path, way, how, recall, wire: Some(wire), unheard, sent, renewals, failure }
+        let (unheard, sent, renewals, may_leave, failure) = (Vec::new(), 0, 0, false, None);
+        Self { client, path, way, how, recall, wire: Some(wire), unheard, sent, renewals, may_leave, failure }
     }
 
-    fn wire(&mut self) -> Result<&mut Wire> {
+    pub(super) fn wire(&mut self) -> Result<&mut Wire> {
         let failure = &self.failure;
         self.wire.as_mut().ok_or_else(|| failure.clone().unwrap_or_else(|| Error::new(ErrorKind::Protocol, "STOR")))
+    }
+
+    /// Whether bytes go out as they are, so that the system knows which have left.
+    pub(super) fn has_plain_channel(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.data.as_ref().is_some_and(|data| !data.is_encrypted()))
     }
 
     /// Ends it with `error`.
@@ -111,7 +125,7 @@ impl Stor {
 
     /// Waits for the first reply, unless it has come. `ended`: everything has been sent, and is again where the transfer
     /// begins anew.
-    fn confirm(&mut self, ended: bool, deadline: Deadline) -> Result<()> {
+    pub(super) fn confirm(&mut self, ended: bool, deadline: Deadline) -> Result<()> {
         while !self.heard() {
             let wire = self.wire()?;
             let verb = wire.verb;
@@ -298,17 +312,37 @@ impl Upload for Stor {
 
     fn finish(mut self: Box<Self>, settings: &Settings, deadline: Deadline) -> Result<Stored> {
         self.end(deadline)?;
-        self.confirm(true, deadline)?;
-        let retry = self.retry();
         let (client, way) = (self.client.clone(), self.way.clone());
+        let renewals = self.renewals;
+        let mut early = self.hurry(&way, settings, deadline)?;
+        self.confirm(true, deadline)?;
+        if self.renewals > renewals {
+            early = Early::Nothing;
+        }
+        let retry = self.retry();
         let wire = self.wire()?;
-        let whole = wire.data.is_some();
-        let (verb, control) = (wire.verb, wire.lease.control_mut());
-        let ended = final_replies(&client, control, verb, whole.then_some((&way, settings)), deadline);
-        let (reply, told) = match ended {
+        let whole = wire.data.is_some() || wire.reset;
+        let (verb, control, reset) = (wire.verb, wire.lease.control_mut(), wire.reset);
+        let about = (whole && !matches!(early, Early::Beside(..))).then_some((&way, settings));
+        let (early, beside) = match early {
+            Early::Behind(asked) => (Some(asked), None),
+            Early::Beside(lease, asked) => (None, Some((lease, asked))),
+            Early::Nothing => (None, None),
+        };
+        let ended = final_replies(&client, control, verb, early, about, deadline);
+        let (reply, mut told) = match ended {
             Ok(ended) => ended,
             Err(error) => return self.fail(error.with_retry(retry)),
         };
+        if reset && reply.class() != Class::Completion {
+            self.was_too_hasty();
+        }
+        let mut late = false;
+        if let Some((lease, asked)) = beside {
+            told = self.answers_beside(lease, asked, deadline);
+            late = told.is_some() && settings.mtime.is_some();
+        }
+        let wire = self.wire()?;
         if let Some(mut data) = wire.data.take() {
             // Those of TLS 1.3 are what the next data connection resumes.
             data.take_tickets();
@@ -329,7 +363,15 @@ impl Upload for Stor {
             Store::Tail { at } => at + self.sent,
         };
         let file = Sent { path: &self.path, way: &self.way, settings, size };
-        let stored = self.client.settle(lease, &file, told, deadline);
+        let mut stored = self.client.settle(lease, &file, told, deadline);
+        if let Ok(stored) = &mut stored
+            && late
+        {
+            stored.outcome.mtime = Applied::Later;
+        }
+        if reset && stored.as_ref().is_err_and(|e| e.verb == WRONG_SIZE) {
+            self.was_too_hasty();
+        }
         let Some(skill) = skill else { return stored };
         match stored {
             Ok(stored) => {
@@ -345,6 +387,10 @@ impl Upload for Stor {
             }
             Err(error) => Err(error.with_retry(Retry::Never)),
         }
+    }
+
+    fn may_leave_settings(&mut self) {
+        self.may_leave = true;
     }
 
     fn abandon(mut self: Box<Self>, deadline: Deadline) {
@@ -365,12 +411,14 @@ fn final_replies<'a>(
     client: &Client,
     control: &mut Control,
     verb: &'static str,
+    early: Option<Asked<'a>>,
     about: Option<(&'a Way, &Settings)>,
     deadline: Deadline,
 ) -> Result<(Reply, Option<Told<'a>>)> {
-    let asked = match about {
-        Some((way, settings)) => client.ask_early(control, way, settings, deadline)?,
-        None => None,
+    let asked = match (early, about) {
+        (Some(asked), _) => Some(asked),
+        (None, Some((way, settings))) => client.ask_early(control, way, settings, deadline)?,
+        (None, None) => None,
     };
     let reply = final_reply(control, verb, deadline)?;
     let Some(asked) = asked else { return Ok((reply, None)) };

@@ -78,6 +78,8 @@ pub enum Applied {
     Cannot,
     /// The server can do it, but not here.
     Refused(Error),
+    /// It has not been asked to: that would have cost another round trip. Whoever wanted it sets it later.
+    Later,
 }
 
 /// What came of [`Settings`].
@@ -126,6 +128,9 @@ pub trait Upload: Send {
     /// [`ErrorKind::Denied`]: super::ErrorKind::Denied
     /// [`ErrorKind::Unreachable`]: super::ErrorKind::Unreachable
     fn finish(self: Box<Self>, settings: &Settings, deadline: Deadline) -> Result<Stored>;
+
+    /// A time that is to be set may be left to whoever asks for it, as [`Applied::Later`], where that saves a round trip.
+    fn may_leave_settings(&mut self) {}
 
     /// Ends the upload where it is, for good: what has arrived stays on the server. The connection is given back if the
     /// server stays in step.

@@ -120,8 +120,11 @@ impl Vfs {
             timeout,
         );
         let reading = Arc::new(reading.with_disk(disk));
+        let settings = Arc::new(Deferred::default());
+        let perms = write.map_or(Perms::Ignore, |write| write.perms);
+        let later = (perms == Perms::Ignore).then(|| Arc::clone(&settings));
         let writing = Writing::new(Arc::clone(&reading), Arc::clone(&clock), write, files.file_mask.is_none())?;
-        let writing = Arc::new(writing);
+        let writing = Arc::new(writing.with_deferred(later));
         let unsent = Arc::downgrade(&writing);
         dirs.show_also(move |dir| unsent.upgrade().map_or_else(Vec::new, |writing| writing.unsent_in(dir)));
         let vfs = Arc::new(Self {
@@ -146,10 +149,10 @@ impl Vfs {
             dir_ttl: files.dir_ttl,
             negative_ttl: files.negative_ttl,
             timeout,
-            settings: Arc::default(),
+            settings,
             stand_ins: StandIns::new(write.is_some_and(|write| write.mfsymlinks)),
             removals: Arc::default(),
-            perms: write.map_or(Perms::Ignore, |write| write.perms),
+            perms,
         });
         settings::start(&vfs)?;
         Ok(vfs)

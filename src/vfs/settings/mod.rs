@@ -175,7 +175,7 @@ impl Vfs {
         let outcome = outcomes.into_iter().next().unwrap_or_default();
         self.note_set(ino, &path, &settings, &outcome);
         [outcome.mtime, outcome.mode].into_iter().try_for_each(|applied| match applied {
-            Applied::Nothing | Applied::Done => Ok(()),
+            Applied::Nothing | Applied::Done | Applied::Later => Ok(()),
             Applied::Cannot => Err(ErrorKind::NotPermitted.into()),
             Applied::Refused(e) => Err(not_permitted(e)),
         })
@@ -191,7 +191,7 @@ impl Vfs {
             [(&outcome.mtime, &told.mtime, "the time of modification"), (&outcome.mode, &told.mode, "the mode")]
         {
             match applied {
-                Applied::Nothing | Applied::Done => {}
+                Applied::Nothing | Applied::Done | Applied::Later => {}
                 // vsftpd sets the times of files only.
                 Applied::Cannot if self.is_dir(ino) => debug!("{path}: {what} of a directory cannot be set"),
                 Applied::Cannot if self.perms == Perms::Ignore => Deferred::tell_once(told, what),

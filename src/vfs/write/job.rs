@@ -77,17 +77,22 @@ impl Transfer {
 }
 
 impl Writing {
-    /// Whether a file was made in `dir` a moment ago, so that another one is likely to be welcome.
-    fn trusts(&self, dir: Ino) -> bool {
-        self.trusted.lock().get(&dir).is_some_and(|at| at.elapsed() < TRUSTED)
+    /// Whether a file was made in `dir` a moment ago, so that another one is likely to be welcome. Servers may mind a dot in
+    /// front of the name, so that those are things of their own.
+    fn trusts(&self, dir: Ino, path: &RemotePath) -> bool {
+        let trusted = |at: &Instant| at.elapsed() < TRUSTED;
+        is_ordinary(path) && self.trusted.lock().get(&(dir, is_hidden(path))).is_some_and(trusted)
     }
 
-    pub(super) fn learn_trust(&self, dir: Ino, outcome: &Result<Option<Landed>>) {
+    pub(super) fn learn_trust(&self, dir: Ino, path: &RemotePath, outcome: &Result<Option<Landed>>) {
         let mut trusted = self.trusted.lock();
         match outcome {
-            Ok(Some(_)) => drop(trusted.put(dir, Instant::now())),
+            Ok(Some(_)) => drop(trusted.put((dir, is_hidden(path)), Instant::now())),
             Ok(None) => {}
-            Err(_) => drop(trusted.pop(&dir)),
+            Err(_) => {
+                trusted.pop(&(dir, true));
+                trusted.pop(&(dir, false));
+            }
         }
     }
 
@@ -133,7 +138,7 @@ impl FileWriter {
     /// # Errors
     /// As open(2) with `O_CREAT`.
     pub(crate) fn create(self: &Arc<Self>, dir: Ino, path: &RemotePath) -> Result<()> {
-        let trusting = self.shared.trusts(dir) && is_ordinary(path);
+        let trusting = self.shared.trusts(dir, path);
         {
             let mut state = self.state.lock();
             state.shape.dirty = Some(0);
@@ -341,12 +346,16 @@ impl FileWriter {
     }
 }
 
-/// Whether a name is one that no server minds: letters, digits and a few signs, and no dot in front.
+fn is_hidden(path: &RemotePath) -> bool {
+    path.split().is_some_and(|(_, name)| name.as_bytes().starts_with(b"."))
+}
+
+/// Whether a name is one that no server minds: letters, digits and a few signs.
 fn is_ordinary(path: &RemotePath) -> bool {
     path.split().is_some_and(|(_, name)| {
         let name = name.as_bytes();
         let fine = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        !matches!(name[0], b'.' | b'-') && name.len() < 128 && name.iter().all(fine)
+        name[0] != b'-' && name.len() < 128 && name.iter().all(fine)
     })
 }
 

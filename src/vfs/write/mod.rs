@@ -43,6 +43,7 @@ use self::temporary::Litter;
 use super::error::{Error, Fault, Result};
 use super::node::Ino;
 use super::read::{FileReader, ReadReply, Reading};
+use super::settings::Deferred;
 use super::workers::Workers;
 use crate::base::sync::{Ranked, RankedGuard};
 use crate::base::{Clock, Gate};
@@ -66,7 +67,7 @@ pub(crate) struct Writing {
     timeout: Duration,
     live: Ranked<HashMap<Ino, Arc<FileWriter>>, 8>,
     /// Directories that have taken a file, and when.
-    trusted: Ranked<LruCache<Ino, Instant>, 9>,
+    trusted: Ranked<LruCache<(Ino, bool), Instant>, 9>,
     jobs: Workers,
     /// Waits for uploads on behalf of those who want many files stored.
     syncs: Workers,
@@ -79,6 +80,8 @@ pub(crate) struct Writing {
     pub(crate) litter: Litter,
     /// Where closed files wait for the server; also where only an earlier mount has left some.
     back: Option<Back>,
+    /// Where times and modes wait that are set a little later.
+    deferred: Option<Arc<Deferred>>,
 }
 
 /// What a file was before somebody opened it for writing.
@@ -217,7 +220,13 @@ impl Writing {
             late,
             litter: Litter::default(),
             back,
+            deferred: None,
         })
+    }
+
+    /// What need not be set at once goes to `deferred`.
+    pub(crate) fn with_deferred(self, deferred: Option<Arc<Deferred>>) -> Self {
+        Self { deferred, ..self }
     }
 
     fn new_spool(&self) -> Result<Spool> {

@@ -11,7 +11,7 @@ use super::state::Shape;
 use super::{Base, FileWriter, State};
 use crate::base::Deadline;
 use crate::config::UploadWay;
-use crate::remote::{Applied, ErrorKind, Meta, Settings, Stamp, Store, Stored, Version};
+use crate::remote::{Applied, ErrorKind, Meta, Outcome, Settings, Stamp, Store, Stored, Version};
 use crate::vfs::error::{Fault, Result};
 use crate::vfs::node::Known;
 
@@ -22,7 +22,7 @@ impl FileWriter {
             Ok(Some(landed)) => self.announce(landed),
             _ => None,
         };
-        let (mut late, mut old_base) = (None, None);
+        let (mut late, mut deferred, mut old_base) = (None, None, None);
         let (parked, reads) = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
@@ -39,8 +39,15 @@ impl FileWriter {
                     old_base = std::mem::replace(&mut state.base, fresh);
                     state.over = None;
                     state.unset = transfer.for_now && state.mode.is_some();
+                    let left = transfer.set.map(|set| left(&set, &landed.stored.outcome)).unwrap_or_default();
                     late = state.settings_since(transfer.set);
-                    state.late = late.unwrap_or_default();
+                    if left.is_empty() {
+                        state.late = late.unwrap_or_default();
+                    } else {
+                        let dirty = state.shape.dirty.is_some();
+                        let left = Settings { mtime: left.mtime.filter(|_| !dirty), ..left };
+                        deferred = Some(late.take().unwrap_or_default().or(left));
+                    }
                 }
                 Ok(None) => {
                     // What is on the server now is neither old nor new.
@@ -74,7 +81,9 @@ impl FileWriter {
         if let Some(base) = old_base {
             base.reader.close();
         }
-        self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), outcome);
+        if let Some(path) = self.path() {
+            self.shared.learn_trust(self.shared.reading.nodes.parent(self.ino), &path, outcome);
+        }
         if let Err(e) = outcome {
             warn!("{}: cannot be stored: {e}", self.shown());
             // A part of it may have come in.
@@ -90,6 +99,9 @@ impl FileWriter {
         self.advance();
         if let Some(settings) = late {
             self.set_late(settings);
+        }
+        if let (Some(settings), Some(queue), Some(path)) = (deferred, &self.shared.deferred, self.path()) {
+            queue.set(self.ino, path, settings);
         }
         self.gate.open();
         self.shared.let_go(self);
@@ -185,6 +197,12 @@ impl State {
         let settings = Settings { mtime, mode };
         (!settings.is_empty()).then_some(settings)
     }
+}
+
+/// Those of `set` that the upload has left to us.
+fn left(set: &Settings, outcome: &Outcome) -> Settings {
+    let later = |applied: &Applied| matches!(applied, Applied::Later);
+    Settings { mtime: set.mtime.filter(|_| later(&outcome.mtime)), mode: set.mode.filter(|_| later(&outcome.mode)) }
 }
 
 /// Whether a whole file may be taken where an appended part of one is not: some servers have a right of its own for that.

@@ -101,6 +101,10 @@ impl Feed for Pipe<'_> {
         })
     }
 
+    fn leaves_settings(&self) -> bool {
+        self.writer.shared.deferred.is_some()
+    }
+
     fn settings_for_now(&mut self) -> Settings {
         self.with(|state| {
             if let Some(transfer) = &mut state.transfer {

@@ -55,6 +55,11 @@ pub(super) trait Feed {
     /// What is to be set once all bytes are there.
     fn settings(&mut self) -> Settings;
 
+    /// Whether that may be left out where it would cost another round trip.
+    fn leaves_settings(&self) -> bool {
+        false
+    }
+
     /// What is to be set where more bytes may follow: nothing that could keep them out.
     fn settings_for_now(&mut self) -> Settings {
         self.settings()
@@ -364,6 +369,9 @@ impl Way<'_> {
                 }
                 Next::Finish => {
                     self.ended = true;
+                    if self.in_place() && feed.leaves_settings() {
+                        upload.may_leave_settings();
+                    }
                     let stored = upload.finish(&feed.settings(), self.deadline())?;
                     return Ok(Some(Landed { sent, stored }));
                 }
