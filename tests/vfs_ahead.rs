@@ -7,7 +7,7 @@ use ftpfs::vfs::Ino;
 
 use support::client::AMPLE;
 use support::files::{Fs, answer};
-use support::memory_remote::MemoryRemote;
+use support::memory_remote::{Can, MemoryRemote};
 
 /// A directory with ten others, each of which has one more inside; the kernel has been told of the first level.
 fn start() -> (MemoryRemote, Fs, Vec<Ino>) {
@@ -84,9 +84,12 @@ fn a_listing_ahead_that_fails_is_told_only_to_those_who_ask() {
 
 /// A directory of `count` small files, all of which the kernel knows.
 fn small_files(count: usize) -> (MemoryRemote, Fs) {
-    let server = (0..count).fold(MemoryRemote::default().dir("d"), |server, n| {
-        server.file(&format!("d/f{n:03}"), format!("content {n}").as_bytes())
-    });
+    small_files_on(MemoryRemote::default(), count)
+}
+
+fn small_files_on(server: MemoryRemote, count: usize) -> (MemoryRemote, Fs) {
+    let server = (0..count)
+        .fold(server.dir("d"), |server, n| server.file(&format!("d/f{n:03}"), format!("content {n}").as_bytes()));
     let fs = Fs::in_memory(&server, |_| {});
     for n in 0..count {
         assert_ne!(fs.ino(&format!("d/f{n:03}")), Ino::ROOT);
@@ -129,6 +132,21 @@ fn a_file_that_is_on_its_way_is_not_asked_for_again_by_who_opens_it() {
     fs.close(third);
     fs.vfs.finish(Deadline::after(AMPLE));
     assert_eq!(server.log().iter().filter(|line| line.contains("RETR /d/f002")).count(), 1, "{:#?}", server.log());
+}
+
+/// As rsync does where the server lists in an order of its own.
+#[test]
+fn who_reads_by_the_names_finds_the_next_ones_in_memory() {
+    let (server, fs) = small_files_on(MemoryRemote::new(Can { scrambled: true, ..Can::default() }), 100);
+    reads(&fs, 0);
+    reads(&fs, 1);
+    // The next two by the names, which are far from each other in the listing.
+    server.wait_for("RETR", 4);
+    for n in 2..100 {
+        reads(&fs, n);
+    }
+    fs.vfs.finish(Deadline::after(AMPLE));
+    assert_eq!(server.count("RETR"), 100, "each once: {:#?}", server.log());
 }
 
 #[test]

@@ -36,6 +36,8 @@ struct Run {
     latest: Instant,
     /// Files to be fetched ahead at most; none as long as it is no run.
     window: usize,
+    /// It goes by the names, as rsync does, whatever order the server lists them in.
+    sorted: bool,
     /// Fetched, or on their way, and not opened yet.
     ahead: VecDeque<(Ino, u64)>,
     /// What is to be fetched next.
@@ -43,9 +45,24 @@ struct Run {
 }
 
 impl Runs {
-    /// The file `ino` has been opened, which stands at `at` in `dir`, and that in `above`. The files that were fetched for nothing, and the place
-    /// of the run that it belongs to.
-    fn step(&mut self, ino: Ino, (above, dir): (Ino, Ino), at: usize, now: Instant) -> (Vec<Ino>, usize) {
+    /// Where in `dir` the file stands that was opened there before `ino`, unless what stands at `at` is next to that or was
+    /// foreseen.
+    fn left_off(&self, ino: Ino, dir: Ino, at: usize) -> Option<usize> {
+        let run = self.runs.iter().find(|run| run.dir == dir).filter(|_| !self.expects(ino))?;
+        (at != run.at && !follows(run.at, at)).then_some(run.at)
+    }
+
+    /// The file `ino` has been opened, which stands at `at` in `dir`, and that in `above`; `ranks` are where the one before
+    /// and this one stand in the order of names, where that matters. Tells the files that were fetched for nothing, and the
+    /// place of the run that it belongs to.
+    fn step(
+        &mut self,
+        ino: Ino,
+        (above, dir): (Ino, Ino),
+        at: usize,
+        ranks: Option<(usize, usize)>,
+        now: Instant,
+    ) -> (Vec<Ino>, usize) {
         let mut passed = Vec::new();
         for run in self.runs.iter_mut().filter(|run| now.duration_since(run.latest) >= STOPPED) {
             passed.extend(run.ahead.drain(..).map(|(ino, _)| ino));
@@ -66,9 +83,15 @@ impl Runs {
                 run.window = if late == 0 { (run.window * 2).min(MOST_WINDOW) } else { (run.window / 2).max(1) };
             }
             None if same.is_none() || at == run.at => {}
-            None if run.dir == dir && (at.wrapping_sub(run.at) <= STRIDE || run.at.wrapping_sub(at) <= BESIDE) => {
+            None if run.dir == dir && follows(run.at, at) => {
                 run.window = run.window.max(FIRST_WINDOW);
+                run.sorted = false;
             }
+            None if run.dir == dir && ranks.is_some_and(|(before, now)| follows(before, now)) => {
+                run.window = run.window.max(FIRST_WINDOW);
+                run.sorted = true;
+            }
+            None if run.dir == dir && run.at.wrapping_sub(at) <= BESIDE => {}
             None => {
                 passed.extend(run.ahead.drain(..).map(|(ino, _)| ino));
                 run.window = 0;
@@ -89,6 +112,11 @@ impl Runs {
     fn inherited(&self, above: Ino, dir: Ino) -> usize {
         let near = |run: &&Run| run.dir == above || run.above == above || run.above == dir;
         self.runs.back().filter(near).map_or(0, |run| run.window)
+    }
+
+    /// Whether nobody has opened `ino` yet, for whom it is fetched ahead.
+    fn expects(&self, ino: Ino) -> bool {
+        self.runs.iter().any(|run| run.ahead.iter().any(|(ahead, _)| *ahead == ino))
     }
 
     /// Bytes fetched ahead, or on their way.
@@ -113,8 +141,22 @@ impl Runs {
 
 impl Run {
     fn new(dir: Ino, at: usize, window: usize, now: Instant) -> Self {
-        Self { dir, above: dir, at, latest: now, window, ahead: VecDeque::new(), wanted: VecDeque::new() }
+        Self {
+            dir,
+            above: dir,
+            at,
+            latest: now,
+            window,
+            sorted: false,
+            ahead: VecDeque::new(),
+            wanted: VecDeque::new(),
+        }
     }
+}
+
+/// Whether place `at` is near enough behind `before` for one program to open first the one and then the other.
+fn follows(before: usize, at: usize) -> bool {
+    at > before && at - before <= STRIDE
 }
 
 impl Vfs {
@@ -124,11 +166,13 @@ impl Vfs {
         let Some(listing) = self.dirs.get(dir, self.dir_ttl) else { return };
         let Some(at) = listing.find(name.as_bytes()) else { return };
         let above = self.nodes.parent(dir);
-        let (passed, room) = {
+        let before = self.ahead.runs.lock().left_off(ino, dir, at);
+        let ranks = before.and_then(|before| listing.rank(before).zip(listing.rank(at)));
+        let (passed, room, sorted) = {
             let mut runs = self.ahead.runs.lock();
-            let (passed, run) = runs.step(ino, (above, dir), at, Instant::now());
+            let (passed, run) = runs.step(ino, (above, dir), at, ranks, Instant::now());
             let run = &runs.runs[run];
-            (passed, run.window.saturating_sub(run.ahead.len()))
+            (passed, run.window.saturating_sub(run.ahead.len()), run.sorted)
         };
         for ino in passed {
             self.reading.drop_ahead(ino);
@@ -137,7 +181,7 @@ impl Vfs {
             return;
         }
         let mut wanted = VecDeque::new();
-        self.files_behind(dir, &listing, at + 1, &mut wanted);
+        self.files_behind(dir, &listing, at, sorted, &mut wanted);
         let mut runs = self.ahead.runs.lock();
         if let Some(run) = runs.runs.iter_mut().find(|run| run.dir == dir && run.at == at) {
             wanted.retain(|file| !run.ahead.contains(file));
@@ -147,9 +191,10 @@ impl Vfs {
         self.fetch_ahead();
     }
 
-    /// The small files that come behind place `from` of `dir` on a way that leads through the whole tree.
-    fn files_behind(&self, dir: Ino, listing: &Listing, from: usize, wanted: &mut VecDeque<(Ino, u64)>) {
-        self.files_in(dir, listing, from, DEEPEST, wanted);
+    /// The small files that come behind place `from` of `dir` on a way that leads through the whole tree, by the order of the
+    /// names or by that of the listings.
+    fn files_behind(&self, dir: Ino, listing: &Listing, from: usize, sorted: bool, wanted: &mut VecDeque<(Ino, u64)>) {
+        self.files_in(dir, listing, Some(from), sorted, DEEPEST, wanted);
         let mut at = dir;
         for _ in 0..DEEPEST {
             if at == Ino::ROOT || wanted.len() >= MOST_WINDOW {
@@ -159,24 +204,36 @@ impl Vfs {
             if let Some(listing) = self.dirs.get(above, self.dir_ttl)
                 && let Some(place) = listing.find(name.as_bytes())
             {
-                self.files_in(above, &listing, place + 1, DEEPEST, wanted);
+                self.files_in(above, &listing, Some(place), sorted, DEEPEST, wanted);
             }
             at = above;
         }
     }
 
-    fn files_in(&self, dir: Ino, listing: &Listing, from: usize, depth: u32, wanted: &mut VecDeque<(Ino, u64)>) {
+    fn files_in(
+        &self,
+        dir: Ino,
+        listing: &Listing,
+        behind: Option<usize>,
+        sorted: bool,
+        depth: u32,
+        wanted: &mut VecDeque<(Ino, u64)>,
+    ) {
+        let order = sorted.then(|| listing.by_name());
+        let behind = behind.and_then(|at| if sorted { listing.rank(at) } else { Some(at) });
+        let from = behind.map_or(0, |at| at + 1);
         // Of a directory with nothing small in it no more than this is looked at.
-        for at in from..listing.len().min(from + MOST_LOOKED_AT) {
+        for n in from..listing.len().min(from + MOST_LOOKED_AT) {
             if wanted.len() >= MOST_WINDOW {
                 return;
             }
+            let Some(at) = order.as_ref().map_or(Some(n), |order| order.get(n).copied()) else { continue };
             let Some((name, meta, _)) = listing.entry(at) else { continue };
             let Some(ino) = self.nodes.find(dir, &name) else { continue };
             match meta.kind {
                 Kind::Dir if depth > 0 => {
                     if let Some(below) = self.dirs.get(ino, self.dir_ttl) {
-                        self.files_in(ino, &below, 0, depth - 1, wanted);
+                        self.files_in(ino, &below, None, sorted, depth - 1, wanted);
                     }
                 }
                 Kind::File => {
@@ -204,6 +261,8 @@ impl Vfs {
                 if let Ok(known) = vfs.refresh(ino, Deadline::after(vfs.timeout))
                     && let Meta { kind: Kind::File, size: Some(size), mtime, unique, .. } = known.meta
                     && vfs.writing.writer(ino).is_none()
+                    // Or it has been opened meanwhile, and perhaps closed.
+                    && vfs.ahead.runs.lock().expects(ino)
                 {
                     vfs.reading.fetch_ahead(ino, &Version { size, mtime, unique });
                 }
@@ -267,7 +326,7 @@ mod tests {
     /// Opens the file at `at`, and fetches ahead all that may be.
     fn open(runs: &mut Runs, at: usize) -> (bool, usize) {
         let known: Vec<_> = runs.runs.iter().flat_map(|run| &run.ahead).map(|(ino, _)| *ino).collect();
-        let (_, run) = runs.step(file(at), (Ino::ROOT, DIR), at, Instant::now());
+        let (_, run) = runs.step(file(at), (Ino::ROOT, DIR), at, None, Instant::now());
         let run = &mut runs.runs[run];
         let wanted = (at + 1..at + 100).map(|at| (file(at), 1)).filter(|file| !run.ahead.contains(file));
         run.wanted = wanted.collect();
@@ -307,10 +366,22 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_by_the_names_is_known_by_them() {
+        let mut runs = Runs::default();
+        runs.step(file(70), (Ino::ROOT, DIR), 70, None, Instant::now());
+        assert_eq!(runs.left_off(file(30), DIR, 30), Some(70));
+        let (_, run) = runs.step(file(30), (Ino::ROOT, DIR), 30, Some((0, 1)), Instant::now());
+        assert_eq!((runs.runs[run].window, runs.runs[run].sorted), (FIRST_WINDOW, true));
+        assert_eq!(runs.left_off(file(31), DIR, 31), None, "next to it");
+        let (_, run) = runs.step(file(90), (Ino::ROOT, DIR), 90, Some((1, 40)), Instant::now());
+        assert_eq!(runs.runs[run].window, 0, "far by the names as well");
+    }
+
+    #[test]
     fn a_jump_ends_a_run_and_what_was_fetched_for_it_is_let_go() {
         let mut runs = Runs::default();
         (0..10).for_each(|at| assert!(open(&mut runs, at).1 <= MOST_WINDOW));
-        let (passed, _) = runs.step(file(500), (Ino::ROOT, DIR), 500, Instant::now());
+        let (passed, _) = runs.step(file(500), (Ino::ROOT, DIR), 500, None, Instant::now());
         assert!(!passed.is_empty());
         assert_eq!((runs.bytes(), runs.runs[0].window), (0, 0));
     }
@@ -319,7 +390,7 @@ mod tests {
     fn memory_and_connections_bound_what_is_fetched() {
         let mut runs = Runs::default();
         (0..10).for_each(|at| assert!(open(&mut runs, at).1 <= MOST_WINDOW));
-        runs.step(file(10), (Ino::ROOT, DIR), 10, Instant::now());
+        runs.step(file(10), (Ino::ROOT, DIR), 10, None, Instant::now());
         runs.runs[0].wanted = (500..600).map(|at| (file(at), 1000)).collect();
         assert!(runs.next(|_| false, 1 << 20).is_none(), "somebody needs the connections");
         let bytes = runs.bytes();

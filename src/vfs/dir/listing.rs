@@ -30,6 +30,8 @@ struct Entries {
     /// Entries whose exact time has been asked for.
     asked: usize,
     asking: bool,
+    /// All places in the order of their names, once somebody goes by that.
+    by_name: Option<Arc<[usize]>>,
     /// Where links lead, once asked for.
     links: Option<HashMap<Name, Arc<[u8]>>>,
 }
@@ -116,7 +118,30 @@ impl Listing {
         entries.slots.retain(|slot| !slot.gone);
         entries.index = entries.slots.iter().enumerate().map(|(at, slot)| (slot.entry.name.clone(), at)).collect();
         entries.gone = 0;
+        entries.by_name = None;
         gone
+    }
+
+    /// All places, also empty ones, in the order of their names.
+    pub(crate) fn by_name(&self) -> Arc<[usize]> {
+        let mut entries = self.entries.lock();
+        let Entries { slots, by_name, .. } = &mut *entries;
+        if let Some(order) = by_name.as_ref().filter(|order| order.len() == slots.len()) {
+            return Arc::clone(order);
+        }
+        let mut order: Vec<_> = (0..slots.len()).collect();
+        order.sort_unstable_by(|a, b| slots[*a].entry.name.cmp(&slots[*b].entry.name));
+        let order: Arc<[usize]> = order.into();
+        *by_name = Some(Arc::clone(&order));
+        order
+    }
+
+    /// Where the place `at` stands in the order of names.
+    pub(crate) fn rank(&self, at: usize) -> Option<usize> {
+        let order = self.by_name();
+        let entries = self.entries.lock();
+        let name = &entries.slots.get(at)?.entry.name;
+        order.binary_search_by(|place| entries.slots.get(*place).map(|slot| &slot.entry.name).cmp(&Some(name))).ok()
     }
 
     /// Whether somebody has asked for exact times here and those of some entries in `range` are still missing.

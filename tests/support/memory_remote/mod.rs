@@ -45,6 +45,8 @@ pub struct Can {
     pub relative_links: bool,
     /// Copy files by itself.
     pub copies: bool,
+    /// List in no order that means anything.
+    pub scrambled: bool,
     /// Bytes of all files together.
     pub room: Option<u64>,
 }
@@ -93,6 +95,7 @@ impl Default for Can {
             exact: true,
             relative_links: true,
             copies: true,
+            scrambled: false,
             room: None,
         }
     }

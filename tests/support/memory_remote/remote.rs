@@ -41,7 +41,11 @@ impl Remote for MemoryRemote {
                 let name = Name::new(&p[dir.len() + 1..]).expect("the path is valid");
                 Entry { name, meta: node.meta(&state.can) }
             };
-            inside.map(entry).collect()
+            let mut entries: Vec<_> = inside.map(entry).collect();
+            if state.can.scrambled {
+                entries.sort_by_key(|entry| entry.name.as_bytes().iter().rev().copied().collect::<Vec<_>>());
+            }
+            entries
         };
         self.inner.pause("MLSD", deadline)?;
         let _ = entries.into_iter().try_for_each(each);
