@@ -267,7 +267,7 @@ fn what_is_not_all_of_it_is_no_copy() {
         recovers(&server, &client);
     }
     let (server, client) = start(with_fxp());
-    server.fault(Fault::swallow(1 << 20).times(1));
+    server.fault(Fault::swallow(1 << 20).verb("STOR").times(1));
     fails(copy(&client, "/copy"), ErrorKind::Unreachable);
     recovers(&server, &client);
 }
