@@ -138,7 +138,7 @@ fn silence_while_reading_is_an_error_and_the_rest_goes_on() {
     });
 }
 
-/// pyftpdlib 2.2.0 in active mode, under load: `125`, an established connection, and never a byte.
+/// pyftpdlib 2.2.0 where several clients have it connect to them: `125`, an established connection, and never a byte.
 #[test]
 fn a_transfer_that_never_brings_a_byte_is_begun_anew_unseen() {
     limited(|| {
@@ -148,6 +148,19 @@ fn a_transfer_that_never_brings_a_byte_is_begun_anew_unseen() {
         assert_eq!(fs::read(mount.path().join("d/big")).expect("the second transfer brings it"), pattern(7, SIZE));
         let retrievals = server.log().verb("RETR");
         assert!(retrievals >= 2, "{retrievals}");
+        mount.unmount();
+    });
+}
+
+/// The same, after all bytes of a file that fits into one piece: its end never comes.
+#[test]
+fn a_transfer_that_never_ends_is_begun_anew_unseen() {
+    limited(|| {
+        let server = FakeServer::start(Personality::proftpd(), tree());
+        let mount = Mount::new(&server.url("/"), &["--timeout", "6"]);
+        server.fault(Fault::stall(Stage::Data(11)).verb("RETR").times(1));
+        assert_eq!(fs::read(mount.path().join("d/small")).expect("the second transfer ends"), b"hello world");
+        assert_eq!(server.log().verb("RETR"), 2, "{}", server.log());
         mount.unmount();
     });
 }

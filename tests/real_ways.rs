@@ -96,15 +96,12 @@ a_part! {
     active_vsftpd: active(Software::Vsftpd);
     active_proftpd: active(Software::ProFtpd);
     active_pure_ftpd: active(Software::PureFtpd);
+    active_pyftpdlib: active(Software::Pyftpdlib);
     active_tls_vsftpd: active_explicit(Software::Vsftpd);
     active_tls_proftpd: active_explicit(Software::ProFtpd);
+    active_tls_pyftpdlib: active_explicit(Software::Pyftpdlib);
     no_passive_vsftpd: active_by_itself(Software::Vsftpd);
-}
-
-// Without eight readers at once: pyftpdlib 2.2.0 in active mode then opens channels that stay silent, now and then several
-// in a row. That is played by the scripted server (`a_transfer_that_never_brings_a_byte_is_begun_anew_unseen`).
-themes! {
-    active_pyftpdlib: active(Software::Pyftpdlib) => [walking, copying, random_reads, symbolic_links, ipv6];
+    no_passive_pyftpdlib: active_by_itself(Software::Pyftpdlib);
 }
 
 with_one_session! {

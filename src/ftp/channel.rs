@@ -97,6 +97,10 @@ impl Channel {
             };
             hear(control, verbs, &mut replies, &stage, deadline)?;
             let last = replies.last().filter(|_| replies.len() == verbs.len()).map(Reply::class);
+            if last == Some(Class::Completion) {
+                // It may have connected, sent everything and said so since we looked.
+                stage = stage.go_on(peer).map_err(|e| failed(verb, e))?;
+            }
             stage = match (last, stage) {
                 // A final reply without a first one: what the channel holds belongs to it all the same.
                 (Some(Class::Preliminary | Class::Completion), Stage::Ready(socket)) => {

@@ -14,7 +14,8 @@ use super::channel::{Begun, Channel};
 use super::classify::{Verdict, classify, knows, refusal};
 use super::command::Command;
 use super::control::Control;
-use super::dialect::{Can, Skill};
+use super::dialect::{Can, Dialect, Skill};
+use super::features::Software;
 use super::ready::Ready;
 use super::reply::{Class, Reply};
 use super::socket::Dialer;
@@ -129,6 +130,21 @@ impl Opener<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether all has to go through one connection, because several would silence one another.
+    ///
+    /// pyftpdlib 2.2.0 connects to us by a descriptor whose number it keeps when the transfer is over. At the next `EPRT`
+    /// of that session, or at its end, it takes whatever has got that number since out of its event loop: the data channel
+    /// or the control connection of another session, from which nothing ever comes again (giampaolo/pyftpdlib, pull request
+    /// 657). The only session there is does that to nobody.
+    pub(crate) fn wants_one_connection(&self, dialect: &Dialect) -> bool {
+        let active = match self.settings.mode {
+            DataMode::Active => true,
+            DataMode::Passive => false,
+            DataMode::Auto => dialect.can(Skill::Passive) == Can::No,
+        };
+        active && dialect.software() == Software::Pyftpdlib
     }
 
     /// What asks for a channel to be opened ahead, once that verb has worked; None where the server is to connect to us.

@@ -123,12 +123,12 @@ impl Client {
     fn drain(&self, mut data: Socket, verb: &'static str, haste: Haste, end: Deadline) -> Result<Vec<u8>> {
         let mut lines = Vec::new();
         let mut buf = vec![0; LISTING_PIECE];
+        let hasty = haste == Haste::First;
         loop {
-            let hasty = haste == Haste::First && lines.is_empty();
             let patience = if hasty { Deadline::after(self.timeout / HASTE) } else { self.stall() };
             let got = data.read(&mut buf, patience.min(end)).map_err(|e| {
                 let error = Error::io(verb, e).with_retry(Retry::Safe);
-                // Nothing at all came: that says more about this channel than about the server.
+                // That says more about this channel than about the server.
                 if hasty && error.kind == ErrorKind::TimedOut {
                     Error { kind: ErrorKind::Unreachable, ..error }
                 } else {
@@ -207,8 +207,8 @@ impl Client {
     }
 }
 
-/// Whether there is time for another attempt where nothing comes: a channel that never carried a byte may be dead although
-/// everybody agreed on it (pyftpdlib 2.2.0 in active mode, under load).
+/// Whether there is time for another attempt where nothing comes: a channel may be dead although everybody agreed on it
+/// (pyftpdlib 2.2.0, where other clients than ours have it connect to them as well).
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Haste {
     First,
@@ -272,7 +272,7 @@ pub(super) fn hand_out(parsed: Parsed, names: Codec, each: &mut dyn FnMut(Entry)
 /// An `MLSD` that was never answered before may take this share of the time: the rest is for `LIST`.
 const UNPROVEN_SHARE: u32 = 3;
 
-/// The first attempt gets this part of the time for its first bytes.
+/// The first attempt gets this part of the time for its next bytes.
 const HASTE: u32 = 3;
 
 /// Bytes taken from a listing's data channel at a time.

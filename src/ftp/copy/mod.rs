@@ -47,8 +47,11 @@ impl Client {
     fn copy_skills(&self, size: u64) -> &'static [Skill] {
         // The others were seen to know no such SITE commands; inetutils does not answer what it does not know.
         let by_site = matches!(self.dialect.software(), Software::ProFtpd | Software::Unknown);
+        // pyftpdlib 2.2.0 could, but the session by which it has connected to itself would silence another one later (see
+        // `Opener::wants_one_connection`): whichever has the number of its descriptor at the next EPSV.
+        let safe = self.dialect.software() != Software::Pyftpdlib;
         // Two connections at once, and one that is left to others.
-        let by_fxp = size >= WORTH_FXP && self.pool.grants(3);
+        let by_fxp = safe && size >= WORTH_FXP && self.pool.grants(3);
         match (by_site, by_fxp) {
             (true, true) => &[Skill::SiteCpfr, Skill::SiteCopy, Skill::Fxp],
             (true, false) => &[Skill::SiteCpfr, Skill::SiteCopy],

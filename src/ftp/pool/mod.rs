@@ -33,7 +33,6 @@ use crate::remote::{Error, ErrorKind, Result};
 pub(crate) struct Pool {
     connector: Connector,
     dialect: Arc<Dialect>,
-    most: usize,
     idle_timeout: Duration,
     inner: Ranked<Inner, 60>,
     /// Opened at each change of `inner` that may let somebody go on.
@@ -60,9 +59,8 @@ impl Pool {
         Arc::new(Self {
             connector,
             dialect,
-            most,
             idle_timeout,
-            inner: Ranked::new(Inner { limit: most, ..Inner::default() }),
+            inner: Ranked::new(Inner { most, limit: most, ..Inner::default() }),
             gate: Gate::default(),
             tickets: AtomicU64::new(1),
             bell: Bell::default(),
@@ -78,6 +76,7 @@ impl Pool {
     /// # Errors
     /// `TimedOut` where none came free in time; the server's refusal where there is none at all; `Cancelled` at the end.
     pub(crate) fn acquire(self: &Arc<Self>, claim: &Claim, deadline: Deadline) -> Result<Lease> {
+        self.keep_to_one();
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         let _queued = Queued::new(self, claim, ticket);
         loop {
@@ -122,6 +121,18 @@ impl Pool {
                     }
                 }
             }
+        }
+    }
+
+    /// From now on there is one connection, where the server cannot stand several.
+    fn keep_to_one(&self) {
+        if !self.connector.opener().wants_one_connection(&self.dialect) {
+            return;
+        }
+        let Some(surplus) = self.inner.lock().keep_to_one() else { return };
+        info!("pyftpdlib loses data channels while it connects to others: one connection from now on");
+        for control in surplus {
+            control.quit();
         }
     }
 
@@ -208,7 +219,7 @@ impl Pool {
             for control in inner.idle.iter_mut().filter(|control| !control.is_armed()) {
                 control.disarm();
             }
-            if inner.limit < self.most && inner.limit_met.is_some_and(|at| at.elapsed() > LIMIT_BELIEVED) {
+            if inner.limit < inner.most && inner.limit_met.is_some_and(|at| at.elapsed() > LIMIT_BELIEVED) {
                 inner.limit += 1;
                 inner.limit_met = Some(Instant::now());
             }

@@ -14,7 +14,9 @@ pub(super) struct Inner {
     pub(super) idle: Vec<Control>,
     /// All there are: idle, leased, being dialled.
     pub(super) open: usize,
-    /// The user's limit, or the server's where that is lower.
+    /// The user's limit.
+    pub(super) most: usize,
+    /// That, or the server's where that is lower.
     pub(super) limit: usize,
     /// When the server's limit was met; after a while it is tried again.
     pub(super) limit_met: Option<Instant>,
@@ -205,6 +207,17 @@ impl Inner {
             self.limit = self.open;
             self.open
         })
+    }
+
+    /// Never more than one connection any more; the idle ones that are to be closed, unless that is decided already.
+    pub(super) fn keep_to_one(&mut self) -> Option<Vec<Control>> {
+        if self.most == 1 {
+            return None;
+        }
+        (self.most, self.limit) = (1, 1);
+        let surplus = self.idle.len().min(self.open.saturating_sub(1));
+        self.open -= surplus;
+        Some(self.idle.drain(..surplus).collect())
     }
 
     /// Puts off the next attempt; tells how many have failed in a row.

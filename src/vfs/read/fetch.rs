@@ -202,9 +202,9 @@ impl<'a> Attempt<'a> {
         Deadline::after(self.shared.timeout)
     }
 
-    /// When the next bytes must have come. A channel that has never carried any may be dead although everybody agreed on
-    /// it (pyftpdlib 2.2.0 in active mode, under load); one that has may be waiting for a retransmission long after the
-    /// line is back. A share of the time leaves some for another.
+    /// When the next bytes, or the end, must have come. A channel may be dead although everybody agreed on it (pyftpdlib 2.2.0,
+    /// where other clients than ours have it connect to them as well), or be waiting for a retransmission long after the line is
+    /// back. A share of the time leaves some for another.
     fn patience(&self) -> Deadline {
         let whole = self.deadline();
         if self.hasty { whole.min_after(self.shared.timeout / HASTE) } else { whole }
@@ -247,7 +247,8 @@ impl<'a> Attempt<'a> {
             if got == 0 {
                 return self.ended_short(download);
             } else if whole {
-                return self.ended(download);
+                // What has all its bytes and no end is fetched anew from its last block on: behind that there is nothing to ask for.
+                return self.ended(download).inspect_err(|_| self.filled = 0);
             } else if self.filled == BLOCK as usize {
                 self.keep_block();
                 if self.goes_on_on_disk() {
@@ -354,7 +355,7 @@ impl<'a> Attempt<'a> {
     /// that was rewritten meanwhile in place would be a mixture.
     fn ended(&mut self, mut download: Box<dyn Download>) -> Result<()> {
         let brief = self.is_brief();
-        let grown = download.read(&mut [0], self.deadline())? > 0;
+        let grown = download.read(&mut [0], self.patience())? > 0;
         if brief && !grown {
             self.keep_block();
             return download.finish(self.deadline());

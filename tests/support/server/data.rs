@@ -74,6 +74,7 @@ impl Source {
 impl Session {
     /// EPSV or PASV: a new listener; the one before no longer counts.
     pub(super) fn listen(&mut self, extended: bool) -> Step {
+        self.let_number_go();
         self.drop_passive();
         self.active = None;
         let Ok(local) = self.control.local_addr() else { return Err(Gone(End::Fin)) };
@@ -144,6 +145,7 @@ impl Session {
             return Ok(false);
         }
         let stream = self.connect(&way);
+        self.keep_number();
         self.drop_passive();
         self.active = None;
         drop(way);
@@ -232,6 +234,7 @@ impl Session {
             Some(to.ip()) == peer && to.port() >= 1024 && !matches!(me.active, Active::Refused | Active::Foreign)
         });
         let Some(to) = wanted else { return self.answer(format!("500 Illegal {} command.", self.verb)) };
+        self.let_number_go();
         self.drop_passive();
         self.active = Some(to);
         self.answer(format!("200 {} command successful.", self.verb))
@@ -302,6 +305,7 @@ impl Session {
         // Below this byte count all faults have had their turn.
         let mut met_below = 0;
         loop {
+            self.heed_loss()?;
             let point = Point { place: Place::Final, conn: self.id, verb: &self.verb, path: self.path.as_ref() };
             // A fault may be added when its place has been passed already.
             met_below = met_below.max(self.sent);

@@ -7,6 +7,7 @@
 use super::fault::{Action, End, Fault, Point, Refusal};
 use super::log::{Entry, Event, Flights, Log};
 use super::personality::Personality;
+use super::tangle::Tangle;
 use super::tls::{Channel, Sessions};
 use super::tree::SharedTree;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -49,6 +50,7 @@ pub(super) struct State {
     pub(super) uploads: BTreeMap<(u64, Vec<u8>), u64>,
     /// Who has which file (by `unique`): this many readers, or one writer alone.
     locks: BTreeMap<u64, (usize, bool)>,
+    pub(super) tangle: Tangle,
     /// A session panicked: a bug of the fake, which the test must hear of.
     pub(super) broken: bool,
     last_id: u64,

@@ -4,7 +4,7 @@
 //! `FakeServer` (here) is the face that tests see; `tree` holds the files, `personality` the switches, `words` the
 //! reply texts, `listing` the lines of a directory, `fault` what goes wrong where, `log` what happened. `session` holds
 //! the conversation on a control connection, `commands` its verbs, `data` its data connections, `tls` and `secure` the
-//! encryption of both; `hub` is what the threads share. `writing` holds the switches of a
+//! encryption of both, `tangle` what its sessions do to one another; `hub` is what the threads share. `writing` holds the switches of a
 //! server that can be written to, `writers`, `copies` and `upload` its verbs, `write_words` their replies, `watch` what tests of that
 //! look at and wait for. `raw_client` is the other side, for the tests of the server itself.
 //!
@@ -25,6 +25,7 @@ pub mod personality;
 pub mod raw_client;
 mod secure;
 mod session;
+mod tangle;
 pub mod tls;
 pub mod tree;
 mod upload;

@@ -97,6 +97,9 @@ pub enum Active {
     Refused,
     /// The server connects from 127.0.0.2, as from behind a router.
     Elsewhere,
+    /// The server connects, and a session that has done so before silences the transfers of others when it is told of
+    /// another port (pyftpdlib).
+    Tangled,
     /// The address of no client is its own: as servers refuse that of another server, and their own.
     Foreign,
 }

@@ -105,6 +105,7 @@ fn run(hub: &Arc<Hub>, id: u64, control: Arc<TcpStream>) {
     };
     let end = hub.killed(id).unwrap_or(end);
     session.end_data(end);
+    session.let_number_go();
     session.close_file();
     drop(session);
     if end == End::Rst {
