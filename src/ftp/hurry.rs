@@ -42,7 +42,11 @@ impl Stor {
         }
         let vsftpd = self.client.dialect.software() == Software::Vsftpd;
         let skill = if vsftpd { Skill::HastyEnd } else { Skill::EarlySize };
-        let may = self.client.dialect.can(skill) != Can::No && (vsftpd || settings.mtime.is_none() || self.may_leave);
+        // What a reset costs is sent again, which is to be little. A file that was there before may have the same size.
+        let fits = if vsftpd { self.sent <= MOST_AT_RISK } else { self.may_leave };
+        // Of a transfer that fails after all nothing is to be left that keeps the next one out.
+        let writable = settings.mode.is_none_or(|mode| mode & 0o200 != 0);
+        let may = fits && writable && self.client.dialect.can(skill) != Can::No;
         if !may || !self.client.foresees(settings) || !self.has_gone(deadline)? {
             return Ok(Early::Nothing);
         }
@@ -90,9 +94,7 @@ impl Stor {
 
     /// The mode goes along; a time that was set before the last byte has been written would not last.
     fn ask_beside<'a>(&mut self, way: &'a Way, settings: &Settings, deadline: Deadline) -> Result<Early<'a>> {
-        let Ok(Some(mut lease)) = self.client.pool.acquire_spare(&Claim::Metadata, deadline) else {
-            return Ok(Early::Nothing);
-        };
+        let Some(mut lease) = self.client.pool.take_spare(&Claim::Metadata) else { return Ok(Early::Nothing) };
         let control = lease.control_mut();
         let asked = match way.walk(control, deadline) {
             Ok(None) => {
@@ -124,15 +126,17 @@ impl Stor {
     ) -> Option<Told<'a>> {
         let control = lease.control_mut();
         let replies: Result<Vec<_>> =
-            asked.commands().iter().map(|command| control.reply(command.verb(), deadline)).collect();
+            asked.commands().iter().map(|command| control.reply(command.verb(), deadline.min_after(ANSWERS))).collect();
         let replies = replies.inspect_err(|e| debug!("{e}: the size is asked for again")).ok()?;
         lease.put_back();
         let said = self.client.size_said(&asked, &replies);
-        if said.is_none() {
+        let whole = said == Some(self.sent) && replies.iter().all(|reply| reply.class() == Class::Completion);
+        if whole {
+            self.client.dialect.learn(Skill::EarlySize, Can::Yes);
+        } else if said.is_none() && self.client.dialect.can(Skill::EarlySize) != Can::Yes {
             // It shows uploads under their names only when they are whole: Pure-FTPd with -0, ProFTPD with HiddenStores.
             self.client.dialect.learn(Skill::EarlySize, Can::No);
         }
-        let whole = said == Some(self.sent) && replies.iter().all(|reply| reply.class() == Class::Completion);
         whole.then_some(Told { asked, replies: Ok(replies) })
     }
 
@@ -142,6 +146,12 @@ impl Stor {
         self.client.dialect.learn(Skill::HastyEnd, Can::No);
     }
 }
+
+/// How long answers may take that only save time, once the final reply is here.
+const ANSWERS: Duration = Duration::from_secs(1);
+
+/// Bytes of an upload whose data connection is reset at most.
+const MOST_AT_RISK: u64 = 256 << 10;
 
 /// How long a server takes to take in what has arrived. On a line whose round trip is shorter there is nothing to be won.
 const MOMENT: Duration = Duration::from_millis(3);

@@ -315,10 +315,15 @@ impl Upload for Stor {
         let (client, way) = (self.client.clone(), self.way.clone());
         let renewals = self.renewals;
         let mut early = self.hurry(&way, settings, deadline)?;
-        self.confirm(true, deadline)?;
+        let reset = self.wire()?.reset;
+        let confirmed = self.confirm(true, deadline);
         if self.renewals > renewals {
             early = Early::Nothing;
         }
+        if reset && (confirmed.is_err() || self.renewals > renewals) {
+            self.was_too_hasty();
+        }
+        confirmed?;
         let retry = self.retry();
         let wire = self.wire()?;
         let whole = wire.data.is_some() || wire.reset;
@@ -332,7 +337,12 @@ impl Upload for Stor {
         let ended = final_replies(&client, control, verb, early, about, deadline);
         let (reply, mut told) = match ended {
             Ok(ended) => ended,
-            Err(error) => return self.fail(error.with_retry(retry)),
+            Err(error) => {
+                if reset {
+                    self.was_too_hasty();
+                }
+                return self.fail(error.with_retry(retry));
+            }
         };
         if reset && reply.class() != Class::Completion {
             self.was_too_hasty();

@@ -63,6 +63,11 @@ impl Blocks {
         self.cache.lock().blocks.get(key).cloned()
     }
 
+    /// Whether the block is still here; that is no use of it.
+    pub fn has(&self, key: &BlockKey) -> bool {
+        self.cache.lock().blocks.contains(key)
+    }
+
     /// Keeps `block`; the longest unused ones go.
     pub fn put(&self, key: BlockKey, block: Block) {
         // Declared before the guard: what is thrown out goes back to the spare buffers after the lock is gone.

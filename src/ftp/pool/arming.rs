@@ -108,7 +108,7 @@ impl Pool {
         let mut inner = self.inner.lock();
         inner.in_hand -= 1;
         let lost = match control {
-            Ok(control) if !inner.shut => {
+            Ok(control) if !inner.shut && inner.open <= inner.limit => {
                 inner.idle.push(control);
                 None
             }
@@ -184,10 +184,11 @@ fn keep_watch(pool: &Weak<Pool>, mut bell: PipeReader) {
         let Ok(ready) = sys::which_ready(&wanted, limit) else { return };
         let Some(pool) = pool.upgrade() else { return };
         if ready[0] {
-            pool.bell.rung.store(false, Ordering::Release);
             if !matches!(bell.read(&mut [0; 16]), Ok(1..)) {
                 return;
             }
+            // Behind that: who rings in between is seen in the next round all the same.
+            pool.bell.rung.store(false, Ordering::Release);
         }
         for ((id, _), _) in watched.iter().zip(&ready[1..]).filter(|(_, ready)| **ready) {
             pool.follow(*id);

@@ -150,6 +150,7 @@ impl Pool {
                 let mut inner = self.inner.lock();
                 inner.failures = 0;
                 inner.not_before = None;
+                inner.no_more_before = None;
                 inner.refusal = None;
                 Ok(control)
             }
@@ -170,8 +171,9 @@ impl Pool {
                 };
                 let (granted, failures) = {
                     let mut inner = self.inner.lock();
-                    // With others alive, one refused is no reason to wait.
+                    // With others alive, one refused is no reason to wait, nor to ask again and again.
                     let alone = inner.open == 0;
+                    inner.no_more_before = Some(Instant::now() + NO_MORE);
                     (lower.then(|| inner.lower_limit()).flatten(), if alone { inner.back_off() } else { 0 })
                 };
                 if let Some(granted) = granted {
@@ -295,6 +297,9 @@ impl Pool {
 
 /// Failures in a row that the user should hear of.
 const WORTH_A_WARNING: u32 = 3;
+
+/// How long after one connection too many was refused no other one is tried beside those that there are.
+const NO_MORE: Duration = Duration::from_secs(1);
 
 /// How long a server's limit is believed before one more connection is tried.
 const LIMIT_BELIEVED: Duration = Duration::from_secs(60);

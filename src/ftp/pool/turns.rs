@@ -30,6 +30,8 @@ pub(super) struct Inner {
     /// Attempts that failed in a row, and when the next one is allowed.
     pub(super) failures: u32,
     pub(super) not_before: Option<Instant>,
+    /// When one more connection may be tried beside those that there are, of which the last one was refused.
+    pub(super) no_more_before: Option<Instant>,
     /// Why the last attempt failed, for those who wait and never get to try themselves.
     pub(super) refusal: Option<Error>,
     pub(super) shut: bool,
@@ -58,8 +60,16 @@ pub(super) enum Spare {
 }
 
 impl Inner {
+    /// When one more is worth an attempt; None where there is none yet, or nothing speaks against it.
+    fn no_more(&self) -> Option<Instant> {
+        self.no_more_before.filter(|at| self.open > 0 && *at > Instant::now())
+    }
+
     /// Whether a connection could be had at once, with one more left; `begun` who ask for one may not have it yet.
     pub(super) fn has_spare(&self, begun: usize) -> bool {
+        if self.no_more().is_some() && self.idle.len() < 2 {
+            return false;
+        }
         let busy = self.open.saturating_sub(self.idle.len()).max(begun);
         !self.shut && self.not_before.is_none() && !self.anyone_waits() && busy + 1 < self.limit
     }
@@ -86,7 +96,7 @@ impl Inner {
                 return Ok(Turn::Wait(None));
             }
             if self.open < self.limit {
-                if let Some(at) = self.not_before.filter(|at| *at > Instant::now()) {
+                if let Some(at) = self.not_before.max(self.no_more()).filter(|at| *at > Instant::now()) {
                     self.recall(claim);
                     return Ok(Turn::Wait(Some(at)));
                 }
@@ -138,7 +148,7 @@ impl Inner {
             return Spare::Arm(Box::new(self.idle.remove(at)));
         }
         // One is left to questions.
-        if self.open < self.limit && self.transfers.len() + 1 < self.limit {
+        if self.open < self.limit && self.transfers.len() + 1 < self.limit && self.no_more().is_none() {
             self.open += 1;
             self.growing = true;
             return Spare::Dial;

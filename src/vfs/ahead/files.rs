@@ -194,46 +194,39 @@ impl Vfs {
     /// The small files that come behind place `from` of `dir` on a way that leads through the whole tree, by the order of the
     /// names or by that of the listings.
     fn files_behind(&self, dir: Ino, listing: &Listing, from: usize, sorted: bool, wanted: &mut VecDeque<(Ino, u64)>) {
-        self.files_in(dir, listing, Some(from), sorted, DEEPEST, wanted);
+        let mut look = Look { sorted, left: MOST_LOOKED_AT, wanted };
+        self.files_in(dir, listing, Some(from), DEEPEST, &mut look);
         let mut at = dir;
         for _ in 0..DEEPEST {
-            if at == Ino::ROOT || wanted.len() >= MOST_WINDOW {
+            if at == Ino::ROOT || look.is_over() {
                 return;
             }
             let Some((above, name)) = self.nodes.place(at) else { return };
             if let Some(listing) = self.dirs.get(above, self.dir_ttl)
                 && let Some(place) = listing.find(name.as_bytes())
             {
-                self.files_in(above, &listing, Some(place), sorted, DEEPEST, wanted);
+                self.files_in(above, &listing, Some(place), DEEPEST, &mut look);
             }
             at = above;
         }
     }
 
-    fn files_in(
-        &self,
-        dir: Ino,
-        listing: &Listing,
-        behind: Option<usize>,
-        sorted: bool,
-        depth: u32,
-        wanted: &mut VecDeque<(Ino, u64)>,
-    ) {
-        let order = sorted.then(|| listing.by_name());
-        let behind = behind.and_then(|at| if sorted { listing.rank(at) } else { Some(at) });
+    fn files_in(&self, dir: Ino, listing: &Listing, behind: Option<usize>, depth: u32, look: &mut Look<'_>) {
+        let order = if look.sorted { listing.by_name() } else { None };
+        let behind = behind.and_then(|at| if look.sorted { listing.rank(at) } else { Some(at) });
         let from = behind.map_or(0, |at| at + 1);
-        // Of a directory with nothing small in it no more than this is looked at.
-        for n in from..listing.len().min(from + MOST_LOOKED_AT) {
-            if wanted.len() >= MOST_WINDOW {
+        for n in from..listing.len() {
+            if look.is_over() {
                 return;
             }
+            look.left -= 1;
             let Some(at) = order.as_ref().map_or(Some(n), |order| order.get(n).copied()) else { continue };
             let Some((name, meta, _)) = listing.entry(at) else { continue };
             let Some(ino) = self.nodes.find(dir, &name) else { continue };
             match meta.kind {
                 Kind::Dir if depth > 0 => {
                     if let Some(below) = self.dirs.get(ino, self.dir_ttl) {
-                        self.files_in(ino, &below, None, sorted, depth - 1, wanted);
+                        self.files_in(ino, &below, None, depth - 1, look);
                     }
                 }
                 Kind::File => {
@@ -241,7 +234,7 @@ impl Vfs {
                         && self.writing.writer(ino).is_none()
                         && !self.reading.has_begun(ino)
                     {
-                        wanted.push_back((ino, size));
+                        look.wanted.push_back((ino, size));
                     }
                 }
                 Kind::Dir | Kind::Symlink { .. } | Kind::Other => {}
@@ -256,8 +249,9 @@ impl Vfs {
             let next = self.ahead.runs.lock().next(|running| self.remote.has_spare(running), most);
             let Some(ino) = next else { return };
             let vfs = Arc::clone(self);
+            // Also where no thread can be had.
+            let ended = Ended(Arc::clone(&vfs));
             self.prefetchers.run(move || {
-                let ended = Ended(&vfs);
                 if let Ok(known) = vfs.refresh(ino, Deadline::after(vfs.timeout))
                     && let Meta { kind: Kind::File, size: Some(size), mtime, unique, .. } = known.meta
                     && vfs.writing.writer(ino).is_none()
@@ -273,10 +267,25 @@ impl Vfs {
     }
 }
 
-/// A file that is fetched no more, however that ended.
-struct Ended<'a>(&'a Vfs);
+/// What is looked for behind a file.
+struct Look<'a> {
+    /// By the names.
+    sorted: bool,
+    /// Entries that may still be looked at: where nothing is wanted, each open is not to cost more than that.
+    left: usize,
+    wanted: &'a mut VecDeque<(Ino, u64)>,
+}
 
-impl Drop for Ended<'_> {
+impl Look<'_> {
+    fn is_over(&self) -> bool {
+        self.left == 0 || self.wanted.len() >= MOST_WINDOW
+    }
+}
+
+/// A file that is fetched no more, however that ended.
+struct Ended(Arc<Vfs>);
+
+impl Drop for Ended {
     fn drop(&mut self) {
         self.0.ahead.runs.lock().running -= 1;
     }
@@ -307,7 +316,7 @@ const MOST_RUNS: usize = 8;
 /// A run that has not gone on for so long has stopped.
 const STOPPED: Duration = Duration::from_secs(5);
 
-/// Entries of one directory that are looked at.
+/// Entries that are looked at for one file that is opened.
 const MOST_LOOKED_AT: usize = 256;
 
 /// Directories above and below that are looked into.

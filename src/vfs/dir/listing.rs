@@ -122,23 +122,26 @@ impl Listing {
         gone
     }
 
-    /// All places, also empty ones, in the order of their names.
-    pub(crate) fn by_name(&self) -> Arc<[usize]> {
+    /// All places, also empty ones, in the order of their names; None where there are too many to be sorted for that.
+    pub(crate) fn by_name(&self) -> Option<Arc<[usize]>> {
         let mut entries = self.entries.lock();
         let Entries { slots, by_name, .. } = &mut *entries;
+        if slots.len() > MOST_SORTED {
+            return None;
+        }
         if let Some(order) = by_name.as_ref().filter(|order| order.len() == slots.len()) {
-            return Arc::clone(order);
+            return Some(Arc::clone(order));
         }
         let mut order: Vec<_> = (0..slots.len()).collect();
         order.sort_unstable_by(|a, b| slots[*a].entry.name.cmp(&slots[*b].entry.name));
         let order: Arc<[usize]> = order.into();
         *by_name = Some(Arc::clone(&order));
-        order
+        Some(order)
     }
 
     /// Where the place `at` stands in the order of names.
     pub(crate) fn rank(&self, at: usize) -> Option<usize> {
-        let order = self.by_name();
+        let order = self.by_name()?;
         let entries = self.entries.lock();
         let name = &entries.slots.get(at)?.entry.name;
         order.binary_search_by(|place| entries.slots.get(*place).map(|slot| &slot.entry.name).cmp(&Some(name))).ok()
@@ -297,6 +300,9 @@ impl Drop for Asking<'_> {
 
 /// Exact times asked for at once, at most: a fraction of a second's work for a server.
 const MOST_TIMES: usize = 1024;
+
+/// Places that are sorted by name at most.
+const MOST_SORTED: usize = 20_000;
 
 /// Empty places that are not worth the work of closing them.
 const MOST_GAPS: usize = 1000;

@@ -499,7 +499,7 @@ impl Content {
         Self { version: version.clone(), file, times: Vec::new(), handed: false }
     }
 
-    fn is(&self, version: &Version) -> bool {
+    pub(crate) fn is(&self, version: &Version) -> bool {
         let at = |time: &Stamp| Version { mtime: Some(*time), ..self.version.clone() };
         self.version.agrees(version) || self.times.iter().any(|time| at(time).agrees(version))
     }

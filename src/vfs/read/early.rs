@@ -13,9 +13,11 @@ use crate::vfs::node::Ino;
 impl Reading {
     /// Fetches all of `version` of `ino`, in this thread, unless somebody has opened it already.
     pub(crate) fn fetch_ahead(self: &Arc<Self>, ino: Ino, version: &Version) {
-        let old = self.nodes.content(ino);
+        // Whoever opens it next is to find out himself that it has changed, and forgets what the kernel has of it.
+        if self.nodes.content(ino).is_some_and(|old| !old.is(version)) || self.readers.lock().contains_key(&ino) {
+            return;
+        }
         let Some((file, _)) = self.nodes.bind(ino, version, || self.blocks.new_file()) else { return };
-        self.forget_blocks(old.filter(|old| old.file != file));
         let reader = FileReader::new(ino, file, version.clone(), Arc::clone(self));
         {
             let mut readers = self.readers.lock();
@@ -32,7 +34,7 @@ impl Reading {
     }
 
     fn is_here(&self, file: FileId) -> bool {
-        self.blocks.get(&BlockKey { file, index: 0 }).is_some()
+        self.blocks.has(&BlockKey { file, index: 0 })
     }
 
     /// Whether `ino` is being fetched, or has been.

@@ -22,7 +22,7 @@ impl FileWriter {
             Ok(Some(landed)) => self.announce(landed),
             _ => None,
         };
-        let (mut late, mut deferred, mut old_base) = (None, None, None);
+        let (mut late, mut old_base) = (None, None);
         let (parked, reads) = {
             let mut state = self.state.lock();
             let Some(transfer) = state.transfer.take() else { return };
@@ -46,7 +46,11 @@ impl FileWriter {
                     } else {
                         let dirty = state.shape.dirty.is_some();
                         let left = Settings { mtime: left.mtime.filter(|_| !dirty), ..left };
-                        deferred = Some(late.take().unwrap_or_default().or(left));
+                        let left = late.take().unwrap_or_default().or(left);
+                        // Before anybody else can set anything, or look whether something is to be waited for.
+                        if let (Some(queue), Some(path)) = (&self.shared.deferred, self.path()) {
+                            queue.set(self.ino, path, left);
+                        }
                     }
                 }
                 Ok(None) => {
@@ -99,9 +103,6 @@ impl FileWriter {
         self.advance();
         if let Some(settings) = late {
             self.set_late(settings);
-        }
-        if let (Some(settings), Some(queue), Some(path)) = (deferred, &self.shared.deferred, self.path()) {
-            queue.set(self.ino, path, settings);
         }
         self.gate.open();
         self.shared.let_go(self);

@@ -369,7 +369,7 @@ impl Way<'_> {
                 }
                 Next::Finish => {
                     self.ended = true;
-                    if self.in_place() && feed.leaves_settings() {
+                    if self.in_place() && feed.old_size().is_none() && feed.leaves_settings() {
                         upload.may_leave_settings();
                     }
                     let stored = upload.finish(&feed.settings(), self.deadline())?;

@@ -30,12 +30,14 @@ struct State {
 }
 
 /// When a directory was listed, and what was in it; None where nobody could tell.
-type Seen = (Instant, Option<Arc<HashSet<Name>>>);
+type Seen = (Instant, Option<Arc<HashSet<Vec<u8>>>>);
 
 impl Looks {
     /// Whether the directory of `path` is known to hold no such name; false says nothing.
     pub(super) fn is_free(&self, remote: &dyn Remote, path: &RemotePath, deadline: Deadline) -> bool {
         let Some((dir, name)) = path.split() else { return false };
+        // Listings may leave these out, and servers may take two names for one that differ in case alone.
+        let Some(name) = plain(&name) else { return false };
         loop {
             let seen = self.gate.ticket();
             {
@@ -82,18 +84,27 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// All names in `dir`; None where nobody can tell them all.
-fn list(remote: &dyn Remote, dir: &RemotePath, deadline: Deadline) -> Option<HashSet<Name>> {
+/// All names in `dir`, in small letters; None where nobody can tell them all, or where there are too many.
+fn list(remote: &dyn Remote, dir: &RemotePath, deadline: Deadline) -> Option<HashSet<Vec<u8>>> {
     let mut names = HashSet::new();
     let listed = remote.list(dir, deadline, &mut |entry| {
-        names.insert(entry.name);
-        ControlFlow::Continue(())
+        names.insert(entry.name.as_bytes().to_ascii_lowercase());
+        if names.len() > MOST_NAMES { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    listed.ok().filter(|listed| listed.complete).map(|_| names)
+    listed.ok().filter(|listed| listed.complete && names.len() <= MOST_NAMES).map(|_| names)
 }
 
+/// A name that no server hides, in small letters; None for any other.
+fn plain(name: &Name) -> Option<Vec<u8>> {
+    let name = name.as_bytes();
+    (name.is_ascii() && !name.starts_with(b".")).then(|| name.to_ascii_lowercase())
+}
+
+/// Names of a directory that are kept.
+const MOST_NAMES: usize = 20_000;
+
 /// Directories that are remembered.
-const MOST_DIRS: NonZeroUsize = NonZeroUsize::new(8).expect("not zero");
+const MOST_DIRS: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
 /// Files of one directory that are worth a listing of it.
 pub(super) const WORTH_A_LISTING: usize = 4;
