@@ -1,6 +1,7 @@
 """A slow line to a network namespace, by scripts/slowline."""
 
 import contextlib
+import ipaddress
 import os
 import socket
 import subprocess
@@ -12,10 +13,11 @@ from .programs import ROOT, SHORT, Failed, run
 class SlowLine:
     """A network namespace at the end of a line that takes `rtt` milliseconds there and back, and carries `mbit` a second."""
 
-    near, far = "198.18.77.1", "198.18.77.2"  # RFC 2544 keeps these addresses for measuring
-
     def __init__(self, rtt, mbit=0):
         self.rtt, self.mbit = rtt, mbit
+        # RFC 2544 keeps these addresses for measuring; four for each line, so that two runs do not meet.
+        first = ipaddress.IPv4Address("198.18.0.0") + os.getpid() % (1 << 15) * 4
+        self.near, self.far = str(first + 1), str(first + 2)
         self.namespace = f"ftpfs-bench-{os.getpid()}"
         here, there = f"fb{os.getpid()}a", f"fb{os.getpid()}b"
         run(["ip", "netns", "add", self.namespace])
