@@ -2,6 +2,7 @@
 
 import re
 
+from . import figures as clients
 from .figures import verdicts
 
 TITLES = {
@@ -52,6 +53,30 @@ class Report:
             lines.append("| " + " | ".join([row.server, name, items, str(len(row.seconds)), *rest, said]) + " |")
         return "\n".join(lines)
 
+    def short(self, figures):
+        """A few workloads in a line each, at the first server; who did a part is taken as often as it goes into the whole."""
+        lines = ["| | ftpfs | lftp, 8 connections, or curl | rclone mount |", "|---|--:|--:|--:|"]
+        for title, workload, *names in SHORT:
+            rows = figures.of(workload, figures.rows[0].server) if figures.rows else []
+            if not rows:
+                continue
+            whole = max(row.items for row in rows)
+            found = [next((row for row in rows if row.client == name and row.seconds), None) for name in names]
+            times = [f"{'' if row.items == whole else '~'}{row.each * whole:.1f} s" if row else "" for row in found]
+            lines.append("| " + " | ".join([f"{title.format(n=f'{whole:,}')}, {where(rows[0])}", *times]) + " |")
+        return "\n".join(lines)
+
+
+SHORT = [
+    ("`find` over {n} directories of 10 files", "walk", clients.FTPFS, clients.LFTP_WALK, clients.RCLONE),
+    ("`cp -r` of {n} files of 4 to 64 KiB from the server", "fetch", clients.FTPFS + clients.CP, clients.LFTP_OUT, clients.RCLONE + clients.CP),
+    ("`cp -r` of {n} files of 4 KiB to it", "store", clients.DEFAULT_CP, clients.LFTP_IN, clients.RCLONE + clients.CP),
+    ("the same with `writeback`, and `ftpfs sync`", "store", clients.BACK_CP, clients.LFTP_IN, clients.RCLONE + clients.CP),
+    ("{n} MiB read", "sequential", clients.FTPFS, clients.PGET, clients.RCLONE),
+    ("{n} MiB read", "read", clients.FTPFS, clients.CURL, clients.RCLONE),
+    ("{n} MiB written", "write", clients.FTPFS, clients.CURL, clients.RCLONE),
+]
+
 
 def where(row):
     if not row.rtt:
@@ -89,6 +114,8 @@ def write_into(path, figures, report):
             text = "\n".join(["| | |", "|---|---|", *(f"| {what} | {value} |" for what, value in figures.machine)])
         elif name == "limits":
             text = summary(figures)
+        elif name == "short":
+            text = report.short(figures)
         else:
             text = report.markdown(name, figures)
         return f"<!-- figures: {name} -->\n\n{text}\n\n<!-- end -->"

@@ -78,12 +78,15 @@ class Documents(unittest.TestCase):
             self.assertIn(kept, text)
         self.assertIn("**not met:** 151 MiB", text)
 
+    def test_a_part_is_told_as_the_whole_and_marked(self):
+        self.assertIn("| 20.0 s |  | ~200.0 s |", report.Report(Sizes()).short(walked()))
+
     def test_the_parts_of_the_stock_are_as_many_as_is_said(self):
-        sizes = Sizes(branches=2, twigs=2, leaves=2, inside=1, folders=3, each=2, some=2)
+        sizes = Sizes(branches=2, twigs=2, leaves=2, inside=1, folders=3, each=2, some=4, few=1)
         with tempfile.TemporaryDirectory() as folder:
             stock = Stock(Path(folder) / "stock", sizes)
-            counts = {name: sum(1 for _ in stock.has(name).rglob("*.*")) for name in ("tree", "small", "source", "source-part", "source-twig")}
-        self.assertEqual(counts, {"tree": 8, "small": 6, "source": 6, "source-part": 4, "source-twig": 2})
+            counts = {name: sum(1 for _ in stock.has(name).rglob("*.*")) for name in ("tree", "small", "source", "source-some", "source-few")}
+        self.assertEqual(counts, {"tree": 8, "small": 6, "source": 6, "source-some": 4, "source-few": 1})
 
 
 if __name__ == "__main__":

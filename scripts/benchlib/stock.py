@@ -20,22 +20,28 @@ class Sizes:
     twigs: int = 5  # and each of these with
     leaves: int = 25  # directories
     inside: int = 10  # of so many files
-    folders: int = 40  # of small files, each with
-    each: int = 25  # files
-    some: int = 8  # folders for those who store one file after the other
+    folders: int = 10  # of small files, each with
+    each: int = 100  # files
+    some: int = 200  # files for those who store one after the other
+    few: int = 25  # and for those who are slow at it
     reads: int = 200
     large: int = 1024  # MiB
     written: int = 512
     sequential: int = 256
     names: int = 10_000
 
+    def files(self, part=""):
+        return {"": self.folders * self.each, "some": self.some, "few": self.few}[part]
+
     @classmethod
     def quick(cls):
-        return cls(leaves=5, folders=20, each=10, some=5, reads=50, large=256, written=128, sequential=64, names=2000)
+        return cls(leaves=5, folders=4, each=50, some=50, few=10, reads=50, large=256, written=128, sequential=64, names=2000)
 
 
 class Stock:
-    """`tree`, `small`, `large`, `sequential`, `many` for servers; `source`, `source-part` and `source-twig` for uploads."""
+    """`tree`, `small`, `large`, `sequential`, `many` for servers; `source`, `source-some` and `source-few` for uploads.
+
+    `small-few` is read by those who are slow, `sequential-quarter` where the line is."""
 
     def __init__(self, folder, sizes):
         self.folder, self.sizes = folder, sizes
@@ -63,22 +69,21 @@ class Stock:
                     for n in range(s.inside):
                         (here / f"{n}.txt").write_bytes(b"x")
 
-    def small(self, path, _):
+    def small(self, path, part):
         """4 to 64 KiB each; the last line is for grep, which has to read the whole file."""
-        for n, file in enumerate(self.files(path, self.sizes.folders)):
+        for n, file in enumerate(self.files(path, part)):
             last = f"\nneedle {n:05}\n".encode()
             file.write_bytes(os.urandom(4096 + n * 7919 % 61_441 - len(last)) + last)
 
     def source(self, path, part):
         """4 KiB each."""
-        s = self.sizes
-        for file in self.files(path, {"": s.folders, "part": s.some, "twig": 1}[part]):
+        for file in self.files(path, part):
             file.write_bytes(os.urandom(4096))
         for there in [*path.rglob("*"), path]:
             os.utime(there, (MTIME, MTIME))
 
-    def files(self, path, folders):
-        for n in range(folders * self.sizes.each):
+    def files(self, path, part):
+        for n in range(self.sizes.files(part)):
             file = path / f"{n // self.sizes.each:02}" / f"{n:05}.bin"
             file.parent.mkdir(parents=True, exist_ok=True)
             yield file

@@ -10,9 +10,9 @@ from .workloads import Taken, alternate, by_ftpfs, by_rclone
 
 
 def store(place):
-    """Many new small files; who stores one after the other has some folders of them, rclone one."""
+    """Many new small files; who stores one after the other has some of them, rclone a few."""
     o, s, server = place.o, place.o.sizes, place.server
-    everything, part, twig = (o.stock.has(name) for name in ("source", "source-part", "source-twig"))
+    everything, some, few = (o.stock.has(name) for name in ("source", "source-some", "source-few"))
     new = server.served / "new"
 
     def stored(source, seconds, mount=None):
@@ -42,15 +42,14 @@ def store(place):
         return stored(everything, lftp(server, f"mirror -R --parallel=8 {everything} new"))
 
     cp, rsync = ["cp", "-r"], ["rsync", "-a"]
-    some, all_of_them = s.some * s.each, s.folders * s.each
     alternate(place, "store", "file", [
-        by_ftpfs(place, figures.DEFAULT_CP, some, by(cp, part)),
-        by_ftpfs(place, figures.DEFAULT_RSYNC, some, by(rsync, part)),
-        by_ftpfs(place, figures.BACK_CP, all_of_them, by(cp, everything, sync=True), "writeback"),
-        by_ftpfs(place, figures.BACK_RSYNC, all_of_them, by(rsync, everything, sync=True), "writeback"),
-        (figures.LFTP_IN, all_of_them, mirror),
-        by_rclone(place, figures.RCLONE + figures.CP, s.each, by(cp, twig)),
-        by_rclone(place, f"{figures.RCLONE}, rsync -a", s.each, by(rsync, twig)),
+        by_ftpfs(place, figures.DEFAULT_CP, s.some, by(cp, some)),
+        by_ftpfs(place, figures.DEFAULT_RSYNC, s.some, by(rsync, some)),
+        by_ftpfs(place, figures.BACK_CP, s.files(), by(cp, everything, sync=True), "writeback"),
+        by_ftpfs(place, figures.BACK_RSYNC, s.files(), by(rsync, everything, sync=True), "writeback"),
+        (figures.LFTP_IN, s.files(), mirror),
+        by_rclone(place, figures.RCLONE + figures.CP, s.few, by(cp, few)),
+        by_rclone(place, f"{figures.RCLONE}, rsync -a", s.few, by(rsync, few)),
     ])
 
 
@@ -74,13 +73,13 @@ def again(place):
         start = time.monotonic()
         found = run(["find", mount.folder / "there", "-type", "f", "-printf", "%s %T@\\n"], LONG).stdout.count("\n")
         taken = Taken(time.monotonic() - start, mount)
-        if found != s.folders * s.each:
+        if found != s.files():
             raise Failed(f"find has seen {found} files")
         return taken
 
     alternate(place, "again", "file", [
-        by_ftpfs(place, figures.DEFAULT_RSYNC, s.folders * s.each, rsync),
-        by_ftpfs(place, figures.WALK_ALONE, s.folders * s.each, find),
+        by_ftpfs(place, figures.DEFAULT_RSYNC, s.files(), rsync),
+        by_ftpfs(place, figures.WALK_ALONE, s.files(), find),
     ])
     shutil.rmtree(server.served / "there")
 

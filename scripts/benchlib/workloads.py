@@ -134,16 +134,17 @@ def listing(place):
 
 
 def fetch(place):
-    """Many small files, by programs that read everything; rclone has one folder of them."""
+    """Many small files, by programs that read everything; rclone has a few."""
     s, o = place.o.sizes, place.o
-    o.stock.give(place.server, "small")
-    small = place.server.served / "small"
+    for name in ("small", "small-few"):
+        o.stock.give(place.server, name)
+    served = place.server.served
 
     def cp(part):
         def work(mount):
             with scratch(o) as to:
-                taken = Taken(timed(["cp", "-r", mount.folder / "small" / part, to / "copy"]), mount)
-                same(small / part, to / "copy")
+                taken = Taken(timed(["cp", "-r", mount.folder / part, to / "copy"]), mount)
+                same(served / part, to / "copy")
                 return taken
 
         return work
@@ -151,20 +152,20 @@ def fetch(place):
     def tar(part):
         def work(mount):
             with scratch(o) as to:
-                taken = Taken(timed(["tar", "c", "-f", to / "tar", "-C", mount.folder / "small", part]), mount)
+                taken = Taken(timed(["tar", "c", "-f", to / "tar", "-C", mount.folder, part]), mount)
                 run(["tar", "x", "-f", to / "tar", "-C", to, "--no-same-owner"])
                 (to / "tar").unlink()
-                same(small / part, to / part)
+                same(served / part, to / part)
                 return taken
 
         return work
 
     def grep(part):
-        wanted = sorted(file.read_bytes()[-13:].decode().strip() for file in (small / part).rglob("*.bin"))
+        wanted = sorted(file.read_bytes()[-13:].decode().strip() for file in (served / part).rglob("*.bin"))
 
         def work(mount):
             start = time.monotonic()
-            found = run(["grep", "-rah", "^needle ", mount.folder / "small" / part], LONG).stdout
+            found = run(["grep", "-rah", "^needle ", mount.folder / part], LONG).stdout
             taken = Taken(time.monotonic() - start, mount)
             if sorted(found.split("\n")[:-1]) != wanted:
                 raise Failed("grep has not found what is there")
@@ -175,15 +176,14 @@ def fetch(place):
     def mirror():
         with scratch(o) as to:
             taken = Taken(lftp(place.server, f"mirror --parallel=8 small {to}/copy"))
-            same(small, to / "copy")
+            same(served / "small", to / "copy")
             return taken
 
-    everything = s.folders * s.each
     ways = [(figures.CP, cp), (figures.TAR, tar), (figures.GREP, grep)]
     alternate(place, "fetch", "file", [
-        *(by_ftpfs(place, f"ftpfs{name}", everything, way(".")) for name, way in ways),
-        (figures.LFTP_OUT, everything, mirror),
-        *(by_rclone(place, figures.RCLONE + name, s.each, way("00")) for name, way in ways),
+        *(by_ftpfs(place, f"ftpfs{name}", s.files(), way("small")) for name, way in ways),
+        (figures.LFTP_OUT, s.files(), mirror),
+        *(by_rclone(place, figures.RCLONE + name, s.few, way("small-few")) for name, way in ways),
     ])
 
 
