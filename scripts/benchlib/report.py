@@ -69,7 +69,8 @@ class Report:
 
 SHORT = [
     ("`find` over {n} directories of 10 files", "walk", clients.FTPFS, clients.LFTP_WALK, clients.RCLONE),
-    ("`cp -r` of {n} files of 4 to 64 KiB from the server", "fetch", clients.FTPFS + clients.CP, clients.LFTP_OUT, clients.RCLONE + clients.CP),
+    ("`cp -r` of {n} files of 4 to 64 KiB from the server", "fetch",
+     clients.FTPFS + clients.CP, clients.LFTP_OUT, clients.RCLONE + clients.CP),
     ("`cp -r` of {n} files of 4 KiB to it", "store", clients.DEFAULT_CP, clients.LFTP_IN, clients.RCLONE + clients.CP),
     ("the same with `writeback`, and `ftpfs sync`", "store", clients.BACK_CP, clients.LFTP_IN, clients.RCLONE + clients.CP),
     ("{n} MiB read", "sequential", clients.FTPFS, clients.PGET, clients.RCLONE),
