@@ -33,6 +33,9 @@ class SlowLine:
             run([*inside, "ip", "link", "set", "lo", "up"])
             run([*inside, "ip", "address", "add", f"{self.far}/30", "dev", there])
             run([*inside, "ip", "link", "set", there, "txqueuelen", "20000", "up"])
+            # What Linux does by itself, whatever this machine has been told.
+            run(["ip", "route", "change", f"{first}/30", "dev", here, "congctl", "cubic"])
+            run([*inside, "ip", "route", "change", f"{first}/30", "dev", there, "congctl", "cubic"])
             self.process.stdin.write("both are up\n")
             self.process.stdin.flush()
         except BaseException:

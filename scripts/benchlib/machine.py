@@ -24,7 +24,7 @@ def describe(o):
         "ftpfs": f"{said([o.program, '--version'])}, commit {commit()}",
         "Servers": ", ".join(server_version(name) for name in o.servers),
         "Rivals": ", ".join(filter(None, [rival("rclone", "version"), rival("lftp", "--version"), rival("curl", "--version")])),
-        "Line": f"scripts/slowline, {o.rtt:g} ms there and back; loopback otherwise",
+        "Line": f"scripts/slowline, {o.rtt:g} ms there and back, cubic at both ends; loopback otherwise",
         "When": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "Way": f"alternately; {'everything encrypted' if o.tls else 'nothing encrypted'}{'; --quick' if o.quick else ''}",
         "Load before": f"{load} (1, 5, 15 minutes)",
