@@ -72,8 +72,8 @@ class Ftpfs(Mount):
         super().__init__([o.program, "-o", ",".join(filter(None, words)), server.url(), MOUNTPOINT], NO_HOME)
 
     def __exit__(self, *_):
-        super().__exit__()
-        self.spool.cleanup()
+        with self.spool:
+            super().__exit__()
 
 
 class Rclone(Mount):
@@ -86,8 +86,8 @@ class Rclone(Mount):
         super().__init__(["rclone", "mount", ":ftp:", MOUNTPOINT, "--daemon"], environment)
 
     def __exit__(self, *_):
-        super().__exit__()
-        self.home.cleanup()
+        with self.home:
+            super().__exit__()
 
 
 def rclone(server):

@@ -26,7 +26,7 @@ def describe(o):
         "Rivals": ", ".join(filter(None, [rival("rclone", "version"), rival("lftp", "--version"), rival("curl", "--version")])),
         "Line": f"scripts/slowline, {o.rtt:g} ms there and back, cubic at both ends; loopback otherwise",
         "When": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "Way": f"alternately; {'everything encrypted' if o.tls else 'nothing encrypted'}{'; --quick' if o.quick else ''}",
+        "How": f"alternately; {'everything encrypted' if o.tls else 'nothing encrypted'}{'; --quick' if o.quick else ''}",
         "Load before": f"{load} (1, 5, 15 minutes)",
     }
     return list(found.items())

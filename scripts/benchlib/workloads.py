@@ -56,7 +56,7 @@ def alternate(place, workload, unit, clients):
                 continue
             try:
                 taken = work()
-            except Failed as failure:
+            except (Failed, OSError) as failure:
                 row.failed = str(failure).strip().split("\n", 1)[0][:200]
                 print(f"bench: {workload}, {row.client}: {failure}", flush=True)
                 continue
