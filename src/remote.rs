@@ -9,6 +9,7 @@ mod error;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use change::{Abilities, Applied, Outcome, Settings, Store, Stored, Upload, temporary_name};
 pub(crate) use error::QUEUEING;
@@ -414,6 +415,11 @@ pub trait Remote: Send + Sync {
 pub trait Download: Send {
     /// What the server said of the file right before the transfer began, where it could be asked.
     fn version(&self) -> Option<&Version>;
+
+    /// How long the server takes to answer at least, where that has been measured.
+    fn round_trip(&self) -> Option<Duration> {
+        None
+    }
 
     /// Reads some bytes; 0 at the end of the data, which says nothing yet about whether the file is whole.
     ///

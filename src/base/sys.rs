@@ -213,6 +213,19 @@ pub fn unsent(socket: BorrowedFd<'_>) -> io::Result<usize> {
     }
 }
 
+/// How long the other end of a TCP connection takes to answer, as the kernel has measured it; None where it is no such
+/// connection, or not yet.
+pub fn round_trip(socket: BorrowedFd<'_>) -> Option<Duration> {
+    // SAFETY: a structure of numbers, for which zeros are values.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes into `info`, which outlives the call; the descriptor is borrowed.
+    let done = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut len)
+    };
+    (done == 0 && info.tcpi_rtt > 0).then(|| Duration::from_micros(info.tcpi_rtt.into()))
+}
+
 /// Keeps `signals` from being delivered to this thread and to all that it starts: they wait for [`wait_signal`].
 ///
 /// # Errors

@@ -147,6 +147,11 @@ impl Socket {
         self.tls.as_ref().is_some_and(|tls| tls.is_resumed())
     }
 
+    /// How long the other end takes to answer.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        sys::round_trip(self.stream.as_fd())
+    }
+
     /// Whether it is encrypted.
     pub(super) fn is_encrypted(&self) -> bool {
         self.tls.is_some()

@@ -132,6 +132,10 @@ impl Download for Retr {
         self.version.as_ref()
     }
 
+    fn round_trip(&self) -> Option<Duration> {
+        self.data.as_ref().and_then(Socket::round_trip)
+    }
+
     fn read(&mut self, buf: &mut [u8], deadline: Deadline) -> Result<usize> {
         let patience = deadline.left().map_err(|e| Error::io("RETR", e))?;
         let mut deadline = deadline;

@@ -1,6 +1,6 @@
 //! Blocks of files on their way from the server to the kernel, within one limit for the whole process.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -68,11 +68,25 @@ impl Blocks {
         self.cache.lock().blocks.contains(key)
     }
 
+    /// Adds what is here of the block `key` and ends where `buffer` begins to be filled, at `from`; tells where it is filled
+    /// from now.
+    pub fn join(&self, key: &BlockKey, buffer: &mut Buffer, from: usize) -> usize {
+        let Some(old) = self.get(key).filter(|old| from > 0 && old.filled.contains(&(from - 1))) else { return from };
+        let joined = old.filled.start..from;
+        buffer.as_mut_slice()[joined.clone()].copy_from_slice(&old[joined.clone()]);
+        joined.start
+    }
+
     /// Keeps `block`; the longest unused ones go.
     pub fn put(&self, key: BlockKey, block: Block) {
         // Declared before the guard: what is thrown out goes back to the spare buffers after the lock is gone.
         let mut out = Vec::new();
         let mut cache = self.cache.lock();
+        // A part of what is here already.
+        if cache.blocks.peek(&key).is_some_and(|old| old.has_more_than(&block)) {
+            drop(cache);
+            return;
+        }
         cache.bytes += block.capacity();
         if let Some(old) = cache.blocks.put(key, block) {
             cache.bytes -= old.capacity();
@@ -103,7 +117,7 @@ impl Blocks {
     }
 
     /// Forgets the blocks `range` of `file`: they have been read, and their memory is still warm for the next ones.
-    pub fn drop_behind(&self, file: FileId, range: std::ops::Range<u64>) {
+    pub fn drop_behind(&self, file: FileId, range: Range<u64>) {
         let mut out = Vec::with_capacity(8);
         let mut cache = self.cache.lock();
         out.extend(range.filter_map(|index| cache.blocks.pop(&BlockKey { file, index })));
@@ -141,9 +155,9 @@ impl Buffer {
         self.bytes.as_ref().expect("a buffer holds its memory until it is dropped")
     }
 
-    /// Makes a block of the first `len` bytes.
-    pub fn fill(self, len: usize) -> Block {
-        Arc::new(Filled { buffer: self, len })
+    /// Makes a block of which the bytes `filled` are here.
+    pub fn fill(self, filled: Range<usize>) -> Block {
+        Arc::new(Filled { buffer: self, filled })
     }
 }
 
@@ -158,13 +172,23 @@ impl Drop for Buffer {
     }
 }
 
-/// A buffer with its length: the content of a block.
+/// The content of a block, from its beginning on or from somewhere in it.
 pub struct Filled {
     buffer: Buffer,
-    len: usize,
+    filled: Range<usize>,
 }
 
 impl Filled {
+    /// Which bytes of the block are here; what lies before them has no meaning.
+    pub fn filled(&self) -> Range<usize> {
+        self.filled.clone()
+    }
+
+    fn has_more_than(&self, other: &Self) -> bool {
+        let (mine, others) = (&self.filled, &other.filled);
+        mine.start <= others.start && others.end <= mine.end && mine != others
+    }
+
     fn capacity(&self) -> usize {
         self.buffer.as_slice().len()
     }
@@ -174,7 +198,7 @@ impl Deref for Filled {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.buffer.as_slice()[..self.len]
+        &self.buffer.as_slice()[..self.filled.end]
     }
 }
 
@@ -188,7 +212,7 @@ mod tests {
     fn block(blocks: &Blocks, byte: u8) -> Block {
         let mut buffer = blocks.buffer();
         buffer.as_mut_slice().fill(byte);
-        buffer.fill(BLOCK as usize)
+        buffer.fill(0..BLOCK as usize)
     }
 
     #[test]

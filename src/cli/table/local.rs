@@ -112,7 +112,7 @@ pub(super) static FILES: &[Setting] = &[
     },
     Setting {
         value: Some("SIZE"),
-        default: Some("48M"),
+        default: Some("128M"),
         ..row(Files, "memory", "Memory for file content on its way, 4M to 64G", read!(memory by |v| size(v, &MEMORY)))
     },
     Setting {

@@ -286,7 +286,7 @@ mod tests {
         assert_eq!((draft.timeout, draft.connect_timeout), (30 * SECOND, 10 * SECOND));
         assert_eq!((draft.max_connections, draft.idle_timeout, draft.threads), (16, 60 * SECOND, 4));
         assert_eq!((draft.attr_ttl, draft.dir_ttl, draft.negative_ttl), (10 * SECOND, 10 * SECOND, 5 * SECOND));
-        assert_eq!(draft.memory, 48 << 20);
+        assert_eq!(draft.memory, 128 << 20);
         // Two places say so.
         let write = crate::config::Write::new(PathBuf::new());
         assert_eq!((draft.upload, draft.perms, draft.drain_timeout), (write.upload, write.perms, write.drain_timeout));

@@ -71,7 +71,16 @@ impl FileReader {
         {
             let mut state = self.state.lock();
             let until = state.version.size;
-            state.streams.push(Stream::new(Running { id, at: 0, until, begun: false, needed: false }));
+            state.streams.push(Stream::new(Running {
+                id,
+                first: 0,
+                at: 0,
+                until,
+                sealed: false,
+                begun: false,
+                needed: false,
+            }));
+            self.count(&mut state);
         }
         self.shared.streams.fetch_add(1, Ordering::Relaxed);
         fetch::run(self, id);

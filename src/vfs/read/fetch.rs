@@ -91,6 +91,7 @@ impl Drop for End<'_> {
             answers.extend(late.into_iter().map(|w| (w.reply, Err(ErrorKind::Changed.into()))));
         }
         let started = if state.closed { Vec::new() } else { reader.serve_orphans(&mut state) };
+        reader.count(&mut state);
         drop(state);
         for error in failed {
             warn!("{}: a read fails: {error}", reader.shown());
@@ -108,11 +109,13 @@ struct Attempt<'a> {
     recall: Arc<Recall>,
     file: FileId,
     version: Version,
-    /// Where the block under way begins; blocks before it are in memory.
+    /// The first byte in `buffer`, which has the place in it that it has in its block; what came before is in memory.
     at: u64,
-    /// Bytes of it that have arrived, in `buffer`.
+    /// Bytes from there on that have arrived.
     filled: usize,
     buffer: Buffer,
+    /// Where more has to be wanted, as far as is known here.
+    until: u64,
     /// Where this attempt began, and when.
     from: u64,
     since: Instant,
@@ -169,6 +172,7 @@ impl<'a> Attempt<'a> {
             at,
             filled,
             buffer,
+            until: 0,
             from,
             since,
             hasty: false,
@@ -191,6 +195,11 @@ impl<'a> Attempt<'a> {
             });
         }
         recall
+    }
+
+    /// Where `at` lies in its block.
+    fn offset(&self) -> usize {
+        (self.at % BLOCK) as usize
     }
 
     /// The next byte to arrive.
@@ -222,9 +231,12 @@ impl<'a> Attempt<'a> {
         }
         self.since = Instant::now();
         self.keeps = self.may_keep(download.version());
+        if let Some(delay) = download.round_trip() {
+            self.shared.line.answered_within(delay);
+        }
         loop {
             // In the middle of a block there is little to decide.
-            let next = if self.reached() > self.from && self.filled > 0 && self.recall.asked() == Urgency::None {
+            let next = if self.filled > 0 && self.reached() < self.until && self.recall.asked() == Urgency::None {
                 Some(Next::Read)
             } else {
                 self.next()
@@ -238,10 +250,10 @@ impl<'a> Attempt<'a> {
                 Some(Next::Read) => {}
             }
             let left = self.version.size - self.reached();
-            let room = (BLOCK as usize - self.filled).min(usize::try_from(left).unwrap_or(usize::MAX));
+            let end = self.offset() + self.filled;
+            let room = (BLOCK as usize - end).min(usize::try_from(left).unwrap_or(usize::MAX));
             let deadline = self.patience();
-            let into = &mut self.buffer.as_mut_slice()[self.filled..self.filled + room];
-            let got = download.read(into, deadline)?;
+            let got = download.read(&mut self.buffer.as_mut_slice()[end..end + room], deadline)?;
             self.filled += got;
             let whole = self.reached() == self.version.size;
             if got == 0 {
@@ -249,13 +261,17 @@ impl<'a> Attempt<'a> {
             } else if whole {
                 // What has all its bytes and no end is fetched anew from its last block on: behind that there is nothing to ask for.
                 return self.ended(download).inspect_err(|_| self.filled = 0);
-            } else if self.filled == BLOCK as usize {
+            } else if got == room {
                 self.keep_block();
                 if self.goes_on_on_disk() {
                     return self.leave_to_disk(&path, download);
                 }
             } else {
                 self.show_part();
+                if self.reached() >= self.until {
+                    // Whoever asks for some of it later is to find it.
+                    self.keep_block();
+                }
             }
         }
     }
@@ -263,7 +279,7 @@ impl<'a> Attempt<'a> {
     /// Looks at what is wanted now; waits while nothing is. None where the stream is to end.
     fn next(&self) -> Option<Next> {
         let seen = self.recall.gate.ticket();
-        let idle = {
+        let patience = {
             let mut state = self.reader.state.lock();
             let state = &mut *state;
             let stream = state.streams.iter().find(|s| s.run.id == self.id);
@@ -276,7 +292,7 @@ impl<'a> Attempt<'a> {
                 return None;
             }
             let stream = state.streams.iter().find(|s| s.run.id == self.id)?;
-            let parked = self.filled == 0 && stream.run.at >= stream.run.until;
+            let parked = self.reached() >= stream.run.until;
             // Whoever is recalled again and again must have brought something each time, or its readers starve.
             let (idle, brought) = (state.waiters.is_empty(), self.reached() - self.from);
             let give_way = match self.recall.asked() {
@@ -290,13 +306,14 @@ impl<'a> Attempt<'a> {
             if !parked {
                 return Some(Next::Read);
             }
-            if state.resting {
+            if state.resting || stream.run.sealed {
                 state.streams.retain(|s| s.run.id != self.id);
                 return None;
             }
-            stream.pulse.unwrap_or(self.since)
+            let patience = if state.history.jumps() { LINGER } else { PARKED };
+            stream.pulse.unwrap_or(self.since) + patience
         };
-        if !self.recall.gate.wait(seen, Deadline::at(idle + PARKED)) {
+        if !self.recall.gate.wait(seen, Deadline::at(patience)) {
             // Nobody has asked for more: decided under the lock, so that no ask counts on this stream.
             let mut state = self.reader.state.lock();
             if state.streams.iter().any(|s| s.run.id == self.id && s.run.at >= s.run.until) {
@@ -307,12 +324,19 @@ impl<'a> Attempt<'a> {
         Some(Next::Park)
     }
 
-    /// The block is complete (or the last one of the file).
+    /// The block is complete (or the last one of the file), or no more of it is wanted.
     fn keep_block(&mut self) {
         let next = self.shared.blocks.buffer();
-        let block = std::mem::replace(&mut self.buffer, next).fill(self.filled);
-        self.keep_on_disk(&block);
-        self.shared.blocks.put(BlockKey { file: self.file, index: self.at / BLOCK }, block);
+        let mut buffer = std::mem::replace(&mut self.buffer, next);
+        let key = BlockKey { file: self.file, index: self.at / BLOCK };
+        let end = self.offset() + self.filled;
+        let begin = self.shared.blocks.join(&key, &mut buffer, self.offset());
+        let block = buffer.fill(begin..end);
+        if begin == 0 && (end == BLOCK as usize || self.reached() == self.version.size) {
+            self.keep_on_disk(&block);
+        }
+        self.shared.blocks.put(key, block);
+        self.shared.line.arrived(self.filled as u64, self.reached() - self.from, self.since);
         self.at += self.filled as u64;
         self.filled = 0;
         let mut state = self.progress();
@@ -324,18 +348,20 @@ impl<'a> Attempt<'a> {
 
     /// Answers those whom the part of the block that is here already serves.
     fn show_part(&mut self) {
+        let begin = self.offset();
         let mut state = self.progress();
-        let tail = (self.at, &self.buffer.as_slice()[..self.filled]);
+        let tail = (self.at, &self.buffer.as_slice()[begin..begin + self.filled]);
         let answers = if state.file == self.file { self.reader.settle(&mut state, Some(tail)) } else { Vec::new() };
         drop(state);
         self.shared.give(answers);
     }
 
-    fn progress(&self) -> Locked<'a> {
+    fn progress(&mut self) -> Locked<'a> {
         let mut state = self.reader.state.lock();
         state.with(self.id, |s| {
             s.run.at = self.at;
             s.pulse = Some(Instant::now());
+            self.until = s.run.until;
         });
         state
     }
@@ -417,6 +443,9 @@ const QUANTUM: u64 = 1 << 20;
 
 /// How long a stream may wait to be wanted again: servers cut a stalled reader after a minute.
 const PARKED: Duration = Duration::from_secs(10);
+
+/// The same where nothing speaks for it: what the server goes on sending meanwhile fills the line for nothing.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// A transfer within both of these is taken for one moment: small files are not worth another round trip.
 const UNCHECKED_TIME: Duration = Duration::from_secs(1);

@@ -13,6 +13,7 @@ mod data;
 mod disk;
 mod early;
 mod fetch;
+mod line;
 mod parked;
 mod plan;
 mod shared;
@@ -28,7 +29,7 @@ use log::{debug, info};
 pub use self::data::Data;
 pub(crate) use self::disk::Disk;
 use self::parked::{Got, Waiter};
-use self::plan::{History, MOST_STREAMS, Running, Step, plan};
+use self::plan::{History, MOST_STREAMS, Running, Step, Terms, plan};
 pub(crate) use self::shared::Reading;
 use super::error::{Error, Fault, Result};
 use super::node::{Ino, Known};
@@ -67,6 +68,8 @@ struct State {
     dropped: u64,
     /// The keeper will come by.
     watched: bool,
+    /// It has streams, and counts as one of those who share the memory.
+    sharing: bool,
     /// Nothing is to be fetched ahead until somebody reads.
     resting: bool,
     /// What is read becomes a part of what is written: the server has to say that it is still this version.
@@ -110,6 +113,7 @@ impl FileReader {
             closed: false,
             dropped: 0,
             watched: false,
+            sharing: false,
             resting: false,
             firm: false,
         };
@@ -247,20 +251,32 @@ impl FileReader {
     fn advance(&self, state: &mut State, ask: &Range<u64>, missing: Option<u64>) -> Vec<u64> {
         let needed = |s: &Stream| state.waiters.iter().any(|w| s.serves(w));
         let running: Vec<_> = state.streams.iter().map(|s| Running { needed: needed(s), ..s.run }).collect();
-        let steps = plan(&state.history, ask, missing, &running, state.version.size, self.shared.window());
+        let steps = plan(&state.history, ask, missing, &running, state.version.size, self.terms(state));
         let mut started = Vec::new();
         for step in steps {
             match step {
-                Step::Start { from, until } => {
+                Step::Start { from, until, sealed } => {
                     let id = self.shared.ids.fetch_add(1, Ordering::Relaxed);
-                    state.streams.push(Stream::new(Running { id, at: from, until, begun: false, needed: true }));
+                    state.streams.push(Stream::new(Running {
+                        id,
+                        first: from,
+                        at: from,
+                        until,
+                        sealed,
+                        begun: false,
+                        needed: true,
+                    }));
                     started.push(id);
                 }
                 Step::Extend { id, until } => state.with(id, |s| {
-                    s.run.until = until;
+                    (s.run.until, s.run.sealed) = (until, false);
                     s.recall.gate.open();
                 }),
-                Step::Rebase { id, from } => state.with(id, |s| s.run.at = from),
+                Step::Rebase { id, from } => state.with(id, |s| (s.run.first, s.run.at) = (from, from)),
+                Step::Seal { id } => state.with(id, |s| {
+                    s.run.sealed = true;
+                    s.recall.gate.open();
+                }),
                 Step::Stop { id } => {
                     // Its thread finds itself gone and ends.
                     state.with(id, |s| s.recall.gate.open());
@@ -268,7 +284,31 @@ impl FileReader {
                 }
             }
         }
+        self.count(state);
         started
+    }
+
+    /// What may be fetched for this reader now.
+    fn terms(&self, state: &State) -> Terms {
+        let shared = &self.shared;
+        let (mine, all) = (state.streams.len(), shared.streams.load(Ordering::Relaxed));
+        let (mut lanes, most) = (mine.max(1), shared.line.lanes());
+        while lanes < most && shared.remote.has_spare(all.max(mine) + lanes - mine) {
+            lanes += 1;
+        }
+        shared.terms(lanes.min(most), usize::from(!state.sharing))
+    }
+
+    /// Counts the reader among those who share the memory as long as it has streams.
+    fn count(&self, state: &mut State) {
+        let sharing = !state.streams.is_empty();
+        if sharing != std::mem::replace(&mut state.sharing, sharing) {
+            let _ = if sharing {
+                self.shared.sharing.fetch_add(1, Ordering::Relaxed)
+            } else {
+                self.shared.sharing.fetch_sub(1, Ordering::Relaxed)
+            };
+        }
     }
 
     fn launch(self: &Arc<Self>, started: Vec<u64>) {

@@ -17,10 +17,10 @@ pub(super) struct Waiter {
     got: Got,
 }
 
-/// The first blocks of a range, one after the other. Whoever waits holds on to them: the cache may let go of them before
-/// the last one arrives.
+/// The first bytes of a range: pieces of blocks, one after the other. Whoever waits holds on to them: the cache may let go of
+/// them before the last one arrives.
 pub(super) struct Got {
-    blocks: Vec<Block>,
+    pieces: Vec<(Block, Range<usize>)>,
     /// The first byte that is not here yet.
     missing: u64,
 }
@@ -49,14 +49,14 @@ impl Waiter {
     pub(super) fn start_over(&mut self, size: u64) {
         self.range.end = self.asked.min(size);
         self.range.start = self.range.start.min(self.range.end);
-        self.got = Got { blocks: Vec::new(), missing: self.range.start };
+        self.got = Got { pieces: Vec::new(), missing: self.range.start };
     }
 }
 
 impl Got {
     /// What is in memory of `range`.
     pub(super) fn new(range: &Range<u64>, blocks: &Blocks, file: FileId) -> Self {
-        let mut got = Self { blocks: Vec::with_capacity(2), missing: range.start };
+        let mut got = Self { pieces: Vec::with_capacity(2), missing: range.start };
         got.look(range, blocks, file);
         got
     }
@@ -68,26 +68,20 @@ impl Got {
 
     fn look(&mut self, range: &Range<u64>, blocks: &Blocks, file: FileId) {
         while self.missing < range.end {
-            let index = self.missing / BLOCK;
+            let (index, at) = (self.missing / BLOCK, (self.missing % BLOCK) as usize);
             let Some(block) = blocks.get(&BlockKey { file, index }) else { return };
-            let end = index * BLOCK + block.len() as u64;
-            if end <= self.missing {
+            if !block.filled().contains(&at) {
                 return;
             }
-            self.missing = end;
-            self.blocks.push(block);
+            let end = block.filled().end.min(usize::try_from(range.end - index * BLOCK).unwrap_or(usize::MAX));
+            self.missing = index * BLOCK + end as u64;
+            self.pieces.push((block, at..end));
         }
     }
 
     pub(super) fn data(&self, range: &Range<u64>, tail: Option<(u64, &[u8])>) -> Option<Data> {
-        let first = range.start / BLOCK * BLOCK;
-        let pieces = self.blocks.iter().zip((first..).step_by(BLOCK as usize)).map(|(block, begin)| {
-            let from = range.start.saturating_sub(begin) as usize;
-            let to = (range.end - begin).min(block.len() as u64) as usize;
-            (block, from..to)
-        });
         if self.missing >= range.end {
-            return Some(Data::Blocks(pieces.map(|(block, range)| (Block::clone(block), range)).collect()));
+            return Some(Data::Blocks(self.pieces.clone()));
         }
         let (begin, bytes) = tail?;
         if self.missing < begin || range.end > begin + bytes.len() as u64 {
@@ -95,7 +89,7 @@ impl Got {
         }
         // An unfinished block cannot be shared: copied.
         let mut whole = Vec::with_capacity((range.end - range.start) as usize);
-        pieces.for_each(|(block, range)| whole.extend_from_slice(&block[range]));
+        self.pieces.iter().for_each(|(block, range)| whole.extend_from_slice(&block[range.clone()]));
         whole.extend_from_slice(&bytes[(self.missing - begin) as usize..(range.end - begin) as usize]);
         Some(Data::Bytes(whole))
     }
@@ -108,7 +102,7 @@ mod tests {
     fn block(blocks: &Blocks, byte: u8, len: usize) -> Block {
         let mut buffer = blocks.buffer();
         buffer.as_mut_slice().fill(byte);
-        buffer.fill(len)
+        buffer.fill(0..len)
     }
 
     #[test]
@@ -141,5 +135,26 @@ mod tests {
         assert_eq!(got.data(&(40..100), None).expect("it is here").with(<[u8]>::len), 60);
         let more = Got::new(&(40..200), &blocks, file);
         assert_eq!(more.missing(&(40..200)), Some(100));
+    }
+
+    #[test]
+    fn what_lies_before_the_first_byte_of_a_block_is_not_here() {
+        let blocks = Blocks::new(8 * BLOCK as usize);
+        let (file, key) = (blocks.new_file(), |file| BlockKey { file, index: 3 });
+        let begin = 3 * BLOCK;
+        let mut buffer = blocks.buffer();
+        buffer.as_mut_slice()[4096..8192].fill(1);
+        blocks.put(key(file), buffer.fill(4096..8192));
+        assert_eq!(Got::new(&(begin + 4095..begin + 5000), &blocks, file).missing, begin + 4095);
+        // What follows is joined to it.
+        let mut buffer = blocks.buffer();
+        buffer.as_mut_slice()[8192..10_000].fill(2);
+        assert_eq!(blocks.join(&key(file), &mut buffer, 8192), 4096);
+        blocks.put(key(file), buffer.fill(4096..10_000));
+        let range = begin + 8000..begin + 9000;
+        let data = Got::new(&range, &blocks, file).data(&range, None).expect("it is here");
+        data.with(|bytes| assert_eq!((bytes[0], bytes[191], bytes[192], bytes[999]), (1, 1, 2, 2)));
+        let mut far = blocks.buffer();
+        assert_eq!(blocks.join(&key(file), &mut far, 20_000), 20_000, "there is a gap between");
     }
 }

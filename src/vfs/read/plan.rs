@@ -1,5 +1,7 @@
 //! What to fetch next: a pure function of what was asked, what is here and what is on its way.
 
+mod lanes;
+
 use std::ops::Range;
 
 use crate::store::BLOCK;
@@ -12,6 +14,10 @@ pub(crate) struct History {
     /// Asks in a row that went on where the one before had ended.
     streak: u32,
     begun: bool,
+    /// Where the last asks ended.
+    ends: [u64; PLACES],
+    /// As long as it is not 0, several places are read from, each of them in order.
+    places: u8,
 }
 
 impl History {
@@ -27,11 +33,20 @@ impl History {
         };
         self.next = if near { self.next.max(ask.end) } else { ask.end };
         self.begun = true;
+        let goes_on = !near && self.ends.contains(&ask.start);
+        self.places = if goes_on { SURELY_PLACES } else { self.places.saturating_sub(1) };
+        self.ends.rotate_right(1);
+        self.ends[0] = ask.end;
     }
 
     /// Below this nothing will be asked for again, by the looks of it: the kernel keeps what it has read.
     pub(crate) fn behind(&self) -> u64 {
         if self.streak < SURELY_SEQUENTIAL { 0 } else { self.next.saturating_sub(TAIL) }
+    }
+
+    /// Whether the last ask went on from none before.
+    pub(crate) fn jumps(&self) -> bool {
+        self.streak == 0 && self.places == 0
     }
 
     /// Bytes to fetch beyond what was asked.
@@ -44,25 +59,54 @@ impl History {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Running {
     pub(crate) id: u64,
+    /// Where it has begun.
+    pub(crate) first: u64,
     /// The next byte that will arrive.
     pub(crate) at: u64,
     /// Where it waits for more to be wanted.
     pub(crate) until: u64,
+    /// Another one brings what follows: it ends there.
+    pub(crate) sealed: bool,
     /// Whether `RETR` has been sent: until then it can still begin earlier.
     pub(crate) begun: bool,
     /// Whether a read waits for what it brings.
     pub(crate) needed: bool,
 }
 
+impl Running {
+    /// Whether reading on to `missing` is no slower than a new transfer. That takes a round trip on a channel that is open
+    /// already, in which this one brings about as much as it has brought so far.
+    fn leads_to(&self, missing: u64, jumps: bool) -> bool {
+        if self.sealed {
+            return (self.at..self.until).contains(&missing);
+        }
+        let near = if jumps { (self.at - self.first + FIRST_FLIGHT).min(NEAR) } else { NEAR };
+        self.at <= missing && missing - self.at <= near.max(self.until.saturating_sub(self.at))
+    }
+}
+
+/// What is to be kept to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// Most bytes ahead of what was asked.
+    pub(crate) window: u64,
+    /// A read that follows no other gets what it asks for and no more: otherwise the blocks around that.
+    pub(crate) exact: bool,
+    /// Streams that may share what a sequential reader is going to want.
+    pub(crate) lanes: usize,
+}
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// A new stream.
-    Start { from: u64, until: u64 },
+    Start { from: u64, until: u64, sealed: bool },
     /// Let `id` run on to `until`.
     Extend { id: u64, until: u64 },
     /// Let `id`, which has not begun yet, begin earlier.
     Rebase { id: u64, from: u64 },
+    /// Let `id` end where it would wait.
+    Seal { id: u64 },
     /// End `id`.
     Stop { id: u64 },
 }
@@ -74,14 +118,22 @@ pub(crate) fn plan(
     missing: Option<u64>,
     running: &[Running],
     size: u64,
-    window: u64,
+    terms: Terms,
 ) -> Vec<Step> {
-    let until = up(ask.end.saturating_add(history.window(window))).min(size);
+    let surely = history.streak >= SPREAD || ask.end - ask.start >= LARGE;
+    // Those that have been started end one after the other, also where no more of them are wanted.
+    if history.streak > 0 && (running.iter().any(|r| r.sealed) || (terms.lanes > 1 && surely)) {
+        return lanes::spread(history, ask, missing, running, size, terms);
+    }
+    let exact = terms.exact && history.streak == 0;
+    let until = ask.end.saturating_add(history.window(terms.window));
+    let until = if exact { until } else { up(until) }.min(size);
     let Some(missing) = missing else {
         return ahead(ask, running, until);
     };
-    let from = missing / BLOCK * BLOCK;
-    if let Some(stream) = running.iter().find(|r| r.at <= missing && missing - r.at <= NEAR.max(r.until - r.at)) {
+    let from = if terms.exact { missing } else { missing / BLOCK * BLOCK };
+    // Of two on the way there, the one that is closer.
+    if let Some(stream) = running.iter().filter(|r| r.leads_to(missing, exact)).max_by_key(|r| r.at) {
         return extend(stream, until);
     }
     if let Some(stream) = running.iter().find(|r| !r.begun && missing < r.at && r.at - missing <= NEAR) {
@@ -89,13 +141,16 @@ pub(crate) fn plan(
         steps.extend(extend(stream, until));
         return steps;
     }
-    let mut steps = Vec::new();
-    if running.len() >= MOST_STREAMS {
+    // Who jumps about does not come back, and what still arrives there only fills the line.
+    let mut idle = running.iter().filter(|r| !r.needed);
+    let mut steps: Vec<_> =
+        if history.jumps() { idle.by_ref().map(|r| Step::Stop { id: r.id }).collect() } else { Vec::new() };
+    if running.len() - steps.len() >= MOST_STREAMS {
         // Where all of them are waited for, the ask has to wait, too: it is planned again when one of them ends.
-        let Some(idle) = running.iter().find(|r| !r.needed) else { return Vec::new() };
+        let Some(idle) = idle.next() else { return Vec::new() };
         steps.push(Step::Stop { id: idle.id });
     }
-    steps.push(Step::Start { from, until: until.max(from) });
+    steps.push(Step::Start { from, until: until.max(from), sealed: false });
     steps
 }
 
@@ -122,8 +177,15 @@ fn up(at: u64) -> u64 {
 /// Closer than this, reading on costs less than two flights of a new transfer.
 const NEAR: u64 = 1 << 20;
 
+/// What a server sends before it has heard of anything that arrived: ten segments, by RFC 6928.
+const FIRST_FLIGHT: u64 = 16 * 1024;
+
 /// The first step ahead of a sequential reader; it doubles with each ask.
 const FIRST_WINDOW: u64 = 256 * 1024;
+
+/// Asks in a row after which several streams fetch for a reader, and the ask after which they do so at once.
+const SPREAD: u32 = 2;
+const LARGE: u64 = 512 * 1024;
 
 /// Asks in a row after which a reader is believed to go on to the end.
 const SURELY_SEQUENTIAL: u32 = 4;
@@ -133,6 +195,10 @@ const LATE: u64 = 8 << 20;
 
 /// What is kept behind a sequential reader, for asks that come late and small steps back.
 const TAIL: u64 = LATE;
+
+/// Places that are remembered, and asks for which it is believed that reading goes on at several of them.
+const PLACES: usize = 4;
+const SURELY_PLACES: u8 = 16;
 
 /// Streams of one handle: several threads that read at places of their own, or one that jumps between a few.
 pub(super) const MOST_STREAMS: usize = 4;
@@ -144,6 +210,8 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1 << 20;
+    const NEARBY: Terms = Terms { window: 16 * MIB, exact: false, lanes: 1 };
+    const FAR: Terms = Terms { exact: true, ..NEARBY };
 
     fn after(asks: &[Range<u64>]) -> History {
         let mut history = History::default();
@@ -154,22 +222,22 @@ mod tests {
     #[test]
     fn the_first_read_of_a_file_fetches_a_little_ahead() {
         let ask = 0..BLOCK;
-        let steps = plan(&after(std::slice::from_ref(&ask)), &ask, Some(0), &[], 1 << 30, 16 * MIB);
-        assert_eq!(steps, [Step::Start { from: 0, until: BLOCK + FIRST_WINDOW }]);
+        let steps = plan(&after(std::slice::from_ref(&ask)), &ask, Some(0), &[], 1 << 30, NEARBY);
+        assert_eq!(steps, [Step::Start { from: 0, until: BLOCK + FIRST_WINDOW, sealed: false }]);
     }
 
     #[test]
     fn a_small_file_is_fetched_to_its_end_and_not_beyond() {
         let ask = 0..4096;
-        let steps = plan(&after(std::slice::from_ref(&ask)), &ask, Some(0), &[], 100, 16 * MIB);
-        assert_eq!(steps, [Step::Start { from: 0, until: 100 }]);
+        let steps = plan(&after(std::slice::from_ref(&ask)), &ask, Some(0), &[], 100, NEARBY);
+        assert_eq!(steps, [Step::Start { from: 0, until: 100, sealed: false }]);
     }
 
     #[test]
     fn a_random_read_fetches_one_block() {
         let ask = 5 * MIB + 4096..5 * MIB + 8192;
-        let steps = plan(&after(&[0..4096, ask.clone()]), &ask, Some(ask.start), &[], 1 << 30, 16 * MIB);
-        assert_eq!(steps, [Step::Start { from: 5 * MIB, until: 5 * MIB + BLOCK }]);
+        let steps = plan(&after(&[0..4096, ask.clone()]), &ask, Some(ask.start), &[], 1 << 30, NEARBY);
+        assert_eq!(steps, [Step::Start { from: 5 * MIB, until: 5 * MIB + BLOCK, sealed: false }]);
     }
 
     #[test]
@@ -187,8 +255,9 @@ mod tests {
     fn swapped_asks_are_still_one_stream() {
         let later = BLOCK..2 * BLOCK;
         let history = after(&[later.clone(), 0..BLOCK]);
-        let stream = Running { id: 7, at: BLOCK, until: 2 * BLOCK, begun: false, needed: false };
-        let steps = plan(&history, &(0..BLOCK), Some(0), &[stream], 1 << 30, 16 * MIB);
+        let stream =
+            Running { id: 7, first: BLOCK, at: BLOCK, until: 2 * BLOCK, sealed: false, begun: false, needed: false };
+        let steps = plan(&history, &(0..BLOCK), Some(0), &[stream], 1 << 30, NEARBY);
         assert_eq!(steps[0], Step::Rebase { id: 7, from: 0 });
     }
 
@@ -202,13 +271,24 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_starts_another_stream_and_one_too_many_replaces_the_oldest_that_nobody_needs() {
+    fn a_jump_starts_another_stream_and_leaves_those_that_are_needed() {
         let history = after(&[0..BLOCK, 50 * MIB..50 * MIB + BLOCK]);
-        let stream = |id, needed| Running { id, at: id * 100 * MIB, until: id * 100 * MIB, begun: true, needed };
+        let stream = |id, needed| Running {
+            id,
+            first: id * 100 * MIB,
+            at: id * 100 * MIB,
+            until: id * 100 * MIB,
+            sealed: false,
+            begun: true,
+            needed,
+        };
         let ask = 50 * MIB..50 * MIB + BLOCK;
-        let start = Step::Start { from: 50 * MIB, until: 50 * MIB + BLOCK };
-        let plan = |running: &[Running]| plan(&history, &ask, Some(ask.start), running, 1 << 30, MIB);
-        assert_eq!(plan(&[stream(1, false)]), [start]);
+        let start = Step::Start { from: 50 * MIB, until: 50 * MIB + BLOCK, sealed: false };
+        let plan = |running: &[Running]| {
+            plan(&history, &ask, Some(ask.start), running, 1 << 30, Terms { window: MIB, ..NEARBY })
+        };
+        assert_eq!(plan(&[stream(1, true)]), [start]);
+        assert_eq!(plan(&[stream(1, false)]), [Step::Stop { id: 1 }, start]);
         let mut running: Vec<_> = (1..=4).map(|id| stream(id, true)).collect();
         assert_eq!(plan(&running), [], "all of them are waited for");
         running[2].needed = false;
@@ -216,10 +296,72 @@ mod tests {
     }
 
     #[test]
+    fn a_random_read_from_afar_fetches_what_it_asks_for_and_ends_what_was_fetched_before() {
+        let asks = [7 * MIB + 4096..7 * MIB + 8192, 50 * MIB + 4096..50 * MIB + 8192];
+        let history = after(&asks);
+        let old = |needed| Running {
+            id: 1,
+            first: asks[0].start,
+            at: asks[0].end,
+            until: asks[0].end,
+            sealed: false,
+            begun: true,
+            needed,
+        };
+        let start = Step::Start { from: asks[1].start, until: asks[1].end, sealed: false };
+        let plan = |old| plan(&history, &asks[1], Some(asks[1].start), &[old], 1 << 30, FAR);
+        assert_eq!(plan(old(false)), [Step::Stop { id: 1 }, start]);
+        assert_eq!(plan(old(true)), [start], "somebody else waits for that one");
+    }
+
+    #[test]
+    fn a_short_jump_reads_on_where_that_is_no_slower() {
+        let first = 50 * MIB..50 * MIB + 4096;
+        let history = after(std::slice::from_ref(&first));
+        let stream = |brought| Running {
+            id: 1,
+            first: 50 * MIB - brought,
+            at: 50 * MIB,
+            until: 50 * MIB,
+            sealed: false,
+            begun: true,
+            needed: false,
+        };
+        let plan = |brought, by| {
+            let ask = 50 * MIB + by..50 * MIB + by + 4096;
+            plan(&history, &ask, Some(ask.start), &[stream(brought)], 1 << 30, FAR)
+        };
+        let on = |by| Step::Extend { id: 1, until: 50 * MIB + by + 4096 };
+        assert_eq!(plan(4096, 16 << 10), [on(16 << 10)]);
+        assert_eq!(plan(4096, 512 << 10).len(), 2, "it has only just begun");
+        assert_eq!(plan(2 * MIB, 512 << 10), [on(512 << 10)]);
+        assert_eq!(plan(2 * MIB, 2 * MIB).len(), 2);
+    }
+
+    #[test]
+    fn who_reads_on_at_several_places_keeps_their_streams() {
+        let ask = |place: u64, i: u64| place * 100 * MIB + i * BLOCK..place * 100 * MIB + (i + 1) * BLOCK;
+        let mut asks: Vec<_> = (0..3).flat_map(|i| [ask(1, i), ask(2, i)]).collect();
+        let idle = Running {
+            id: 1,
+            first: 0,
+            at: ask(2, 2).end,
+            until: ask(2, 2).end,
+            sealed: false,
+            begun: true,
+            needed: false,
+        };
+        asks.push(ask(1, 3));
+        let start = Step::Start { from: ask(1, 3).start, until: ask(1, 3).end, sealed: false };
+        assert_eq!(plan(&after(&asks), &ask(1, 3), Some(ask(1, 3).start), &[idle], 1 << 30, FAR), [start]);
+    }
+
+    #[test]
     fn reading_from_memory_keeps_the_stream_ahead() {
         let history = after(&[0..BLOCK, BLOCK..2 * BLOCK, 2 * BLOCK..3 * BLOCK]);
-        let stream = Running { id: 1, at: 4 * BLOCK, until: 4 * BLOCK, begun: true, needed: false };
-        let steps = plan(&history, &(2 * BLOCK..3 * BLOCK), None, &[stream], 1 << 30, 16 * MIB);
+        let stream =
+            Running { id: 1, first: 0, at: 4 * BLOCK, until: 4 * BLOCK, sealed: false, begun: true, needed: false };
+        let steps = plan(&history, &(2 * BLOCK..3 * BLOCK), None, &[stream], 1 << 30, NEARBY);
         assert_eq!(steps, [Step::Extend { id: 1, until: 3 * BLOCK + MIB }]);
     }
 
@@ -231,8 +373,9 @@ mod tests {
             size in 1u64..1 << 45,
             asks in prop::collection::vec((0u64..1 << 45, 1u64..1 << 20), 1..20),
             streams in prop::collection::vec((0u64..1 << 45, 0u64..1 << 24, any::<bool>(), any::<bool>()), 0..=MOST_STREAMS),
+            exact: bool,
         ) {
-            let window = 16 * MIB;
+            let terms = Terms { exact, ..NEARBY };
             let mut history = History::default();
             let mut ask = 0..1;
             for (start, len) in asks {
@@ -242,13 +385,14 @@ mod tests {
             }
             let running: Vec<_> = streams.iter().enumerate().map(|(i, &(at, more, begun, needed))| {
                 let at = at % size;
-                Running { id: i as u64, at, until: (at + more).min(size), begun, needed }
+                Running { id: i as u64, first: at / 2, at, until: (at + more).min(size), sealed: false, begun, needed }
             }).collect();
-            let steps = plan(&history, &ask, Some(ask.start), &running, size, window);
+            let steps = plan(&history, &ask, Some(ask.start), &running, size, terms);
             let mut after = running.clone();
             for step in &steps {
                 match *step {
-                    Step::Start { from, until } => after.push(Running { id: 99, at: from, until, begun: false, needed: true }),
+                    Step::Start { from, until, .. } => after.push(Running { id: 99, first: from, at: from, until, sealed: false, begun: false, needed: true }),
+                    Step::Seal { .. } => unreachable!("there is but one lane"),
                     Step::Stop { id } => after.retain(|r| r.id != id),
                     Step::Extend { id, until } => after.iter_mut().filter(|r| r.id == id).for_each(|r| r.until = until),
                     Step::Rebase { id, from } => after.iter_mut().filter(|r| r.id == id).for_each(|r| r.at = from),
@@ -261,7 +405,7 @@ mod tests {
             prop_assert!(after.len() <= MOST_STREAMS);
             for step in steps {
                 if let Step::Start { until, .. } | Step::Extend { until, .. } = step {
-                    prop_assert!(until <= size && until <= ask.end + window + BLOCK);
+                    prop_assert!(until <= size && until <= ask.end + terms.window + BLOCK);
                 }
             }
         }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::disk::Disk;
+use super::line::Line;
+use super::plan::Terms;
 use super::{Answer, FileReader, LARGE_ANSWER, MOST_AHEAD, MOST_FETCHES, REPLIERS};
 use crate::base::sync::Ranked;
 use crate::remote::{Remote, Version};
@@ -30,7 +32,10 @@ pub(crate) struct Reading {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) timeout: Duration,
     pub(super) streams: AtomicUsize,
+    /// Readers that have streams.
+    pub(super) sharing: AtomicUsize,
     pub(super) ids: AtomicU64,
+    pub(super) line: Line,
     pub(super) readers: Ranked<HashMap<Ino, Readers>, 33>,
 }
 
@@ -55,8 +60,24 @@ impl Reading {
     ) -> Self {
         let (fetchers, repliers) = (Workers::new("fetch", MOST_FETCHES), Workers::new("reply", REPLIERS));
         let (streams, ids, readers) = (AtomicUsize::new(0), AtomicU64::new(1), Ranked::default());
-        let disk = None;
-        Self { readers, remote, nodes, dirs, kernel, blocks, disk, fetchers, repliers, keeper, timeout, streams, ids }
+        let (disk, line) = (None, Line::default());
+        Self {
+            readers,
+            remote,
+            nodes,
+            dirs,
+            kernel,
+            blocks,
+            disk,
+            fetchers,
+            repliers,
+            keeper,
+            timeout,
+            streams,
+            sharing: AtomicUsize::new(0),
+            ids,
+            line,
+        }
     }
 
     pub(crate) fn with_disk(self, disk: Option<Disk>) -> Self {
@@ -127,10 +148,15 @@ impl Reading {
         }
     }
 
-    /// How far one stream may run ahead, so that all together stay within half of the memory.
-    pub(super) fn window(&self) -> u64 {
-        let share = self.blocks.limit() / 2 / self.streams.load(Ordering::Relaxed).max(1);
-        (share as u64).clamp(2 * BLOCK, MOST_AHEAD)
+    /// What a reader may fetch on `lanes` streams; it is one of `more` readers beside those that have some already. All
+    /// together stay within the memory.
+    pub(super) fn terms(&self, lanes: usize, more: usize) -> Terms {
+        let limit = self.blocks.limit() as u64;
+        let (share, most) = if lanes > 1 { (limit / 8 * 7, u64::MAX) } else { (limit / 2, MOST_AHEAD) };
+        let readers = (self.sharing.load(Ordering::Relaxed) + more).max(1);
+        let window = (share / readers as u64).clamp(2 * BLOCK, most);
+        // The disk keeps whole blocks.
+        Terms { window, exact: self.disk.is_none() && self.line.is_far(), lanes }
     }
 
     /// Answers. Large answers go to threads of their own, so that receiving and answering overlap.

@@ -20,11 +20,12 @@ impl Attempt<'_> {
                 Some(Next::Park) => continue,
                 Some(Next::Read) => {}
             }
-            let len = (self.version.size - self.at).min(BLOCK) as usize;
-            if !disk.read(&file, self.at / BLOCK, &mut self.buffer.as_mut_slice()[..len]) {
+            let begin = self.at / BLOCK * BLOCK;
+            let len = (self.version.size - begin).min(BLOCK) as usize;
+            if !disk.read(&file, begin / BLOCK, &mut self.buffer.as_mut_slice()[..len]) {
                 return false;
             }
-            self.filled = len;
+            (self.at, self.filled) = (begin, len);
             self.keep_block();
             self.from = self.at;
             if self.at == self.version.size {
