@@ -128,8 +128,13 @@ fn the_first_byte_of_a_file_and_a_small_file_cost_one_flight() {
             stdout_in(&top.join("d"), "ls", &["-l"]);
             costs(server, 1, || assert_eq!(first_byte(&top.join("d/one")), b't'));
             costs(server, 1, || assert_eq!(fs::read(top.join("d/two")).expect("readable"), b"the second"));
-            // One more at the end, to be sure that a large file is still the one that it was at the beginning.
-            costs(server, 2, || assert_eq!(fs::read(top.join("d/large")).expect("readable").len(), 5 << 20));
+            // One more at the end, to be sure that a large file is still the one that it was at the beginning; on vsftpd it may
+            // travel behind the data.
+            server.wait_armed(1);
+            server.clear_log();
+            server.reset_flights();
+            assert_eq!(fs::read(top.join("d/large")).expect("readable").len(), 5 << 20);
+            assert!(server.armed_flights() <= 2, "{}", server.log());
         });
     }
 }

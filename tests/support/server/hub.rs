@@ -436,7 +436,12 @@ impl State {
             let flights = self.flights.entry(id).or_default();
             *(if login { &mut flights.login } else { &mut flights.work }) += 1;
             let channel = matches!(&verbs[..], [verb] if verb == "EPSV" || verb == "PASV");
-            flights.channels += usize::from(channel && !login);
+            flights.lone = channel && !login;
+            flights.channels += usize::from(flights.lone);
+        } else if let Some(flights) = self.flights.get_mut(&id).filter(|flights| flights.lone) {
+            // Somebody waits for what came behind it.
+            flights.lone = false;
+            flights.channels -= 1;
         }
         self.note(id, Event::Burst { verbs, continues, login });
     }

@@ -180,6 +180,8 @@ pub struct Flights {
     pub work: usize,
     /// Those of `work` that asked for a data channel and for nothing else: nobody waits for them where that was done ahead.
     pub channels: usize,
+    /// The latest is one of these.
+    pub(super) lone: bool,
     /// Uploads whose data came only after the opening reply: the final reply costs a round trip more than the data of a
     /// client that does not wait.
     pub uploads: usize,
