@@ -9,6 +9,7 @@ use std::time::Duration;
 use ftpfs::base::Deadline;
 use ftpfs::config::Write;
 use ftpfs::remote::ErrorKind;
+use ftpfs::store::{Journal, SpoolDir};
 use ftpfs::vfs::{Fault, How, Ino, Wanted};
 
 use support::client::AMPLE;
@@ -37,7 +38,10 @@ fn with_leftover_for(server: &MemoryRemote, spool: &Path, late: bool) -> Fs {
     fs.vfs.shut_down();
     drop(fs);
     server.reopen();
+    // The threads of the first one may hold it still; a mount that does not write back would go on without it.
     let fs = wait_until("the journal is free", AMPLE, || {
+        let dir = SpoolDir::open(&spool.join("spool"), None).expect("it is ours");
+        Journal::open(&dir, &Write::new(spool.to_owned()).identity).ok()?;
         Fs::try_over(Arc::new(server.clone()), &files(), adjust(late), AMPLE).ok()
     });
     fs.vfs.recover(Duration::ZERO);
