@@ -11,6 +11,7 @@ pub mod lab;
 pub mod memory_remote;
 pub mod model;
 pub mod mount;
+pub mod names;
 pub mod process;
 pub mod programs;
 pub mod programs_writing;
