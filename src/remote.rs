@@ -329,6 +329,11 @@ pub trait Remote: Send + Sync {
     /// for that.
     fn has_spare(&self, begun: usize) -> bool;
 
+    /// How long the server takes to answer at least; None where that has not been measured.
+    fn delay(&self) -> Option<Duration> {
+        None
+    }
+
     /// What is known so far of what this server does; nothing is asked.
     fn abilities(&self) -> Abilities;
 

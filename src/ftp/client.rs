@@ -409,6 +409,10 @@ impl Remote for Client {
         self.pool.has_spare(begun)
     }
 
+    fn delay(&self) -> Option<Duration> {
+        self.dialect.delay()
+    }
+
     fn abilities(&self) -> Abilities {
         Abilities {
             tail: self.best(&[Skill::Append, Skill::RestStor]),

@@ -125,6 +125,7 @@ impl Connector {
             self.learn(&mut control, &greeting, deadline)?;
         }
         self.dialect.learn_connected();
+        control.round_trip().into_iter().for_each(|delay| self.dialect.learn_delay(delay));
         Ok(control)
     }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 use zeroize::Zeroizing;
@@ -229,6 +229,11 @@ impl Control {
         }
     }
 
+    /// How long the other end takes to answer, as the kernel has measured it.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.socket.round_trip()
+    }
+
     /// Whether something arrived that nobody asked for: a 421, a late reply, the end. Such a connection is not used.
     pub(crate) fn has_news(&mut self) -> bool {
         // A reply that is still to come is none.
@@ -412,7 +417,7 @@ impl Control {
 
     /// Says goodbye without waiting for the answer.
     pub(crate) fn quit(mut self) {
-        let soon = Deadline::after(std::time::Duration::from_millis(100));
+        let soon = Deadline::after(Duration::from_millis(100));
         if self.send(&[Command::Quit], soon).is_ok() {
             self.socket.close();
         }

@@ -1,6 +1,7 @@
 //! What this server does: learned once, shared by all its connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use log::info;
 
@@ -40,6 +41,7 @@ struct Learned {
     skills: [Can; SKILLS],
     burst: Can,
     ever_connected: bool,
+    delay: Option<Duration>,
 }
 
 /// What a [`Can`] is about. One more is a line here, one in [`Skill::of`] where a verb stands for it, and [`SKILLS`].
@@ -264,6 +266,17 @@ impl Dialect {
 
     pub(crate) fn learn_connected(&self) {
         self.learned.lock().ever_connected = true;
+    }
+
+    /// The shortest round trip that has been measured.
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        self.learned.lock().delay
+    }
+
+    /// A round trip has taken so long.
+    pub(crate) fn learn_delay(&self, delay: Duration) {
+        let mut learned = self.learned.lock();
+        learned.delay = Some(learned.delay.map_or(delay, |old| old.min(delay)));
     }
 }
 

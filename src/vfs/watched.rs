@@ -6,6 +6,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{Deadline, Recall};
 use crate::remote::{
@@ -101,6 +102,10 @@ impl Remote for Watched {
 
     fn has_spare(&self, begun: usize) -> bool {
         self.remote.has_spare(begun)
+    }
+
+    fn delay(&self) -> Option<Duration> {
+        self.remote.delay()
     }
 
     fn can_copy(&self, size: u64) -> Option<bool> {

@@ -71,7 +71,7 @@ impl Inner {
             return false;
         }
         let busy = self.open.saturating_sub(self.idle.len()).max(begun);
-        !self.shut && self.not_before.is_none() && !self.anyone_waits() && busy + 1 < self.limit
+        !self.shut && self.not_before.is_none() && self.waiting() <= self.in_hand && busy + 1 < self.limit
     }
 
     /// Decides what `ticket` may do now; counts it in if it may go on.
@@ -154,6 +154,10 @@ impl Inner {
             return Spare::Dial;
         }
         Spare::Enough
+    }
+
+    fn waiting(&self) -> usize {
+        self.metadata.len() + self.data.len()
     }
 
     pub(super) fn anyone_waits(&self) -> bool {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
-use super::{FileReader, Locked, Reading, broken};
+use super::{FileReader, Locked, Reading, State, Stream, broken};
 use crate::base::{Deadline, Recall, Urgency};
 use crate::remote::{Download, Error, ErrorKind, Result, Retry, Version};
 use crate::store::{BLOCK, BlockKey, Buffer, FileId, KeptFile};
@@ -149,7 +149,7 @@ impl<'a> Attempt<'a> {
             return None;
         }
         let (file, version, firm) = (state.file, state.version.clone(), state.firm);
-        let super::State { streams, waiters, .. } = &mut *state;
+        let State { streams, waiters, .. } = &mut *state;
         let stream = streams.iter_mut().find(|s| s.run.id == id)?;
         let waited_for = waiters.iter().any(|w| stream.serves(w));
         // What was recalled or broken off while nobody waits is taken up again when somebody asks.
@@ -292,7 +292,10 @@ impl<'a> Attempt<'a> {
                 return None;
             }
             let stream = state.streams.iter().find(|s| s.run.id == self.id)?;
-            let parked = self.reached() >= stream.run.until;
+            let (done, sealed) = (self.reached() >= stream.run.until, stream.run.sealed);
+            let (pulse, too_far) = (stream.pulse, !done && self.is_too_far(state));
+            state.stalled |= too_far;
+            let parked = done || too_far;
             // Whoever is recalled again and again must have brought something each time, or its readers starve.
             let (idle, brought) = (state.waiters.is_empty(), self.reached() - self.from);
             let give_way = match self.recall.asked() {
@@ -306,22 +309,28 @@ impl<'a> Attempt<'a> {
             if !parked {
                 return Some(Next::Read);
             }
-            if state.resting || stream.run.sealed {
+            if state.resting || (done && sealed) {
                 state.streams.retain(|s| s.run.id != self.id);
                 return None;
             }
             let patience = if state.history.jumps() { LINGER } else { PARKED };
-            stream.pulse.unwrap_or(self.since) + patience
+            pulse.unwrap_or(self.since) + patience
         };
         if !self.recall.gate.wait(seen, Deadline::at(patience)) {
             // Nobody has asked for more: decided under the lock, so that no ask counts on this stream.
             let mut state = self.reader.state.lock();
-            if state.streams.iter().any(|s| s.run.id == self.id && s.run.at >= s.run.until) {
+            let done = |s: &Stream| s.run.id == self.id && s.run.at >= s.run.until;
+            if state.streams.iter().any(done) || self.is_too_far(&state) {
                 state.streams.retain(|s| s.run.id != self.id);
                 return None;
             }
         }
         Some(Next::Park)
+    }
+
+    /// Whether the reader has to take some of what is here first: its streams may not bring more than its share of the memory.
+    fn is_too_far(&self, state: &State) -> bool {
+        state.streams.len() > 1 && !state.is_waited_for(self.id) && state.ahead() > self.shared.share()
     }
 
     /// The block is complete (or the last one of the file), or no more of it is wanted.

@@ -5,7 +5,7 @@ mod climb;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use self::climb::Climb;
+use self::climb::{Climb, FIRST, SLOW_START};
 use crate::base::sync::Ranked;
 
 /// The way to the server, as all readers have found it.
@@ -33,6 +33,11 @@ impl Line {
         }
     }
 
+    /// Whether the delay has been measured.
+    pub(super) fn is_known(&self) -> bool {
+        self.delay.load(Ordering::Relaxed) > 0
+    }
+
     /// So many bytes have come, in all `whole` of a transfer that has brought the first `since` then.
     pub(super) fn arrived(&self, bytes: u64, whole: u64, since: Instant) {
         self.arrived.fetch_add(bytes, Ordering::Relaxed);
@@ -45,12 +50,13 @@ impl Line {
         }
     }
 
-    /// How many streams a sequential reader is best served by, as far as is known.
-    pub(super) fn lanes(&self) -> usize {
+    /// How many streams a sequential reader of `rest` bytes is best served by, as far as is known.
+    pub(super) fn lanes(&self, rest: u64) -> usize {
         let delay = Duration::from_micros(self.delay.load(Ordering::Relaxed));
         let verdict = self.verdict.load(Ordering::Relaxed);
         if verdict == UNKNOWN {
-            return 1;
+            // One of several is in its stride sooner, whatever the line turns out to be.
+            return if rest >= LONG && delay >= SLOW_START { FIRST } else { 1 };
         }
         self.climb.lock().lanes(Instant::now(), self.arrived.load(Ordering::Relaxed), delay, verdict == NARROW)
     }
@@ -73,6 +79,9 @@ const WIDE: u64 = 2;
 /// A transfer that doubles with each round trip has brought so much within so many; one that has filled the line has not.
 const IN_STRIDE: u64 = 3 << 20;
 const TRIPS: u64 = 9;
+
+/// Several streams begin at once for so much.
+const LONG: u64 = 32 << 20;
 
 #[cfg(test)]
 mod tests {

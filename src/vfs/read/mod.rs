@@ -70,6 +70,10 @@ struct State {
     watched: bool,
     /// It has streams, and counts as one of those who share the memory.
     sharing: bool,
+    /// How far all streams together have been told to go, also those that have ended by now.
+    reach: u64,
+    /// A stream waits until the reader has taken more of what is here.
+    stalled: bool,
     /// Nothing is to be fetched ahead until somebody reads.
     resting: bool,
     /// What is read becomes a part of what is written: the server has to say that it is still this version.
@@ -114,6 +118,8 @@ impl FileReader {
             dropped: 0,
             watched: false,
             sharing: false,
+            reach: 0,
+            stalled: false,
             resting: false,
             firm: false,
         };
@@ -135,6 +141,9 @@ impl FileReader {
         }
         state.resting = false;
         state.history.note(&ask);
+        if std::mem::take(&mut state.stalled) {
+            state.streams.iter().for_each(|s| s.recall.gate.open());
+        }
         let got = Got::new(&ask, &self.shared.blocks, state.file);
         let missing = got.missing(&ask);
         if missing.is_some()
@@ -238,7 +247,7 @@ impl FileReader {
     /// Lets go of what a sequential reader has passed: memory that is used again soon is still in the CPU's cache.
     fn drop_behind(&self, state: &mut State) {
         let needed = state.waiters.iter().map(|w| w.range.start).min().unwrap_or(u64::MAX);
-        let keep = state.history.behind().min(needed) / BLOCK;
+        let keep = state.history.behind(self.shared.tail()).min(needed) / BLOCK;
         if keep > state.dropped {
             // A reader that has jumped ahead has nothing between to drop.
             let from = state.dropped.max(keep.saturating_sub(MOST_DROPPED));
@@ -251,8 +260,11 @@ impl FileReader {
     fn advance(&self, state: &mut State, ask: &Range<u64>, missing: Option<u64>) -> Vec<u64> {
         let needed = |s: &Stream| state.waiters.iter().any(|w| s.serves(w));
         let running: Vec<_> = state.streams.iter().map(|s| Running { needed: needed(s), ..s.run }).collect();
-        let steps = plan(&state.history, ask, missing, &running, state.version.size, self.terms(state));
+        let steps = plan(&state.history, ask, missing, &running, state.version.size, self.terms(state, ask));
         let mut started = Vec::new();
+        if state.history.jumps() {
+            state.reach = 0;
+        }
         for step in steps {
             match step {
                 Step::Start { from, until, sealed } => {
@@ -284,15 +296,20 @@ impl FileReader {
                 }
             }
         }
+        state.reach = state.streams.iter().map(|s| s.run.until).fold(state.reach, u64::max);
         self.count(state);
         started
     }
 
     /// What may be fetched for this reader now.
-    fn terms(&self, state: &State) -> Terms {
+    fn terms(&self, state: &State, ask: &Range<u64>) -> Terms {
         let shared = &self.shared;
         let (mine, all) = (state.streams.len(), shared.streams.load(Ordering::Relaxed));
-        let (mut lanes, most) = (mine.max(1), shared.line.lanes());
+        if !shared.line.is_known() {
+            shared.remote.delay().into_iter().for_each(|delay| shared.line.answered_within(delay));
+        }
+        let rest = state.version.size.saturating_sub(ask.end);
+        let (mut lanes, most) = (mine.max(1), shared.line.lanes(rest));
         while lanes < most && shared.remote.has_spare(all.max(mine) + lanes - mine) {
             lanes += 1;
         }
@@ -427,6 +444,18 @@ impl State {
         None
     }
 
+    fn is_waited_for(&self, id: u64) -> bool {
+        self.streams.iter().any(|s| s.run.id == id && self.waiters.iter().any(|w| s.serves(w)))
+    }
+
+    /// The bytes that are here beyond what was asked for.
+    fn ahead(&self) -> u64 {
+        let from = self.history.next();
+        let ahead = self.streams.iter().map(|s| s.run).filter(|r| r.until > from);
+        let to_come = ahead.map(|r| r.until - r.at.max(from)).sum();
+        self.reach.saturating_sub(from).saturating_sub(to_come)
+    }
+
     /// Whether nobody is on the way to what `waiter` needs.
     fn is_orphan(&self, waiter: &Waiter) -> bool {
         !self.streams.iter().any(|s| s.serves(waiter))
@@ -434,10 +463,7 @@ impl State {
 
     /// Whether stream `id`, for which nobody waits, keeps somebody from getting one.
     fn is_in_the_way(&self, id: u64) -> bool {
-        let waited_for = |s: &Stream| self.waiters.iter().any(|w| s.serves(w));
-        self.streams.len() >= MOST_STREAMS
-            && !self.streams.iter().any(|s| s.run.id == id && waited_for(s))
-            && self.waiters.iter().any(|w| self.is_orphan(w))
+        self.streams.len() >= MOST_STREAMS && !self.is_waited_for(id) && self.waiters.iter().any(|w| self.is_orphan(w))
     }
 
     fn with(&mut self, id: u64, f: impl FnOnce(&mut Stream)) {

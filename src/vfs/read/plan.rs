@@ -39,9 +39,15 @@ impl History {
         self.ends[0] = ask.end;
     }
 
-    /// Below this nothing will be asked for again, by the looks of it: the kernel keeps what it has read.
-    pub(crate) fn behind(&self) -> u64 {
-        if self.streak < SURELY_SEQUENTIAL { 0 } else { self.next.saturating_sub(TAIL) }
+    /// Below this nothing will be asked for again, by the looks of it: the kernel keeps what it has read. `tail` bytes are left
+    /// for asks that come late and small steps back.
+    pub(crate) fn behind(&self, tail: u64) -> u64 {
+        if self.streak < SURELY_SEQUENTIAL { 0 } else { self.next.saturating_sub(tail) }
+    }
+
+    /// Where a reader goes on.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
     }
 
     /// Whether the last ask went on from none before.
@@ -120,7 +126,7 @@ pub(crate) fn plan(
     size: u64,
     terms: Terms,
 ) -> Vec<Step> {
-    let surely = history.streak >= SPREAD || ask.end - ask.start >= LARGE;
+    let surely = history.streak >= SPREAD || ask.end - ask.start >= if ask.start == 0 { LARGE_FIRST } else { LARGE };
     // Those that have been started end one after the other, also where no more of them are wanted.
     if history.streak > 0 && (running.iter().any(|r| r.sealed) || (terms.lanes > 1 && surely)) {
         return lanes::spread(history, ask, missing, running, size, terms);
@@ -150,7 +156,11 @@ pub(crate) fn plan(
         let Some(idle) = idle.next() else { return Vec::new() };
         steps.push(Step::Stop { id: idle.id });
     }
-    steps.push(Step::Start { from, until: until.max(from), sealed: false });
+    // What another one brings already is not fetched twice.
+    let next = running.iter().map(|r| r.first).filter(|first| history.streak > 0 && *first > missing).min();
+    let sealed = next.is_some_and(|first| first <= until);
+    let until = if sealed { next.unwrap_or(until) } else { until };
+    steps.push(Step::Start { from, until: until.max(from), sealed });
     steps
 }
 
@@ -187,14 +197,14 @@ const FIRST_WINDOW: u64 = 256 * 1024;
 const SPREAD: u32 = 2;
 const LARGE: u64 = 512 * 1024;
 
+/// The same at the beginning of a file: `head` and `file` ask for less.
+const LARGE_FIRST: u64 = 128 * 1024;
+
 /// Asks in a row after which a reader is believed to go on to the end.
 const SURELY_SEQUENTIAL: u32 = 4;
 
 /// How late an ask may come, in bytes that later ones were ahead of it; 4 MiB were seen on two busy cores.
-const LATE: u64 = 8 << 20;
-
-/// What is kept behind a sequential reader, for asks that come late and small steps back.
-const TAIL: u64 = LATE;
+pub(super) const LATE: u64 = 8 << 20;
 
 /// Places that are remembered, and asks for which it is believed that reading goes on at several of them.
 const PLACES: usize = 4;
@@ -212,6 +222,10 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const NEARBY: Terms = Terms { window: 16 * MIB, exact: false, lanes: 1 };
     const FAR: Terms = Terms { exact: true, ..NEARBY };
+
+    fn stream(id: u64) -> Running {
+        Running { id, first: 0, at: 0, until: 0, sealed: false, begun: true, needed: false }
+    }
 
     fn after(asks: &[Range<u64>]) -> History {
         let mut history = History::default();
@@ -238,6 +252,33 @@ mod tests {
         let ask = 5 * MIB + 4096..5 * MIB + 8192;
         let steps = plan(&after(&[0..4096, ask.clone()]), &ask, Some(ask.start), &[], 1 << 30, NEARBY);
         assert_eq!(steps, [Step::Start { from: 5 * MIB, until: 5 * MIB + BLOCK, sealed: false }]);
+    }
+
+    /// Two streams once brought the same megabytes, side by side on a line that one of them filled.
+    #[test]
+    fn what_another_stream_brings_is_not_fetched_twice() {
+        let asks = [0..MIB, MIB..2 * MIB, 2 * MIB..3 * MIB, 3 * MIB..4 * MIB, 5 * MIB..6 * MIB, 4 * MIB..5 * MIB];
+        let later = Running { first: 5 * MIB, at: 11 * MIB / 2, until: 16 * MIB, ..stream(1) };
+        let steps = plan(&after(&asks), &asks[5], Some(4 * MIB), &[later], 1 << 30, FAR);
+        assert_eq!(steps, [Step::Start { from: 4 * MIB, until: 5 * MIB, sealed: true }]);
+        // The other way round: what has been overtaken is on its way as well.
+        let earlier = Running { at: 7 * MIB / 2, until: 4 * MIB, sealed: true, needed: true, ..stream(1) };
+        let steps = plan(&after(&asks[..5]), &asks[4], Some(5 * MIB), &[earlier], 1 << 30, FAR);
+        assert!(matches!(steps[..], [Step::Start { from, .. }] if from == 4 * MIB), "{steps:?}");
+    }
+
+    /// A line that is full with one stream is left to what is waited for.
+    #[test]
+    fn others_end_where_one_stream_is_enough() {
+        let asks = [0..MIB, MIB..2 * MIB];
+        let front = Running { at: MIB, until: 4 * MIB, sealed: true, needed: true, ..stream(1) };
+        let barely = Running { first: 4 * MIB, at: 5 * MIB, until: 12 * MIB, sealed: true, ..stream(2) };
+        let nearly = Running { first: 12 * MIB, at: 23 * MIB, until: 24 * MIB, ..stream(3) };
+        let running = [front, barely, nearly];
+        let steps = plan(&after(&asks), &asks[1], Some(MIB), &running, 1 << 30, FAR);
+        assert_eq!(steps, [Step::Stop { id: 2 }]);
+        let steps = plan(&after(&asks), &asks[1], Some(MIB), &running, 1 << 30, Terms { lanes: 3, ..FAR });
+        assert!(!steps.iter().any(|step| matches!(step, Step::Stop { .. })), "{steps:?}");
     }
 
     #[test]
@@ -267,7 +308,7 @@ mod tests {
         history.note(&(2 * MIB..3 * MIB));
         assert_eq!(history.next, 6 * MIB);
         assert!(history.streak >= SURELY_SEQUENTIAL);
-        assert_eq!(history.behind(), 0, "what it asks for has not been dropped");
+        assert_eq!(history.behind(LATE), 0, "what it asks for has not been dropped");
     }
 
     #[test]

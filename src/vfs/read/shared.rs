@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::disk::Disk;
 use super::line::Line;
-use super::plan::Terms;
+use super::plan::{LATE, Terms};
 use super::{Answer, FileReader, LARGE_ANSWER, MOST_AHEAD, MOST_FETCHES, REPLIERS};
 use crate::base::sync::Ranked;
 use crate::remote::{Remote, Version};
@@ -151,12 +151,29 @@ impl Reading {
     /// What a reader may fetch on `lanes` streams; it is one of `more` readers beside those that have some already. All
     /// together stay within the memory.
     pub(super) fn terms(&self, lanes: usize, more: usize) -> Terms {
-        let limit = self.blocks.limit() as u64;
-        let (share, most) = if lanes > 1 { (limit / 8 * 7, u64::MAX) } else { (limit / 2, MOST_AHEAD) };
-        let readers = (self.sharing.load(Ordering::Relaxed) + more).max(1);
-        let window = (share / readers as u64).clamp(2 * BLOCK, most);
+        let most = self.part(more);
+        // With several streams there is room for what is kept behind the reader, and for what each of them has in hand.
+        let several = (most / 8 * 7).saturating_sub(LATE).max(most / 2);
+        let window = if lanes > 1 { several } else { (most / 2).min(MOST_AHEAD) }.max(2 * BLOCK);
         // The disk keeps whole blocks.
         Terms { window, exact: self.disk.is_none() && self.line.is_far(), lanes }
+    }
+
+    /// One reader's part of the memory, with `more` readers beside those that have one already. What fills the line for one
+    /// fills it for many.
+    fn part(&self, more: usize) -> u64 {
+        let (limit, readers) = (self.blocks.limit() as u64, self.sharing.load(Ordering::Relaxed) + more);
+        if readers > 1 { limit / 8 * 5 / readers as u64 } else { limit }
+    }
+
+    /// What is kept behind a sequential reader.
+    pub(super) fn tail(&self) -> u64 {
+        (self.part(0) / 4).min(LATE)
+    }
+
+    /// The bytes that may be here ahead of a reader with several streams.
+    pub(super) fn share(&self) -> u64 {
+        self.terms(2, 0).window
     }
 
     /// Answers. Large answers go to threads of their own, so that receiving and answering overlap.

@@ -106,10 +106,10 @@ impl Climb {
 }
 
 /// From this delay on a transfer takes a good part of a second to get into its stride, and several take no longer.
-const SLOW_START: Duration = Duration::from_millis(10);
+pub(super) const SLOW_START: Duration = Duration::from_millis(10);
 
 /// So many begin then.
-const FIRST: usize = 8;
+pub(super) const FIRST: usize = 8;
 
 /// Most streams of one reader.
 const MOST: usize = 14;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{History, Running, Step, Terms, up};
+use super::{History, NEAR, Running, Step, Terms, up};
 use crate::store::BLOCK;
 
 /// Keeps as many streams ahead of the reader as may be. Each ends where the next one begins, the last one goes on.
@@ -14,14 +14,33 @@ pub(super) fn spread(
     size: u64,
     terms: Terms,
 ) -> Vec<Step> {
-    let end = up(ask.end.saturating_add(terms.window)).min(size);
+    // As one lane ends after the other, about half of this is here at a time.
+    let span = terms.window.saturating_mul(2);
+    let end = up(ask.end.saturating_add(span)).min(size);
     // The only one goes on for ever.
-    let piece = if terms.lanes > 1 { up(terms.window / terms.lanes as u64).max(LEAST_PIECE) } else { size };
+    let piece = if terms.lanes > 1 { up(span / terms.lanes as u64).max(LEAST_PIECE) } else { size };
+    // Those that begin together end one after the other, so that never all of them are in slow start; and towards the end of
+    // the file they get shorter, so that no one is left with the rest.
+    let cut = |at: u64, nth: usize| {
+        let lanes = terms.lanes as u64;
+        let part = if terms.lanes > 1 {
+            (piece * nth as u64 / lanes).min(((size - at) / lanes).max(LEAST_TAIL))
+        } else {
+            piece
+        };
+        at..up(at.saturating_add(part.max(LEAST_PIECE))).min(end)
+    };
     // Not only within the window: that may be smaller for a moment.
     let ahead = |r: &&Running| r.until > ask.start && r.first < end.saturating_add(FAR_AHEAD);
     let mut lanes: Vec<Running> = running.iter().filter(ahead).copied().collect();
     let of_no_use = |r: &&Running| !r.needed && history.places == 0 && !ahead(r);
-    let mut steps: Vec<_> = running.iter().filter(of_no_use).map(|r| Step::Stop { id: r.id }).collect();
+    // One is enough, as it has turned out: the others would only keep what is waited for from coming.
+    let in_the_way = |r: &Running| {
+        terms.lanes == 1 && !r.needed && r.first >= ask.end && r.at - r.first < r.until.saturating_sub(r.at)
+    };
+    lanes.retain(|r| !in_the_way(r));
+    let stopped = running.iter().filter(|r| of_no_use(r) || in_the_way(r));
+    let mut steps: Vec<_> = stopped.map(|r| Step::Stop { id: r.id }).collect();
     let mut new: Vec<Range<u64>> = Vec::new();
     if let Some(missing) = missing {
         let serving = running.iter().filter(|r| r.leads_to(missing, false)).max_by_key(|r| r.at);
@@ -29,7 +48,11 @@ pub(super) fn spread(
         let next =
             lanes.iter().map(|r| if r.first > missing { r.first } else { r.at }).filter(|at| *at > missing).min();
         match (serving, next) {
-            (None, None) => new.push(missing..up(missing.saturating_add(piece)).min(end)),
+            (None, None) => {
+                // Asks overtake one another: one that is still on its way may want what lies before this one.
+                let covered = running.iter().map(|r| r.until).filter(|at| *at <= missing && missing - at <= NEAR).max();
+                new.push(cut(covered.unwrap_or(missing), 1));
+            }
             (None, Some(next)) => {
                 let until = up(missing.saturating_add(piece)).min(end).min(next);
                 steps.push(Step::Start { from: missing, until, sealed: true });
@@ -49,8 +72,10 @@ pub(super) fn spread(
     if new.is_empty() {
         let Some(last) = lanes.iter().max_by_key(|r| r.until).copied() else { return steps };
         let mut until = last.until;
-        if !last.sealed {
-            let goal = up(last.first.saturating_add(piece)).max(up(ask.end)).min(end);
+        let busy = lanes.iter().filter(|r| r.at < r.until).count();
+        // With more of them than there may be, the first ones are to end first.
+        if !last.sealed && busy <= terms.lanes {
+            let goal = cut(last.first, busy.max(1)).end.max(up(ask.end)).min(end);
             // In steps that are worth waking somebody.
             if goal > until
                 && (goal - until >= LEAST_STEP || goal == size || until < ask.end.saturating_add(LEAST_STEP))
@@ -64,7 +89,7 @@ pub(super) fn spread(
             if !last.sealed {
                 steps.push(Step::Seal { id: last.id });
             }
-            new.push(until..up(until.saturating_add(piece)).min(end));
+            new.push(cut(until, terms.lanes));
         }
     }
     let busy = lanes.iter().filter(|r| r.at < r.until).count();
@@ -72,7 +97,7 @@ pub(super) fn spread(
         && busy + new.len() < terms.lanes
         && is_worth_it(last.end, end, size)
     {
-        new.push(last.end..up(last.end.saturating_add(piece)).min(end));
+        new.push(cut(last.end, busy + new.len() + 1));
     }
     let count = new.len();
     let starts = new.into_iter().enumerate();
@@ -87,6 +112,9 @@ fn is_worth_it(at: u64, end: u64, size: u64) -> bool {
 
 /// A piece is worth a transfer of its own: it takes some round trips to get into its stride.
 const LEAST_PIECE: u64 = 1 << 20;
+
+/// Towards the end of a file no piece is made shorter than this.
+const LEAST_TAIL: u64 = 16 << 20;
 
 /// What lies farther ahead has been fetched for somebody who has left it.
 const FAR_AHEAD: u64 = 256 << 20;
@@ -103,7 +131,7 @@ mod tests {
 
     proptest! {
         /// However far each stream has come, and however many there may be: nothing is fetched twice, what is asked for is on
-        /// its way, and nothing beyond the window is.
+        /// its way, and nothing beyond two windows is.
         #[test]
         fn pieces_follow_one_another(
             size in 1u64 << 20..1 << 28,
@@ -136,7 +164,7 @@ mod tests {
                 for pair in running.windows(2) {
                     prop_assert!(pair[0].until <= pair[1].first, "{pair:?}");
                 }
-                prop_assert!(running.iter().all(|r| r.until <= size.min(up(ask.end + terms.window))), "{running:?}");
+                prop_assert!(running.iter().all(|r| r.until <= size.min(up(ask.end + 2 * terms.window))), "{running:?}");
                 let covered = missing.is_none_or(|m| running.iter().any(|r| r.at <= m && m < r.until));
                 prop_assert!(covered, "{ask:?} {running:?}");
                 for (r, by) in running.iter_mut().zip(moved) {
