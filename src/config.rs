@@ -254,6 +254,9 @@ pub struct Write {
     pub identity: String,
     /// Uploads that may run at once behind closed files.
     pub parallel: usize,
+    /// How long a closed file waits before it is sent, unless somebody waits for it: programs set its times and rename it
+    /// right then, which costs nothing as long as the server has seen nothing of it.
+    pub ripens: Duration,
     /// How long the end of the mount waits for what is still to be stored.
     pub drain_timeout: Duration,
     /// Symlinks are files of the format that Minshall and French have made up, where the server has none.
@@ -272,6 +275,7 @@ impl Write {
             writeback: false,
             identity: String::new(),
             parallel: 1,
+            ripens: Duration::from_millis(100),
             drain_timeout: Duration::from_secs(60),
             mfsymlinks: false,
             perms: Perms::Ignore,

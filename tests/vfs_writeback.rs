@@ -310,3 +310,30 @@ fn what_is_set_while_the_upload_ends_is_not_lost() {
     answer(|tell| fs.vfs.fsync_dir(Ino::ROOT, tell)).expect("all is stored and set");
     assert_eq!(server.facts("f").map(|(_, mode)| mode), Some(0o644), "{:#?}", server.log());
 }
+
+/// rsync and many editors close a file, set its time and mode, and give it its name then: each of that waited until the server
+/// had the file, 222 s for a thousand of them.
+#[test]
+fn what_is_renamed_right_after_it_was_closed_is_sent_once_and_under_its_last_name() {
+    for old in [None, Some(&b"old"[..])] {
+        let server = old.map_or_else(MemoryRemote::default, |old| MemoryRemote::default().file("f", old));
+        let fs = Fs::in_memory(&server, |write| {
+            (write.writeback, write.ripens) = (true, Duration::from_secs(3600));
+        });
+        let (ino, fh) = fs.create(".f.Xy12");
+        fs.write(fh, 0, b"newer");
+        fs.close(fh);
+        let wanted = Wanted { mode: Some(0o640), ..Wanted::default() };
+        answer(|tell| fs.vfs.set_attributes(ino, wanted, tell)).expect("it is noted");
+        fs.rename(".f.Xy12", "f", 0).expect("nothing is asked for that");
+        assert!(server.log().iter().all(|line| !line.contains("STOR")), "{:#?}", server.log());
+        assert_eq!(fs.read_all("f").expect("it is here"), b"newer");
+        // Who waits for it does not wait an hour.
+        let left = fs.vfs.finish(Deadline::after(AMPLE));
+        assert!(left.later.is_empty() && left.kept.is_empty(), "{left:?}");
+        assert_eq!(server.paths(), ["f"], "{:#?}", server.log());
+        assert_eq!(server.content("f").as_deref(), Some(&b"newer"[..]), "{:#?}", server.log());
+        assert_eq!(server.facts("f").map(|(_, mode)| mode), Some(0o640), "{:#?}", server.log());
+        assert!(server.log().iter().all(|line| !line.contains("Xy12")), "{:#?}", server.log());
+    }
+}

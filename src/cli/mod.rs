@@ -322,7 +322,6 @@ fn write(draft: &Draft, environment: &Environment, mountpoint: &Path) -> Result<
     };
     Ok(Write {
         upload: draft.upload,
-        spool,
         spool_limit: draft.spool_limit,
         writeback: draft.writeback,
         drain_timeout: draft.drain_timeout,
@@ -330,7 +329,7 @@ fn write(draft: &Draft, environment: &Environment, mountpoint: &Path) -> Result<
         perms: draft.perms,
         // One connection is left to questions.
         parallel: draft.max_connections.saturating_sub(1).max(1),
-        identity: String::new(),
+        ..Write::new(spool)
     })
 }
 

@@ -36,7 +36,7 @@ struct State {
     stage: Stage,
     /// What has to be stored before.
     after: Option<Arc<Entry>>,
-    /// Not to be tried before.
+    /// Not to be tried before: what was closed just now is often given its times and its name next.
     again: Option<Instant>,
     pause: Duration,
     /// Time and mode as they are wanted now, and as the last attempt has set them.
@@ -115,6 +115,12 @@ impl Entry {
         let writer = writer.map_or_else(OnceLock::new, OnceLock::from);
         let (since, sent) = (Instant::now(), AtomicU64::new(0));
         Self { id, writer, left_over, spool, job, since, sent, state: Ranked::new(state) }
+    }
+
+    /// It is not to be tried before.
+    pub(super) fn ripens(self, at: Instant) -> Self {
+        self.state.lock().again = Some(at);
+        self
     }
 
     /// Where it belongs.

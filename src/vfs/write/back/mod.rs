@@ -54,6 +54,8 @@ pub(super) struct Back {
     looks: Looks,
     /// Opened when an entry is done, free again, or should be tried at once.
     pub(super) gate: Gate,
+    /// How long a file waits after it was closed.
+    pub(super) ripens: Duration,
     /// Grows with everything that is sent and done: for those who wait as long as something goes on.
     progress: AtomicU64,
     stores: Workers,
@@ -97,6 +99,7 @@ impl Back {
             untold: Ranked::default(),
             looks: Looks::default(),
             gate: Gate::default(),
+            ripens: write.ripens,
             progress: AtomicU64::new(0),
             stores: Workers::new("store", write.parallel.clamp(1, MOST_STORES)),
             shut: AtomicBool::new(false),

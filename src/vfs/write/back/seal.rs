@@ -1,6 +1,7 @@
 //! Sealing: a closed file's spool goes into the journal, and what becomes of the file afterwards.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use log::debug;
 
@@ -55,7 +56,8 @@ impl FileWriter {
             back.forget(&entry);
         }
         debug!("{}: {} bytes wait as {id}", job.path, job.len);
-        let entry = Arc::new(Entry::new(id, Some(Arc::clone(self)), spool, job, after.clone(), None));
+        let entry = Entry::new(id, Some(Arc::clone(self)), spool, job, after.clone(), None);
+        let entry = Arc::new(entry.ripens(Instant::now() + back.ripens));
         {
             let mut state = self.state.lock();
             state.queued = Some(Arc::clone(&entry));
