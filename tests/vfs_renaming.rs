@@ -42,8 +42,9 @@ fn a_rename_that_stays_here_and_fails_costs_nothing() {
     let reader = fs.open_as("b", How::READ);
     let (_, fh) = fs.create("a");
     fs.write(fh, 0, b"new");
-    server.fail("MLSD", None, ErrorKind::Unreachable, 1);
+    server.fail("MLSD", None, ErrorKind::Unreachable, usize::MAX);
     fs.rename("a", "b", 0).expect_err("nobody knows what is there");
+    server.heal();
     fs.vfs.release(reader);
     fs.close(fh);
     let left = fs.vfs.finish(Deadline::after(AMPLE));

@@ -100,6 +100,12 @@ impl Blocks {
         drop(cache);
     }
 
+    /// The first block of `file` within `range` that is here, if only in part.
+    pub fn first(&self, file: FileId, mut range: Range<u64>) -> Option<u64> {
+        let cache = self.cache.lock();
+        range.find(|&index| cache.blocks.contains(&BlockKey { file, index }))
+    }
+
     /// Forgets a file's first `blocks` blocks.
     pub fn forget(&self, file: FileId, blocks: u64) {
         let mut out = Vec::new();

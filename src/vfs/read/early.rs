@@ -83,6 +83,6 @@ impl FileReader {
             self.count(&mut state);
         }
         self.shared.streams.fetch_add(1, Ordering::Relaxed);
-        fetch::run(self, id);
+        fetch::run(fetch::End::new(self, id));
     }
 }

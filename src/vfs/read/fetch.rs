@@ -2,21 +2,22 @@
 
 mod kept;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 
-use super::{FileReader, Locked, Reading, State, Stream, broken};
+use super::{FileReader, Reading, State, Stream, broken};
 use crate::base::{Deadline, Recall, Urgency};
 use crate::remote::{Download, Error, ErrorKind, Result, Retry, Version};
 use crate::store::{BLOCK, BlockKey, Buffer, FileId, KeptFile};
 use crate::vfs::error::Fault;
 
-/// Runs stream `id` of `reader` to its end.
-pub(super) fn run(reader: &Arc<FileReader>, id: u64) {
-    let mut end = End { reader, id, error: Some(Error::new(ErrorKind::Protocol, "RETR")) };
+/// Runs a stream to its end.
+pub(super) fn run(mut end: End) {
+    let (reader, id) = (&Arc::clone(&end.reader), end.id);
     let mut failures = 0;
     while let Some(mut attempt) = Attempt::begin(reader, id) {
         attempt.hasty = failures == 0;
@@ -56,16 +57,22 @@ fn pause(reader: &FileReader, id: u64, recall: &Recall, failures: u32) {
     }
 }
 
-/// Takes the stream out when its thread ends, however it ends, and sees to those who wait for it.
-struct End<'a> {
-    reader: &'a Arc<FileReader>,
+/// Takes the stream out when its thread ends, however it ends and if it never begins, and sees to those who wait for it.
+pub(super) struct End {
+    reader: Arc<FileReader>,
     id: u64,
     error: Option<Error>,
 }
 
-impl Drop for End<'_> {
+impl End {
+    pub(super) fn new(reader: &Arc<FileReader>, id: u64) -> Self {
+        Self { reader: Arc::clone(reader), id, error: Some(Error::new(ErrorKind::Protocol, "RETR")) }
+    }
+}
+
+impl Drop for End {
     fn drop(&mut self) {
-        let reader = self.reader;
+        let reader = &self.reader;
         reader.shared.streams.fetch_sub(1, Ordering::Relaxed);
         let mut state = reader.state.lock();
         let mine = state.streams.iter().position(|s| s.run.id == self.id).map(|at| state.streams.remove(at));
@@ -103,7 +110,7 @@ impl Drop for End<'_> {
 
 /// One `RETR` of a stream.
 struct Attempt<'a> {
-    reader: &'a FileReader,
+    reader: &'a Arc<FileReader>,
     shared: &'a Reading,
     id: u64,
     recall: Arc<Recall>,
@@ -142,7 +149,7 @@ enum Next {
 
 impl<'a> Attempt<'a> {
     /// None where the stream is not wanted any more.
-    fn begin(reader: &'a FileReader, id: u64) -> Option<Self> {
+    fn begin(reader: &'a Arc<FileReader>, id: u64) -> Option<Self> {
         let shared = &*reader.shared;
         let mut state = reader.state.lock();
         if state.closed || state.changed {
@@ -261,6 +268,8 @@ impl<'a> Attempt<'a> {
             } else if whole {
                 // What has all its bytes and no end is fetched anew from its last block on: behind that there is nothing to ask for.
                 return self.ended(download).inspect_err(|_| self.filled = 0);
+            } else if self.ends_here() {
+                return self.ended_before_another(download).inspect_err(|_| self.filled = 0);
             } else if got == room {
                 self.keep_block();
                 if self.goes_on_on_disk() {
@@ -319,7 +328,7 @@ impl<'a> Attempt<'a> {
         if !self.recall.gate.wait(seen, Deadline::at(patience)) {
             // Nobody has asked for more: decided under the lock, so that no ask counts on this stream.
             let mut state = self.reader.state.lock();
-            let done = |s: &Stream| s.run.id == self.id && s.run.at >= s.run.until;
+            let done = |s: &Stream| s.run.id == self.id && self.reached() >= s.run.until;
             if state.streams.iter().any(done) || self.is_too_far(&state) {
                 state.streams.retain(|s| s.run.id != self.id);
                 return None;
@@ -330,7 +339,7 @@ impl<'a> Attempt<'a> {
 
     /// Whether the reader has to take some of what is here first: its streams may not bring more than its share of the memory.
     fn is_too_far(&self, state: &State) -> bool {
-        state.streams.len() > 1 && !state.is_waited_for(self.id) && state.ahead() > self.shared.share()
+        !state.is_waited_for(self.id) && state.ahead() > self.shared.share()
     }
 
     /// The block is complete (or the last one of the file), or no more of it is wanted.
@@ -348,37 +357,66 @@ impl<'a> Attempt<'a> {
         self.shared.line.arrived(self.filled as u64, self.reached() - self.from, self.since);
         self.at += self.filled as u64;
         self.filled = 0;
-        let mut state = self.progress();
-        // Another version may have been found meanwhile: these bytes are none of its.
-        let answers = if state.file == self.file { self.reader.settle(&mut state, None) } else { Vec::new() };
-        drop(state);
-        self.shared.give(answers);
+        self.answer(None);
     }
 
     /// Answers those whom the part of the block that is here already serves.
     fn show_part(&mut self) {
         let begin = self.offset();
-        let mut state = self.progress();
-        let tail = (self.at, &self.buffer.as_slice()[begin..begin + self.filled]);
-        let answers = if state.file == self.file { self.reader.settle(&mut state, Some(tail)) } else { Vec::new() };
-        drop(state);
-        self.shared.give(answers);
+        self.answer(Some(begin..begin + self.filled));
     }
 
-    fn progress(&mut self) -> Locked<'a> {
+    /// Answers those who have all that they wait for; `part` of the buffer is none of a block yet.
+    fn answer(&mut self, part: Option<Range<usize>>) {
         let mut state = self.reader.state.lock();
         state.with(self.id, |s| {
             s.run.at = self.at;
             s.pulse = Some(Instant::now());
             self.until = s.run.until;
         });
-        state
+        // Another version may have been found meanwhile: these bytes are none of its.
+        if state.file != self.file {
+            return;
+        }
+        let tail = part.map(|part| (self.at, &self.buffer.as_slice()[part]));
+        let answers = self.reader.settle(&mut state, tail);
+        // What somebody needs next may be another stream's, which waits for its reader, or nobody's.
+        let others = state.streams.iter().filter(|s| state.stalled && s.run.id != self.id);
+        let needed = others.filter(|s| state.waiters.iter().any(|w| s.serves(w)));
+        needed.for_each(|s| s.recall.gate.open());
+        let started = self.reader.serve_orphans(&mut state);
+        drop(state);
+        self.shared.give(answers);
+        self.reader.launch(started);
     }
 
     /// An end in the middle: the connection is given back if the server stays in step.
     fn finish(&self, download: Box<dyn Download>) {
         if let Err(e) = download.finish(self.deadline()) {
             debug!("the end of a transfer: {e}");
+        }
+    }
+
+    /// Whether another stream brings what follows.
+    fn ends_here(&self) -> bool {
+        let ends = |s: &Stream| s.run.id == self.id && s.run.sealed && self.reached() >= s.run.until;
+        self.reached() >= self.until && !self.is_brief() && self.reader.state.lock().streams.iter().any(ends)
+    }
+
+    /// All bytes of this piece are here. As at the [end of the file](Self::ended), the last of them do not count before the
+    /// server has said that it is still the same one: other streams bring other pieces of it at other times.
+    fn ended_before_another(&mut self, download: Box<dyn Download>) -> Result<()> {
+        let path = self.shared.nodes.path(self.reader.ino).ok_or_else(changed)?;
+        // At once, where that needs no waiting for this connection.
+        let early = self.shared.remote.has_spare(0);
+        let asked = early.then(|| self.shared.remote.version(&path, self.deadline()));
+        self.finish(download);
+        match asked.unwrap_or_else(|| self.shared.remote.version(&path, self.deadline()))? {
+            Some(now) if !self.is_same(&now) => self.other_version(&now),
+            _ => {
+                self.keep_block();
+                Ok(())
+            }
         }
     }
 

@@ -28,13 +28,14 @@ use log::{debug, info};
 
 pub use self::data::Data;
 pub(crate) use self::disk::Disk;
+use self::fetch::End;
 use self::parked::{Got, Waiter};
 use self::plan::{History, MOST_STREAMS, Running, Step, Terms, plan};
 pub(crate) use self::shared::Reading;
 use super::error::{Error, Fault, Result};
 use super::node::{Ino, Known};
 use crate::base::Recall;
-use crate::base::sync::{Ranked, RankedGuard};
+use crate::base::sync::Ranked;
 use crate::remote::{ErrorKind, Version};
 use crate::store::{BLOCK, Buffer, FileId};
 
@@ -141,8 +142,8 @@ impl FileReader {
         }
         state.resting = false;
         state.history.note(&ask);
-        if std::mem::take(&mut state.stalled) {
-            state.streams.iter().for_each(|s| s.recall.gate.open());
+        if state.stalled {
+            state.go_on();
         }
         let got = Got::new(&ask, &self.shared.blocks, state.file);
         let missing = got.missing(&ask);
@@ -190,8 +191,8 @@ impl FileReader {
     /// Fetches nothing ahead any more until somebody reads.
     fn rest(&self) {
         let mut state = self.state.lock();
-        let State { waiters, streams, resting, .. } = &mut *state;
-        *resting = true;
+        let State { waiters, streams, resting, reach, .. } = &mut *state;
+        (*resting, *reach) = (true, 0);
         for stream in streams {
             let wanted = waiters.iter().filter(|w| stream.serves(w)).map(|w| w.range.end).max();
             stream.run.until = stream.run.until.min(wanted.unwrap_or(stream.run.at));
@@ -260,11 +261,11 @@ impl FileReader {
     fn advance(&self, state: &mut State, ask: &Range<u64>, missing: Option<u64>) -> Vec<u64> {
         let needed = |s: &Stream| state.waiters.iter().any(|w| s.serves(w));
         let running: Vec<_> = state.streams.iter().map(|s| Running { needed: needed(s), ..s.run }).collect();
-        let steps = plan(&state.history, ask, missing, &running, state.version.size, self.terms(state, ask));
+        let terms = Terms { present: self.present(state, missing), ..self.terms(state, ask) };
+        let steps = plan(&state.history, ask, missing, &running, state.version.size, terms);
         let mut started = Vec::new();
-        if state.history.jumps() {
-            state.reach = 0;
-        }
+        let stopped = |r: &&Running| steps.iter().any(|step| matches!(step, Step::Stop { id } if *id == r.id));
+        let given_up = running.iter().filter(stopped).any(|r| r.until > ask.end);
         for step in steps {
             match step {
                 Step::Start { from, until, sealed } => {
@@ -296,9 +297,18 @@ impl FileReader {
                 }
             }
         }
-        state.reach = state.streams.iter().map(|s| s.run.until).fold(state.reach, u64::max);
+        // Of one who reads here and there nobody knows what is ahead.
+        let old = if state.history.is_in_order() && !given_up { state.reach } else { 0 };
+        state.reach = state.streams.iter().map(|s| s.run.until).fold(old, u64::max);
         self.count(state);
         started
+    }
+
+    /// Where something is here behind `missing`, which a stream has left out that broke off.
+    fn present(&self, state: &State, missing: Option<u64>) -> Option<u64> {
+        let missing = missing.filter(|missing| *missing < state.reach)?;
+        let behind = missing / BLOCK + 1..state.reach.min(missing.saturating_add(MOST_LEFT_OUT)).div_ceil(BLOCK);
+        self.shared.blocks.first(state.file, behind).map(|index| index * BLOCK)
     }
 
     /// What may be fetched for this reader now.
@@ -313,7 +323,7 @@ impl FileReader {
         while lanes < most && shared.remote.has_spare(all.max(mine) + lanes - mine) {
             lanes += 1;
         }
-        shared.terms(lanes.min(most), usize::from(!state.sharing))
+        Terms { reach: state.reach, ..shared.terms(lanes.min(most), usize::from(!state.sharing)) }
     }
 
     /// Counts the reader among those who share the memory as long as it has streams.
@@ -331,8 +341,8 @@ impl FileReader {
     fn launch(self: &Arc<Self>, started: Vec<u64>) {
         for id in started {
             self.shared.streams.fetch_add(1, Ordering::Relaxed);
-            let reader = Arc::clone(self);
-            self.shared.fetchers.run(move || fetch::run(&reader, id));
+            let end = End::new(self, id);
+            self.shared.fetchers.run(move || fetch::run(end));
         }
     }
 
@@ -397,7 +407,7 @@ impl FileReader {
         };
         state.file = file;
         state.version = version.clone();
-        state.dropped = 0;
+        (state.dropped, state.reach) = (0, 0);
         state.waiters.iter_mut().for_each(|waiter| waiter.start_over(version.size));
         // The other streams bring the old version; who waits for them is served anew when this one ends.
         state.streams.retain(|s| {
@@ -411,6 +421,7 @@ impl FileReader {
         state.with(id, |s| {
             s.partial = None;
             s.run.at = s.run.at.min(first);
+            s.run.first = s.run.at;
             s.run.until = s.run.until.max(last).min(version.size);
         });
         drop(state);
@@ -444,6 +455,12 @@ impl State {
         None
     }
 
+    /// Streams that wait for their reader look again.
+    fn go_on(&mut self) {
+        self.stalled = false;
+        self.streams.iter().for_each(|s| s.recall.gate.open());
+    }
+
     fn is_waited_for(&self, id: u64) -> bool {
         self.streams.iter().any(|s| s.run.id == id && self.waiters.iter().any(|w| s.serves(w)))
     }
@@ -452,7 +469,7 @@ impl State {
     fn ahead(&self) -> u64 {
         let from = self.history.next();
         let ahead = self.streams.iter().map(|s| s.run).filter(|r| r.until > from);
-        let to_come = ahead.map(|r| r.until - r.at.max(from)).sum();
+        let to_come = ahead.map(|r| r.until.saturating_sub(r.at.max(from))).sum();
         self.reach.saturating_sub(from).saturating_sub(to_come)
     }
 
@@ -473,14 +490,14 @@ impl State {
     }
 }
 
-/// The state of a reader, locked.
-type Locked<'a> = RankedGuard<'a, State>;
-
 /// Most bytes that one stream runs ahead of its reader.
 const MOST_AHEAD: u64 = 16 << 20;
 
 /// Copying so much takes longer than waking another thread.
 const LARGE_ANSWER: usize = 256 * 1024;
+
+/// How far is looked for what is here behind what is missing.
+const MOST_LEFT_OUT: u64 = 64 << 20;
 
 /// Blocks dropped at a time.
 const MOST_DROPPED: u64 = 64;

@@ -45,6 +45,11 @@ impl History {
         if self.streak < SURELY_SEQUENTIAL { 0 } else { self.next.saturating_sub(tail) }
     }
 
+    /// Whether one place is read, in order.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.streak > 0 && self.places == 0
+    }
+
     /// Where a reader goes on.
     pub(crate) fn next(&self) -> u64 {
         self.next
@@ -86,7 +91,7 @@ impl Running {
         if self.sealed {
             return (self.at..self.until).contains(&missing);
         }
-        let near = if jumps { (self.at - self.first + FIRST_FLIGHT).min(NEAR) } else { NEAR };
+        let near = if jumps { (self.at.saturating_sub(self.first) + FIRST_FLIGHT).min(NEAR) } else { NEAR };
         self.at <= missing && missing - self.at <= near.max(self.until.saturating_sub(self.at))
     }
 }
@@ -100,6 +105,10 @@ pub(crate) struct Terms {
     pub(crate) exact: bool,
     /// Streams that may share what a sequential reader is going to want.
     pub(crate) lanes: usize,
+    /// Up to here all has been asked for already, also by streams that have ended by now.
+    pub(crate) reach: u64,
+    /// Where something is here already behind what is missing.
+    pub(crate) present: Option<u64>,
 }
 
 /// What to do.
@@ -220,7 +229,7 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1 << 20;
-    const NEARBY: Terms = Terms { window: 16 * MIB, exact: false, lanes: 1 };
+    const NEARBY: Terms = Terms { window: 16 * MIB, exact: false, lanes: 1, reach: 0, present: None };
     const FAR: Terms = Terms { exact: true, ..NEARBY };
 
     fn stream(id: u64) -> Running {
@@ -407,6 +416,38 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever runs where, and however it got there: what is missing is on its way, or nothing more may begin.
+        #[test]
+        fn nothing_that_is_missing_is_left_to_chance(
+            before in prop::collection::vec((0u64..40, 1u64..8), 1..12),
+            streams in prop::collection::vec((0u64..320, 0u64..80, 0u64..80, any::<[bool; 3]>()), 0..6),
+            (at, len) in (0u64..40 * 8, 1u64..8),
+            lanes in 1usize..9,
+        ) {
+            let size = 40 * MIB + 17;
+            let ask = at * BLOCK..((at + len) * BLOCK).min(size);
+            let mut history = after(&before.iter().map(|(at, len)| at * MIB..at * MIB + len * BLOCK).collect::<Vec<_>>());
+            history.note(&ask);
+            let running: Vec<_> = streams.iter().enumerate().map(|(id, &(first, brought, left, [sealed, begun, needed]))| {
+                let (first, at) = (first * BLOCK, (first + brought) * BLOCK);
+                Running { first, at, until: at + left * BLOCK, sealed, begun, needed, id: id as u64 }
+            }).collect();
+            let terms = Terms { window: 32 * MIB, lanes, ..FAR };
+            let mut ways: Vec<_> = running.iter().map(|r| (Some(r.id), r.at..r.until)).collect();
+            let steps = plan(&history, &ask, Some(ask.start), &running, size, terms);
+            for step in &steps {
+                match *step {
+                    Step::Start { from, until, .. } => ways.push((None, from..until)),
+                    Step::Extend { id, until } => ways.iter_mut().filter(|w| w.0 == Some(id)).for_each(|w| w.1.end = until),
+                    Step::Rebase { id, from } => ways.iter_mut().filter(|w| w.0 == Some(id)).for_each(|w| w.1.start = from),
+                    Step::Stop { id } => ways.retain(|w| w.0 != Some(id)),
+                    Step::Seal { .. } => {}
+                }
+            }
+            let waits = running.iter().filter(|r| r.needed).count() >= MOST_STREAMS;
+            prop_assert!(waits || ways.iter().any(|w| w.1.contains(&ask.start)), "{ask:?} of {running:?}: {steps:?}");
+        }
+
         /// Whatever is asked: what is missing is on its way afterwards, unless all streams are waited for already; and
         /// nothing beyond the file or the window is.
         #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ftpfs::base::{Deadline, Gate};
 use ftpfs::remote::{
-    Applied, Error, ErrorKind, Kind, Meta, Outcome, Precision, RemotePath, Result, Settings, Stamp, Version,
+    Applied, Error, ErrorKind, Kind, Meta, Outcome, Precision, RemotePath, Result, Retry, Settings, Stamp, Version,
 };
 use parking_lot::Mutex;
 
@@ -49,6 +49,21 @@ pub struct Can {
     pub scrambled: bool,
     /// Bytes of all files together.
     pub room: Option<u64>,
+    /// Say how long an answer takes at least.
+    pub delay: Option<Duration>,
+    /// Connections that it grants.
+    pub connections: usize,
+}
+
+/// What has been fetched.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fetched {
+    /// Bytes of all downloads.
+    pub bytes: u64,
+    /// Downloads that are under way.
+    pub running: usize,
+    /// Most that were so at once.
+    pub most: usize,
 }
 
 struct State {
@@ -60,6 +75,7 @@ struct State {
     failures: VecDeque<Failure>,
     held: HashSet<&'static str>,
     waiting: usize,
+    fetched: Fetched,
     shut: bool,
 }
 
@@ -97,6 +113,8 @@ impl Default for Can {
             copies: true,
             scrambled: false,
             room: None,
+            delay: None,
+            connections: 4,
         }
     }
 }
@@ -120,6 +138,7 @@ impl MemoryRemote {
             failures: VecDeque::new(),
             held: HashSet::new(),
             waiting: 0,
+            fetched: Fetched::default(),
             shut: false,
         };
         Self { inner: Arc::new(Inner { state: Mutex::new(state), gate: Gate::default() }) }
@@ -191,7 +210,7 @@ impl MemoryRemote {
     }
 
     /// The next `times` calls of `verb` fail; only those for `path` if one is given. Verbs are as in the log; `data` is a
-    /// write within an upload, `226` its end.
+    /// write within an upload, `226` its end, `bytes` a read within a download.
     pub fn fail(&self, verb: &'static str, path: Option<&str>, kind: ErrorKind, times: usize) {
         let path = path.map(|path| String::from_utf8_lossy(&key(path)).into_owned());
         self.inner.state.lock().failures.push_back(Failure { verb, path, kind, times });
@@ -248,6 +267,11 @@ impl MemoryRemote {
             }
             self.inner.gate.wait(seen, deadline);
         }
+    }
+
+    /// What has been fetched so far.
+    pub fn fetched(&self) -> Fetched {
+        self.inner.state.lock().fetched
     }
 
     /// Every call so far: its verb, and what it was about.
@@ -321,7 +345,9 @@ impl State {
         if failure.times == 0 {
             self.failures.remove(at);
         }
-        Err(Error::new(kind, verb))
+        let error = Error::new(kind, verb);
+        // A transfer that breaks off is taken up again.
+        Err(if verb == "bytes" { error.with_retry(Retry::Safe) } else { error })
     }
 
     fn put(&mut self, path: &str, what: What, mode: u16) {

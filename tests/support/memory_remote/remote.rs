@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ftpfs::base::{Deadline, Recall};
 use ftpfs::remote::{
@@ -65,20 +66,25 @@ impl Remote for MemoryRemote {
 
     fn download(&self, path: &RemotePath, from: u64, _: &Arc<Recall>, deadline: Deadline) -> Result<Box<dyn Download>> {
         self.inner.call("RETR", path, &format!(" from {from}"), deadline)?;
-        let state = self.inner.state.lock();
-        let node = state.find("RETR", path)?;
-        let What::File(content) = &node.what else { return Err(Error::new(ErrorKind::IsDir, "RETR")) };
-        let content = Arc::clone(content);
-        let version = node.version();
+        let (content, version) = {
+            let state = self.inner.state.lock();
+            let node = state.find("RETR", path)?;
+            let What::File(content) = &node.what else { return Err(Error::new(ErrorKind::IsDir, "RETR")) };
+            (Arc::clone(content), node.version())
+        };
         let at = usize::try_from(from).map_err(|_| Error::new(ErrorKind::Changed, "RETR"))?;
         if at > content.lock().len() {
             return Err(Error::new(ErrorKind::Changed, "RETR"));
         }
-        Ok(Box::new(MemoryDownload { content, at, version }))
+        Ok(Box::new(MemoryDownload::new(self, path, content, at, version)))
     }
 
     fn has_spare(&self, begun: usize) -> bool {
-        begun < 4
+        begun < self.inner.state.lock().can.connections
+    }
+
+    fn delay(&self) -> Option<Duration> {
+        self.inner.state.lock().can.delay
     }
 
     fn abilities(&self) -> Abilities {

@@ -9,9 +9,11 @@ use parking_lot::Mutex;
 use super::{MemoryRemote, Node, What, told, trimmed};
 
 pub(super) struct MemoryDownload {
-    pub(super) content: Arc<Mutex<Vec<u8>>>,
-    pub(super) at: usize,
-    pub(super) version: Option<Version>,
+    remote: MemoryRemote,
+    path: RemotePath,
+    content: Arc<Mutex<Vec<u8>>>,
+    at: usize,
+    version: Option<Version>,
 }
 
 impl Download for MemoryDownload {
@@ -19,17 +21,46 @@ impl Download for MemoryDownload {
         self.version.as_ref()
     }
 
-    fn read(&mut self, buf: &mut [u8], _: Deadline) -> Result<usize> {
-        let content = self.content.lock();
-        let rest = content.get(self.at..).unwrap_or_default();
-        let len = rest.len().min(buf.len());
-        buf[..len].copy_from_slice(&rest[..len]);
+    fn read(&mut self, buf: &mut [u8], deadline: Deadline) -> Result<usize> {
+        self.remote.inner.pause("bytes", deadline)?;
+        self.remote.inner.state.lock().check("bytes", &self.path)?;
+        let len = {
+            let content = self.content.lock();
+            let rest = content.get(self.at..).unwrap_or_default();
+            let len = rest.len().min(buf.len());
+            buf[..len].copy_from_slice(&rest[..len]);
+            len
+        };
         self.at += len;
+        self.remote.inner.state.lock().fetched.bytes += len as u64;
         Ok(len)
     }
 
     fn finish(self: Box<Self>, _: Deadline) -> Result<()> {
         Ok(())
+    }
+}
+
+impl MemoryDownload {
+    pub(super) fn new(
+        remote: &MemoryRemote,
+        path: &RemotePath,
+        content: Arc<Mutex<Vec<u8>>>,
+        at: usize,
+        version: Option<Version>,
+    ) -> Self {
+        {
+            let fetched = &mut remote.inner.state.lock().fetched;
+            fetched.running += 1;
+            fetched.most = fetched.most.max(fetched.running);
+        }
+        Self { remote: remote.clone(), path: path.clone(), content, at, version }
+    }
+}
+
+impl Drop for MemoryDownload {
+    fn drop(&mut self) {
+        self.remote.inner.state.lock().fetched.running -= 1;
     }
 }
 

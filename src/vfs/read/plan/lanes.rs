@@ -33,20 +33,24 @@ pub(super) fn spread(
     // Not only within the window: that may be smaller for a moment.
     let ahead = |r: &&Running| r.until > ask.start && r.first < end.saturating_add(FAR_AHEAD);
     let mut lanes: Vec<Running> = running.iter().filter(ahead).copied().collect();
-    let of_no_use = |r: &&Running| !r.needed && history.places == 0 && !ahead(r);
+    let serving =
+        missing.and_then(|missing| running.iter().filter(|r| r.leads_to(missing, false)).max_by_key(|r| r.at).copied());
+    let idle = |r: &Running| !r.needed && serving.is_none_or(|s| s.id != r.id);
+    let of_no_use = |r: &&Running| idle(r) && history.places == 0 && !ahead(r);
     // One is enough, as it has turned out: the others would only keep what is waited for from coming.
     let in_the_way = |r: &Running| {
-        terms.lanes == 1 && !r.needed && r.first >= ask.end && r.at - r.first < r.until.saturating_sub(r.at)
+        terms.lanes == 1 && idle(r) && r.first >= ask.end && r.at.saturating_sub(r.first) < r.until.saturating_sub(r.at)
     };
     lanes.retain(|r| !in_the_way(r));
     let stopped = running.iter().filter(|r| of_no_use(r) || in_the_way(r));
     let mut steps: Vec<_> = stopped.map(|r| Step::Stop { id: r.id }).collect();
     let mut new: Vec<Range<u64>> = Vec::new();
     if let Some(missing) = missing {
-        let serving = running.iter().filter(|r| r.leads_to(missing, false)).max_by_key(|r| r.at);
         // Where one begins behind it, all that follows is taken care of.
         let next =
             lanes.iter().map(|r| if r.first > missing { r.first } else { r.at }).filter(|at| *at > missing).min();
+        // Neither what is on its way nor what is here is fetched again.
+        let next = next.into_iter().chain(terms.present.filter(|at| *at > missing)).min();
         match (serving, next) {
             (None, None) => {
                 // Asks overtake one another: one that is still on its way may want what lies before this one.
@@ -66,15 +70,26 @@ pub(super) fn spread(
                     needed: true,
                 });
             }
+            // It ends, or waits, before that.
+            (Some(serving), next) if serving.until <= missing => {
+                let until = up(ask.end).min(end).min(next.unwrap_or(u64::MAX));
+                steps.push(Step::Extend { id: serving.id, until });
+                let sealed = next == Some(until);
+                if sealed {
+                    steps.push(Step::Seal { id: serving.id });
+                }
+                lanes.retain(|r| r.id != serving.id);
+                lanes.push(Running { until, sealed, ..serving });
+            }
             (Some(_), _) => {}
         }
     }
     if new.is_empty() {
         let Some(last) = lanes.iter().max_by_key(|r| r.until).copied() else { return steps };
-        let mut until = last.until;
+        let mut until = last.until.max(terms.reach);
         let busy = lanes.iter().filter(|r| r.at < r.until).count();
         // With more of them than there may be, the first ones are to end first.
-        if !last.sealed && busy <= terms.lanes {
+        if !last.sealed && busy <= terms.lanes && until == last.until {
             let goal = cut(last.first, busy.max(1)).end.max(up(ask.end)).min(end);
             // In steps that are worth waking somebody.
             if goal > until
@@ -138,9 +153,11 @@ mod tests {
             turns in prop::collection::vec((1usize..9, prop::collection::vec(0u64..6 << 20, 8)), 1..60),
         ) {
             let (mut history, mut at) = (History::default(), 0);
-            let (mut running, mut ids) = (Vec::<Running>::new(), 0..);
+            let (mut running, mut ids, mut reach) = (Vec::<Running>::new(), 0.., 0);
             for (lanes, moved) in turns {
-                let terms = Terms { window: 32 << 20, exact: true, lanes };
+                let reached = running.iter().map(|r| r.until).fold(reach, u64::max);
+                let terms = Terms { window: 32 << 20, exact: true, lanes, reach: reached, present: None };
+                reach = terms.reach;
                 let ask = at..(at + BLOCK).min(size);
                 history.note(&ask);
                 // What has begun behind the ask has brought it, or else it is missing.
