@@ -171,6 +171,33 @@ fn without_a_second_connection_nothing_is_waited_for() {
     assert_eq!(server.log().verb("PASV"), 0, "{}", server.log());
 }
 
+/// Copies took the connections that transfers are asked for, and gave none back: the others waited in vain.
+#[test]
+fn a_long_copy_keeps_nobody_waiting() {
+    let (server, client) = start_with(with_copies(Copies::InTwo), |it| it.max_connections = 2);
+    server.fault(Fault::stall(Stage::Reply("SITE CPTO")).times(1));
+    std::thread::scope(|scope| {
+        let copying = scope.spawn(|| copy(&client, "/copy"));
+        server.await_stalls(1);
+        let mut download = client.download(&path("/source"), 0, &Default::default(), soon()).expect("it begins");
+        assert!(download.read(&mut [0; 100], soon()).expect("bytes") > 0);
+        drop(download);
+        client.stat(&path("/dir"), soon()).expect("it is answered");
+        let refused = copy(&client, "/another");
+        fails(refused, ErrorKind::Unsupported);
+        server.heal();
+        is_copied(&server, copying.join().expect("it ends"), "copy");
+    });
+}
+
+#[test]
+fn the_only_connection_is_not_for_copies() {
+    let (server, client) = start_with(with_copies(Copies::InTwo), |it| it.max_connections = 1);
+    assert_eq!(client.can_copy(SIZE), Some(false));
+    fails(copy(&client, "/copy"), ErrorKind::Unsupported);
+    assert_eq!(server.log().verb("SITE CPFR"), 0, "{}", server.log());
+}
+
 #[test]
 fn private_data_do_not_go_from_a_server_to_itself_in_the_clear() {
     let (server, client) = start_with(with_fxp().with_tls(ServerTls::required()), |it| {

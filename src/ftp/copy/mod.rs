@@ -46,11 +46,13 @@ impl Client {
     /// What may copy a file of `size` bytes here, the best first.
     fn copy_skills(&self, size: u64) -> &'static [Skill] {
         // The others were seen to know no such SITE commands; inetutils does not answer what it does not know.
-        let by_site = matches!(self.dialect.software(), Software::ProFtpd | Software::Unknown);
+        // One connection for as long as it takes, and one that is left to others.
+        let knows = matches!(self.dialect.software(), Software::ProFtpd | Software::Unknown);
+        let by_site = knows && self.pool.grants(2);
         // pyftpdlib 2.2.0 could, but the session by which it has connected to itself would silence another one later (see
         // `Opener::wants_one_connection`): whichever has the number of its descriptor at the next EPSV.
         let safe = self.dialect.software() != Software::Pyftpdlib;
-        // Two connections at once, and one that is left to others.
+        // Two connections at once, and one more.
         let by_fxp = safe && size >= WORTH_FXP && self.pool.grants(3);
         match (by_site, by_fxp) {
             (true, true) => &[Skill::SiteCpfr, Skill::SiteCopy, Skill::Fxp],
@@ -114,6 +116,21 @@ impl Client {
             Err(_) => {}
         }
         stored
+    }
+
+    /// A connection that nobody has to be asked for: a copy takes as long as a transfer, and cannot be asked to end.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is none, or none can be made, just now: the file is copied by here then.
+    fn lease_for_copy(&self, verb: &'static str, deadline: Deadline) -> Result<Lease> {
+        match self.pool.acquire_spare(&Claim::Copy, deadline) {
+            Ok(Some(lease)) => Ok(lease),
+            Ok(None) => Err(unsupported(verb)),
+            Err(e) => {
+                debug!("no connection for a copy: {e}");
+                Err(unsupported(verb))
+            }
+        }
     }
 
     /// Sets what is to be set on a copy, and compares its size.
