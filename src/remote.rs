@@ -393,7 +393,7 @@ pub trait Remote: Send + Sync {
     /// # Errors
     /// [`ErrorKind::Unsupported`] where the server does not do it, or not now; [`ErrorKind::NoSpace`],
     /// [`ErrorKind::Quota`], [`ErrorKind::Denied`] and others in its words. At `to` is what was there before then, or nothing,
-    /// as far as the server can still be reached.
+    /// or a part that the caller is to remove or to overwrite: the server writes to it no more, as far as it can be reached.
     fn copy(
         &self,
         from: &RemotePath,

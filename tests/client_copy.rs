@@ -236,12 +236,26 @@ fn refusals_are_told_in_our_words_and_leave_nothing() {
 }
 
 #[test]
-fn a_disk_that_fills_up_in_the_middle_leaves_nothing() {
+fn a_disk_that_fills_up_in_the_middle_is_told() {
     let full = |personality: Personality| personality.with_disk(Disk::of(SIZE + 100_000));
     for personality in [with_copies(Copies::InTwo), with_fxp()] {
-        let (server, client) = start(full(personality));
+        let (_server, client) = start(full(personality));
         fails(copy(&client, "/copy"), ErrorKind::NoSpace);
-        assert!(!exists(&server, "copy"), "{}", server.log());
+    }
+}
+
+/// It is the caller's, and nobody writes to it any more.
+#[test]
+fn an_empty_file_is_there_after_a_copy_onto_it_was_refused() {
+    for (personality, verb) in
+        [(with_copies(Copies::InTwo), "SITE CPTO"), (with_copies(Copies::InOne), "SITE COPY"), (with_fxp(), "STOR")]
+    {
+        let (server, client) = start(personality);
+        server.tree().lock().write("copy", [], DEFAULT_MTIME);
+        server.fault(Fault::reply(verb, "552 Quota exceeded").times(1));
+        fails(copy(&client, "/copy"), ErrorKind::Quota);
+        assert!(exists(&server, "copy"), "{}", server.log());
+        assert_eq!(server.log().verb("DELE"), 0, "{}", server.log());
     }
 }
 
@@ -300,11 +314,13 @@ fn what_is_not_all_of_it_is_no_copy() {
         let (server, client) = start_with(personality, |it| it.max_connections = 2);
         server.fault(Fault::run(stage, |tree| tree.write("copy", [1; 1_000], DEFAULT_MTIME)).times(1));
         fails(copy(&client, "/copy"), ErrorKind::Unreachable);
+        drop(server.tree().lock().remove("copy"));
         recovers(&server, &client);
     }
     let (server, client) = start(with_fxp());
     server.fault(Fault::swallow(1 << 20).verb("STOR").times(1));
     fails(copy(&client, "/copy"), ErrorKind::Unreachable);
+    drop(server.tree().lock().remove("copy"));
     recovers(&server, &client);
 }
 
@@ -314,6 +330,7 @@ fn a_source_that_is_cut_off_is_no_copy() {
     is_copied(&server, copy(&client, "/first"), "first");
     server.fault(Fault::cut(Stage::Data(1 << 20), Cut::data(End::Fin).saying("426 Broken off")).times(1));
     fails(copy(&client, "/copy"), ErrorKind::Unreachable);
+    drop(server.tree().lock().remove("copy"));
     recovers(&server, &client);
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use log::{debug, warn};
 
+use super::change::Attempt;
 use super::client::Client;
 use super::dialect::{Can, Skill};
 use super::features::Software;
@@ -100,10 +101,15 @@ impl Client {
 
     fn copy_by(&self, skill: Skill, job: &Job<'_>, deadline: Deadline) -> Result<Stored> {
         let arrived = |client: &Self| client.has_arrived(job);
-        let attempt = || match skill {
-            Skill::SiteCpfr => self.copy_by_cpfr(job, deadline),
-            Skill::SiteCopy => self.copy_by_copy(job, deadline),
-            _ => self.copy_by_fxp(job, deadline),
+        let mut lost = false;
+        let attempt = || {
+            let (attempt, reused) = match skill {
+                Skill::SiteCpfr => self.copy_by_cpfr(job, deadline),
+                Skill::SiteCopy => self.copy_by_copy(job, deadline),
+                _ => self.copy_by_fxp(job, deadline),
+            };
+            lost |= matches!(attempt, Attempt::Lost(_));
+            (attempt, reused)
         };
         let made = self.change_by(arrived, deadline, attempt).and_then(|(made, _)| match made {
             Some(made) => made,
@@ -112,7 +118,7 @@ impl Client {
         let stored = made.and_then(|made| self.check_copy(job, made));
         match &stored {
             Ok(_) => self.dialect.learn(skill, Can::Yes),
-            Err(e) if may_have_begun(e) => self.remove_part(job),
+            Err(_) if lost => self.remove_part(job),
             Err(_) => {}
         }
         stored
@@ -166,7 +172,8 @@ impl Client {
         }
     }
 
-    /// What has come of a copy that failed is no file. Whatever still writes to it writes to nothing then.
+    /// The server may still be at a copy whose end nobody has heard of: what it writes, it writes to nothing then, and not
+    /// into what is stored next.
     fn remove_part(&self, job: &Job<'_>) {
         match self.delete(job.to, Deadline::after(self.timeout)) {
             Ok(()) => {}
@@ -191,12 +198,6 @@ fn unsupported(verb: &'static str) -> Error {
 /// Whether nothing but this way of copying was refused.
 fn is_no_way(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Denied | ErrorKind::NotPermitted)
-}
-
-/// Whether a part of the copy may be there after `error`.
-fn may_have_begun(error: &Error) -> bool {
-    use ErrorKind::{Cancelled, Exists, IsDir, NotDir, NotFound, ReadOnly};
-    !is_no_way(error) && !matches!(error.kind, Cancelled | Exists | IsDir | NotDir | NotFound | ReadOnly)
 }
 
 /// Bytes that are worth six more round trips: two ports, two commands, two sizes.

@@ -150,11 +150,8 @@ impl FileWriter {
         let Wish { from, size, settings, is_same } = wish;
         match remote.copy(from, &path, *size, settings, Deadline::after(*timeout)) {
             Ok(stored) if is_same() => Ok(Landed { sent: *size, stored }),
-            Ok(_) => {
-                // Where it stays, it is overwritten: the file is still to be stored as an empty one, or as what is written.
-                let _ = remote.remove_file(&path, Deadline::after(*timeout));
-                Err(ErrorKind::Changed.into())
-            }
+            // It is overwritten, as is a part: the file is still to be stored as an empty one, or as what is written.
+            Ok(_) => Err(ErrorKind::Changed.into()),
             // ProFTPD without AllowOverwrite: not even onto our own empty file.
             Err(e) if *way == UploadWay::Auto && matches!(e.kind, ErrorKind::Denied | ErrorKind::Exists) => {
                 debug!("{path}: cannot be copied over ({e}): another file takes its place");

@@ -209,9 +209,9 @@ impl Put<'_> {
         let Wish { from, size, settings, is_same } = wish;
         let stored = match self.remote.copy(from, part.path(), *size, settings, Deadline::after(self.timeout)) {
             Ok(stored) if is_same() => stored,
-            Err(e) if !is_broken(&e) => return Err(e.into()),
+            Err(e) if !may_leave_part(&e) => return Err(e.into()),
             failed => {
-                // It is there, or nobody can have removed what may be.
+                // All of it is there, or a part may be.
                 self.litter.remove(self.remote, part.path(), Deadline::after(self.timeout));
                 return Err(failed.err().map_or_else(|| ErrorKind::Changed.into(), VfsError::from));
             }
@@ -468,6 +468,15 @@ fn start(store: Store) -> u64 {
 /// Whether another attempt may succeed: a connection failed, nobody has refused anything.
 pub(super) fn is_broken(error: &Error) -> bool {
     error.retry == Retry::Safe || matches!(error.kind, ErrorKind::Unreachable | ErrorKind::TimedOut)
+}
+
+/// Whether a part of a copy may be there that has failed so.
+fn may_leave_part(error: &Error) -> bool {
+    use ErrorKind::{Cancelled, Denied, Exists, IsDir, NotDir, NotFound, NotPermitted, ReadOnly, Unsupported};
+    !matches!(
+        error.kind,
+        Cancelled | Denied | Exists | IsDir | NotDir | NotFound | NotPermitted | ReadOnly | Unsupported
+    )
 }
 
 /// Whether the server does not let a temporary file be made or take the file's place.
