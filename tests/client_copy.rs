@@ -363,3 +363,18 @@ fn a_copy_that_does_not_grow_is_given_up() {
         recovers(&server, &client);
     }
 }
+
+/// It was waited for by its size alone, which would be hours: silence was taken for the want of a connection.
+#[test]
+fn a_server_that_answers_no_look_at_a_large_copy_is_given_up() {
+    let (server, client) = start_with(with_copies(Copies::InTwo), |it| it.timeout = Duration::from_secs(1));
+    is_copied(&server, copy(&client, "/first"), "first");
+    server.fault(Fault::stall(Stage::Reply("SITE CPTO")).times(1));
+    for verb in ["MLST", "SIZE"] {
+        server.fault(Fault::stall(Stage::Reply(verb)).path("copy"));
+    }
+    let patience = Deadline::after(Duration::from_secs(1));
+    let copied = client.copy(&path("/source"), &path("/copy"), 1 << 40, &SETTINGS, patience);
+    fails(copied, ErrorKind::TimedOut);
+    recovers(&server, &client);
+}

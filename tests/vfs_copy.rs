@@ -41,6 +41,18 @@ fn copy(fs: &Fs, from: Fh, to: Fh) -> Result<u32> {
     copy_range(fs, (from, 0), (to, 0), SIZE as u64)
 }
 
+/// Somebody else replaces the source in the middle.
+fn copy_while_it_changes(server: &MemoryRemote, fs: &Fs, from: Fh, to: Fh) -> Result<u32> {
+    server.hold("SITE COPY");
+    let (tell, hear) = mpsc::channel();
+    fs.vfs.copy((from, 0), (to, 0), SIZE as u64, move |done| drop(tell.send(done)));
+    server.wait_held(1);
+    server.set_clock(1_800_000_000);
+    server.store("source", &[1; SIZE]);
+    server.release();
+    hear.recv_timeout(AMPLE).expect("it is answered")
+}
+
 fn size(fs: &Fs, ino: Ino) -> u64 {
     answer(|tell| fs.vfs.getattr(ino, tell)).expect("it is known").0.size
 }
@@ -219,14 +231,7 @@ fn a_source_that_changes_while_it_is_copied_is_read() {
         let fs = start(&server, |_| {});
         let from = fs.open("source").expect("it opens");
         let to = if existing { fs.open_as("old", WRITTEN) } else { fs.create("new").1 };
-        server.hold("SITE COPY");
-        let (tell, hear) = mpsc::channel();
-        fs.vfs.copy((from, 0), (to, 0), SIZE as u64, move |done| drop(tell.send(done)));
-        server.wait_held(1);
-        server.set_clock(1_800_000_000);
-        server.store("source", &[1; SIZE]);
-        server.release();
-        is_refused(hear.recv_timeout(AMPLE).expect("it is answered"));
+        is_refused(copy_while_it_changes(&server, &fs, from, to));
         // A new one is there, and is overwritten.
         if existing {
             assert_eq!(server.content("old").as_deref(), Some(&b"what was there"[..]));
@@ -247,17 +252,10 @@ fn an_empty_file_stays_whatever_becomes_of_its_copy() {
         let fs = start(&server, |_| {});
         let from = fs.open("source").expect("it opens");
         let to = fs.open_as("empty", WRITTEN);
-        server.hold("SITE COPY");
         if let Some(kind) = kind {
             server.fail("SITE COPY", None, kind, 1);
         }
-        let (tell, hear) = mpsc::channel();
-        fs.vfs.copy((from, 0), (to, 0), SIZE as u64, move |done| drop(tell.send(done)));
-        server.wait_held(1);
-        server.set_clock(1_800_000_000);
-        server.store("source", &[1; SIZE]);
-        server.release();
-        hear.recv_timeout(AMPLE).expect("it is answered").expect_err("it is no copy");
+        copy_while_it_changes(&server, &fs, from, to).expect_err("it is no copy");
         fs.write(to, 0, b"written");
         fs.close(to);
         ends_well(&fs);
