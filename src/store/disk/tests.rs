@@ -294,6 +294,22 @@ fn what_a_killed_mount_was_writing_goes() {
 }
 
 #[test]
+fn a_directory_that_others_can_write_to_is_none_of_ours() {
+    let dir = folder();
+    let cache = open(&dir, LIMIT);
+    put_first(&cache, b"hello");
+    let blocks_dir = dir.path().join("blocks-1");
+    let open_to = |mode| fs::set_permissions(&blocks_dir, fs::Permissions::from_mode(mode)).expect("it is ours");
+    open_to(0o777);
+    assert_eq!(first(&cache, 5), None);
+    cache.put(&file(&cache, "/b", &version(5, 1)), 0, b"other");
+    cache.changed(&path("/a"));
+    open_to(0o700);
+    assert_eq!(blocks(&dir).len(), 1, "nothing was added, nothing removed");
+    assert_eq!(first(&cache, 5).expect("kept"), b"hello");
+}
+
+#[test]
 fn a_cache_that_was_cleared_away_is_filled_again() {
     let dir = folder();
     let cache = open(&dir, LIMIT);
