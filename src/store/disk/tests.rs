@@ -381,6 +381,34 @@ fn so_many_renamed_directories_that_all_is_forgotten() {
 }
 
 #[test]
+fn a_mount_that_renames_many_directories_forgets_all_before_there_are_too_many() {
+    let dir = folder();
+    let notes = format!("moved-{}", key::digest(&[SERVER]));
+    let lines = |cache: &DiskCache| {
+        let text = cache.folder.text(&notes).expect("readable");
+        text.split(|&b| b == b'\n').filter(|line| !line.is_empty()).count()
+    };
+    let many: String = (0..999).map(|number: u32| format!("\n{number:x} /d{number}\n")).collect();
+    let cache = open(&dir, LIMIT);
+    cache.folder.append(&notes, many.as_bytes()).expect("it is ours");
+    let cache = open(&dir, LIMIT);
+    put_first(&cache, b"hello");
+    cache.moved(&path("/one"));
+    assert_eq!((lines(&cache), first(&cache, 5).is_some()), (1000, true));
+    cache.moved(&path("/two"));
+    assert_eq!((lines(&cache), first(&cache, 5).is_some()), (1, false), "one token for everything");
+    put_first(&cache, b"hello");
+    cache.put(&file(&cache, "/three/a", &version(3, 1)), 0, b"old");
+    cache.moved(&path("/three"));
+    let again = open(&dir, LIMIT);
+    for cache in [&cache, &again] {
+        assert_eq!(lines(cache), 2);
+        assert_eq!(first(cache, 5).expect("another directory"), b"hello");
+        assert_eq!(get(cache, &file(cache, "/three/a", &version(3, 1)), 0, 3), None);
+    }
+}
+
+#[test]
 fn a_disk_that_fails_is_left_alone_for_a_while() {
     let dir = folder();
     let cache = open(&dir, LIMIT);
