@@ -17,7 +17,7 @@ use super::put::{Landed, Landing, Put};
 use super::{FileWriter, State, Writing};
 use crate::base::Deadline;
 use crate::config::UploadWay;
-use crate::remote::{ErrorKind, RemotePath, Settings, Store, Version};
+use crate::remote::{Error, ErrorKind, RemotePath, Settings, Store, Version};
 use crate::vfs::error::Result;
 use crate::vfs::node::Ino;
 
@@ -171,4 +171,13 @@ impl State {
             self.sealed || self.sealing || self.queued.is_some() || self.over.is_some() || !self.late.is_empty();
         self.shape.is_empty() && unsent && untroubled && here && !later
     }
+}
+
+/// Whether a part of a copy may be there that has failed so.
+pub(super) fn may_leave_part(error: &Error) -> bool {
+    use ErrorKind::{Cancelled, Denied, Exists, IsDir, NotDir, NotFound, NotPermitted, ReadOnly, Unsupported};
+    !matches!(
+        error.kind,
+        Cancelled | Denied | Exists | IsDir | NotDir | NotFound | NotPermitted | ReadOnly | Unsupported
+    )
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use log::{debug, info, warn};
 
-use super::copied::Wish;
+use super::copied::{Wish, may_leave_part};
 use super::temporary::{Litter, Temporary};
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
@@ -468,15 +468,6 @@ fn start(store: Store) -> u64 {
 /// Whether another attempt may succeed: a connection failed, nobody has refused anything.
 pub(super) fn is_broken(error: &Error) -> bool {
     error.retry == Retry::Safe || matches!(error.kind, ErrorKind::Unreachable | ErrorKind::TimedOut)
-}
-
-/// Whether a part of a copy may be there that has failed so.
-fn may_leave_part(error: &Error) -> bool {
-    use ErrorKind::{Cancelled, Denied, Exists, IsDir, NotDir, NotFound, NotPermitted, ReadOnly, Unsupported};
-    !matches!(
-        error.kind,
-        Cancelled | Denied | Exists | IsDir | NotDir | NotFound | NotPermitted | ReadOnly | Unsupported
-    )
 }
 
 /// Whether the server does not let a temporary file be made or take the file's place.
