@@ -388,12 +388,13 @@ pub trait Remote: Send + Sync {
     /// `settings` say on the copy. Bytes do not come by here.
     ///
     /// The time that is left until `deadline` is how long the server may be silent: as long as the copy is seen to grow it
-    /// goes on. Where nobody can look, it gets a time that goes by `size` as well. An answer that is lost is looked up.
+    /// goes on. Where nobody can look, it gets a time that goes by `size`, of some minutes at most. An answer that is lost is
+    /// looked up.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where the server does not do it, or not now; [`ErrorKind::NoSpace`],
     /// [`ErrorKind::Quota`], [`ErrorKind::Denied`] and others in its words. At `to` is what was there before then, or nothing,
-    /// as far as the server can still be reached.
+    /// or a part that the caller is to remove or to overwrite: the server writes to it no more, as far as it can be reached.
     fn copy(
         &self,
         from: &RemotePath,

@@ -171,6 +171,33 @@ fn without_a_second_connection_nothing_is_waited_for() {
     assert_eq!(server.log().verb("PASV"), 0, "{}", server.log());
 }
 
+/// Copies took the connections that transfers are asked for, and gave none back: the others waited in vain.
+#[test]
+fn a_long_copy_keeps_nobody_waiting() {
+    let (server, client) = start_with(with_copies(Copies::InTwo), |it| it.max_connections = 2);
+    server.fault(Fault::stall(Stage::Reply("SITE CPTO")).times(1));
+    std::thread::scope(|scope| {
+        let copying = scope.spawn(|| copy(&client, "/copy"));
+        server.await_stalls(1);
+        let mut download = client.download(&path("/source"), 0, &Default::default(), soon()).expect("it begins");
+        assert!(download.read(&mut [0; 100], soon()).expect("bytes") > 0);
+        drop(download);
+        client.stat(&path("/dir"), soon()).expect("it is answered");
+        let refused = copy(&client, "/another");
+        fails(refused, ErrorKind::Unsupported);
+        server.heal();
+        is_copied(&server, copying.join().expect("it ends"), "copy");
+    });
+}
+
+#[test]
+fn the_only_connection_is_not_for_copies() {
+    let (server, client) = start_with(with_copies(Copies::InTwo), |it| it.max_connections = 1);
+    assert_eq!(client.can_copy(SIZE), Some(false));
+    fails(copy(&client, "/copy"), ErrorKind::Unsupported);
+    assert_eq!(server.log().verb("SITE CPFR"), 0, "{}", server.log());
+}
+
 #[test]
 fn private_data_do_not_go_from_a_server_to_itself_in_the_clear() {
     let (server, client) = start_with(with_fxp().with_tls(ServerTls::required()), |it| {
@@ -209,12 +236,26 @@ fn refusals_are_told_in_our_words_and_leave_nothing() {
 }
 
 #[test]
-fn a_disk_that_fills_up_in_the_middle_leaves_nothing() {
+fn a_disk_that_fills_up_in_the_middle_is_told() {
     let full = |personality: Personality| personality.with_disk(Disk::of(SIZE + 100_000));
     for personality in [with_copies(Copies::InTwo), with_fxp()] {
-        let (server, client) = start(full(personality));
+        let (_server, client) = start(full(personality));
         fails(copy(&client, "/copy"), ErrorKind::NoSpace);
-        assert!(!exists(&server, "copy"), "{}", server.log());
+    }
+}
+
+/// It is the caller's, and nobody writes to it any more.
+#[test]
+fn an_empty_file_is_there_after_a_copy_onto_it_was_refused() {
+    for (personality, verb) in
+        [(with_copies(Copies::InTwo), "SITE CPTO"), (with_copies(Copies::InOne), "SITE COPY"), (with_fxp(), "STOR")]
+    {
+        let (server, client) = start(personality);
+        server.tree().lock().write("copy", [], DEFAULT_MTIME);
+        server.fault(Fault::reply(verb, "552 Quota exceeded").times(1));
+        fails(copy(&client, "/copy"), ErrorKind::Quota);
+        assert!(exists(&server, "copy"), "{}", server.log());
+        assert_eq!(server.log().verb("DELE"), 0, "{}", server.log());
     }
 }
 
@@ -273,11 +314,13 @@ fn what_is_not_all_of_it_is_no_copy() {
         let (server, client) = start_with(personality, |it| it.max_connections = 2);
         server.fault(Fault::run(stage, |tree| tree.write("copy", [1; 1_000], DEFAULT_MTIME)).times(1));
         fails(copy(&client, "/copy"), ErrorKind::Unreachable);
+        drop(server.tree().lock().remove("copy"));
         recovers(&server, &client);
     }
     let (server, client) = start(with_fxp());
     server.fault(Fault::swallow(1 << 20).verb("STOR").times(1));
     fails(copy(&client, "/copy"), ErrorKind::Unreachable);
+    drop(server.tree().lock().remove("copy"));
     recovers(&server, &client);
 }
 
@@ -287,6 +330,7 @@ fn a_source_that_is_cut_off_is_no_copy() {
     is_copied(&server, copy(&client, "/first"), "first");
     server.fault(Fault::cut(Stage::Data(1 << 20), Cut::data(End::Fin).saying("426 Broken off")).times(1));
     fails(copy(&client, "/copy"), ErrorKind::Unreachable);
+    drop(server.tree().lock().remove("copy"));
     recovers(&server, &client);
 }
 
@@ -318,4 +362,19 @@ fn a_copy_that_does_not_grow_is_given_up() {
         assert!(server.log().verb(verb) > 1, "{}", server.log());
         recovers(&server, &client);
     }
+}
+
+/// It was waited for by its size alone, which would be hours: silence was taken for the want of a connection.
+#[test]
+fn a_server_that_answers_no_look_at_a_large_copy_is_given_up() {
+    let (server, client) = start_with(with_copies(Copies::InTwo), |it| it.timeout = Duration::from_secs(1));
+    is_copied(&server, copy(&client, "/first"), "first");
+    server.fault(Fault::stall(Stage::Reply("SITE CPTO")).times(1));
+    for verb in ["MLST", "SIZE"] {
+        server.fault(Fault::stall(Stage::Reply(verb)).path("copy"));
+    }
+    let patience = Deadline::after(Duration::from_secs(1));
+    let copied = client.copy(&path("/source"), &path("/copy"), 1 << 40, &SETTINGS, patience);
+    fails(copied, ErrorKind::TimedOut);
+    recovers(&server, &client);
 }

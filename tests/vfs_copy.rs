@@ -13,7 +13,7 @@ use ftpfs::vfs::{Fault, Fh, How, Ino, Result, Wanted, When};
 use support::client::AMPLE;
 use support::files::{BOTH, Fs, answer, fault};
 use support::memory_remote::MemoryRemote;
-use support::server::{Copies, FakeServer, Personality, Tree};
+use support::server::{Copies, DEFAULT_MTIME, Disk, FakeServer, Personality, Tree};
 
 const WRITTEN: How = How { read: true, write: true, append: false, truncate: true };
 
@@ -39,6 +39,18 @@ fn copy_range(fs: &Fs, from: (Fh, u64), to: (Fh, u64), len: u64) -> Result<u32> 
 /// As programs do: more than there is.
 fn copy(fs: &Fs, from: Fh, to: Fh) -> Result<u32> {
     copy_range(fs, (from, 0), (to, 0), SIZE as u64)
+}
+
+/// Somebody else replaces the source in the middle.
+fn copy_while_it_changes(server: &MemoryRemote, fs: &Fs, from: Fh, to: Fh) -> Result<u32> {
+    server.hold("SITE COPY");
+    let (tell, hear) = mpsc::channel();
+    fs.vfs.copy((from, 0), (to, 0), SIZE as u64, move |done| drop(tell.send(done)));
+    server.wait_held(1);
+    server.set_clock(1_800_000_000);
+    server.store("source", &[1; SIZE]);
+    server.release();
+    hear.recv_timeout(AMPLE).expect("it is answered")
 }
 
 fn size(fs: &Fs, ino: Ino) -> u64 {
@@ -219,22 +231,52 @@ fn a_source_that_changes_while_it_is_copied_is_read() {
         let fs = start(&server, |_| {});
         let from = fs.open("source").expect("it opens");
         let to = if existing { fs.open_as("old", WRITTEN) } else { fs.create("new").1 };
-        server.hold("SITE COPY");
-        let (tell, hear) = mpsc::channel();
-        fs.vfs.copy((from, 0), (to, 0), SIZE as u64, move |done| drop(tell.send(done)));
-        server.wait_held(1);
-        server.set_clock(1_800_000_000);
-        server.store("source", &[1; SIZE]);
-        server.release();
-        is_refused(hear.recv_timeout(AMPLE).expect("it is answered"));
-        let left = if existing { Some(b"what was there".to_vec()) } else { None };
-        assert_eq!(server.content(if existing { "old" } else { "new" }), left);
+        is_refused(copy_while_it_changes(&server, &fs, from, to));
+        // A new one is there, and is overwritten.
+        if existing {
+            assert_eq!(server.content("old").as_deref(), Some(&b"what was there"[..]));
+        }
         fs.write(to, 0, b"written");
         fs.close(to);
         ends_well(&fs);
         assert_eq!(server.content(if existing { "old" } else { "new" }).as_deref(), Some(&b"written"[..]));
         assert_eq!(server.paths().len(), if existing { 2 } else { 3 }, "{:?}", server.paths());
     }
+}
+
+/// Removed, it would have lost its mode, and for a while its name.
+#[test]
+fn an_empty_file_stays_whatever_becomes_of_its_copy() {
+    for kind in [None, Some(ErrorKind::NoSpace), Some(ErrorKind::Unreachable), Some(ErrorKind::Protocol)] {
+        let server = server().file("empty", b"");
+        let fs = start(&server, |_| {});
+        let from = fs.open("source").expect("it opens");
+        let to = fs.open_as("empty", WRITTEN);
+        if let Some(kind) = kind {
+            server.fail("SITE COPY", None, kind, 1);
+        }
+        copy_while_it_changes(&server, &fs, from, to).expect_err("it is no copy");
+        fs.write(to, 0, b"written");
+        fs.close(to);
+        ends_well(&fs);
+        assert_eq!(server.count("DELE"), 0, "{:#?}", server.log());
+        assert_eq!(server.content("empty").as_deref(), Some(&b"written"[..]));
+    }
+}
+
+#[test]
+fn a_part_of_a_copy_that_was_to_replace_a_file_is_removed() {
+    let personality = Personality::mlsd().writing(|it| it.copies = Copies::Unknown);
+    let large = 3 << 20;
+    let tree = Tree::new().file_pattern("source", large, 7).file("old", "what was there", DEFAULT_MTIME);
+    let server = FakeServer::start(personality.with_disk(Disk::of(large + 100_000)), tree);
+    let fs = Fs::new(&server);
+    let from = fs.open("source").expect("it opens");
+    let to = fs.open_as("old", WRITTEN);
+    assert_eq!(fault(copy_range(&fs, (from, 0), (to, 0), large)), Fault::Remote(ErrorKind::NoSpace));
+    assert_eq!(server.log().verb("STOR"), 1, "{}", server.log());
+    assert!(!server.paths().iter().any(|path| path.contains(".ftpfs")), "{:?}", server.paths());
+    assert_eq!(server.len_of("old"), Some(14), "{}", server.log());
 }
 
 #[test]

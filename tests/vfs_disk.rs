@@ -204,6 +204,19 @@ fn what_we_write_is_never_read_from_older_blocks_whatever_its_time() {
     assert_eq!(scene.read("f"), (b"two".to_vec(), 0));
 }
 
+/// `touch -d` gives what somebody else has written the version of what is on the disk.
+#[test]
+fn what_we_set_an_old_time_on_is_never_read_from_older_blocks() {
+    let scene = Scene::new(MemoryRemote::default().file("f", b"one"));
+    assert_eq!(scene.read("f"), (b"one".to_vec(), 1));
+    scene.server.set_clock(START + 60);
+    scene.server.store("f", b"two");
+    scene.with(|fs| scene.set_mtime(fs, "f", START));
+    assert_eq!(scene.server.facts("f").expect("it is there").0, START, "the version is the old one");
+    assert_eq!(scene.read("f"), (b"two".to_vec(), 1));
+    assert_eq!(scene.read("f"), (b"two".to_vec(), 0));
+}
+
 #[test]
 fn what_we_rename_is_never_read_from_blocks_of_what_was_there() {
     let tree = MemoryRemote::default().file("f", b"old").file("g", b"new").dir("d").file("d/f", b"OLD");

@@ -24,9 +24,14 @@ pub(super) fn check_private(path: &Path) -> io::Result<()> {
             Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())))
         }
         _ if meta.uid() != sys::caller().0 => refuse("belongs to somebody else"),
-        _ if meta.mode() & 0o022 != 0 => refuse("can be written to by others"),
+        _ if meta.mode() & OTHERS_WRITE != 0 => refuse("can be written to by others"),
         _ => Ok(()),
     }
+}
+
+/// Whether a directory of `uid` with `mode` is ours alone to write to.
+pub(super) fn is_private(uid: u32, mode: u32) -> bool {
+    uid == sys::caller().0 && mode & OTHERS_WRITE == 0
 }
 
 /// Takes the directory `dir`, which is made where it is missing; tells its path without links. They are followed once and
@@ -45,3 +50,6 @@ pub(super) fn subdir(dir: &Path, name: &str) -> io::Result<PathBuf> {
     check_private(&path)?;
     Ok(path)
 }
+
+/// The bits of a mode by which others may write.
+const OTHERS_WRITE: u32 = 0o022;

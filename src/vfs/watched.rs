@@ -1,8 +1,9 @@
 //! A server whose files are kept on the disk: what this mount changes there is forgotten here.
 //!
 //! Size and time tell the versions of a file apart when others change it, as far as that goes. What we do ourselves is known,
-//! whatever size and time it leaves: `cp -p` and `mv` bring old times to new content. So each request that gives a path
-//! other content passes here, and the blocks of that path are gone before it leaves.
+//! whatever size and time it leaves: `cp -p` and `mv` bring old times to new content, and `touch -d` to what somebody else
+//! has written. So each request that gives a path other content or another time passes here, and the blocks of that path
+//! are gone before it leaves. They go once more after it: somebody may have begun to read the old ones meanwhile.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -30,13 +31,13 @@ impl Remote for Watched {
     ) -> Result<Box<dyn Upload>> {
         // Nothing is read of it until it is stored.
         self.cache.changed(path);
-        self.remote.upload(path, how, recall, deadline)
+        let upload = self.remote.upload(path, how, recall, deadline)?;
+        Ok(Box::new(WatchedUpload { upload, path: path.clone(), cache: Arc::clone(&self.cache) }))
     }
 
     fn rename(&self, from: &RemotePath, to: &RemotePath, settings: &Settings, deadline: Deadline) -> Result<Outcome> {
         self.cache.changed(to);
         let done = self.remote.rename(from, to, settings, deadline);
-        // Somebody may have begun to read the old one meanwhile.
         self.cache.changed(to);
         done
     }
@@ -57,12 +58,24 @@ impl Remote for Watched {
 
     fn remove_file(&self, path: &RemotePath, deadline: Deadline) -> Result<()> {
         self.cache.changed(path);
-        self.remote.remove_file(path, deadline)
+        let done = self.remote.remove_file(path, deadline);
+        self.cache.changed(path);
+        done
     }
 
     fn make_link(&self, path: &RemotePath, target: &[u8], deadline: Deadline) -> Result<()> {
         self.cache.changed(path);
-        self.remote.make_link(path, target, deadline)
+        let done = self.remote.make_link(path, target, deadline);
+        self.cache.changed(path);
+        done
+    }
+
+    fn set(&self, files: &[(RemotePath, Settings)], deadline: Deadline) -> Result<Vec<Outcome>> {
+        let timed = || files.iter().filter(|(_, settings)| settings.mtime.is_some());
+        timed().for_each(|(path, _)| self.cache.changed(path));
+        let done = self.remote.set(files, deadline);
+        timed().for_each(|(path, _)| self.cache.changed(path));
+        done
     }
 
     fn stat(&self, path: &RemotePath, deadline: Deadline) -> Result<Meta> {
@@ -124,15 +137,43 @@ impl Remote for Watched {
         self.remote.make_dir(path, mode, deadline)
     }
 
-    fn set(&self, files: &[(RemotePath, Settings)], deadline: Deadline) -> Result<Vec<Outcome>> {
-        self.remote.set(files, deadline)
-    }
-
     fn upkeep(&self) {
         self.remote.upkeep();
     }
 
     fn shut_down(&self) {
         self.remote.shut_down();
+    }
+}
+
+/// Content on its way to a file of which older content may be here.
+struct WatchedUpload {
+    upload: Box<dyn Upload>,
+    path: RemotePath,
+    cache: Arc<DiskCache>,
+}
+
+impl Upload for WatchedUpload {
+    fn finish(self: Box<Self>, settings: &Settings, deadline: Deadline) -> Result<Stored> {
+        let done = self.upload.finish(settings, deadline);
+        self.cache.changed(&self.path);
+        done
+    }
+
+    fn abandon(self: Box<Self>, deadline: Deadline) {
+        self.upload.abandon(deadline);
+        self.cache.changed(&self.path);
+    }
+
+    fn accepted(&mut self, deadline: Deadline) -> Result<()> {
+        self.upload.accepted(deadline)
+    }
+
+    fn write(&mut self, bytes: &[u8], deadline: Deadline) -> Result<()> {
+        self.upload.write(bytes, deadline)
+    }
+
+    fn may_leave_settings(&mut self) {
+        self.upload.may_leave_settings();
     }
 }

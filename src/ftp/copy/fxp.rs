@@ -6,12 +6,11 @@
 //! doing. If the other then refuses to send, the end of the data is the end of an empty upload.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use log::info;
 
 use super::{Job, Made, unsupported};
-use crate::base::{Deadline, Recall};
+use crate::base::Deadline;
 use crate::ftp::address::{for_port, parse_epsv, parse_pasv};
 use crate::ftp::change::Attempt;
 use crate::ftp::classify::refusal;
@@ -19,7 +18,7 @@ use crate::ftp::client::Client;
 use crate::ftp::command::Command;
 use crate::ftp::control::Control;
 use crate::ftp::dialect::{Can, Skill};
-use crate::ftp::pool::{Claim, Lease};
+use crate::ftp::pool::Lease;
 use crate::ftp::reply::{Class, Reply};
 use crate::ftp::transfer::{ABORT_PATIENCE, final_reply};
 use crate::remote::{Error, ErrorKind, Result, Retry};
@@ -39,8 +38,7 @@ impl Pair {
 
 impl Client {
     pub(super) fn copy_by_fxp(&self, job: &Job<'_>, deadline: Deadline) -> (Attempt<Result<Made>>, bool) {
-        let claim = || Claim::Data(Arc::new(Recall::default()));
-        let mut sends = match self.pool.acquire(&claim(), deadline) {
+        let mut sends = match self.lease_for_copy("PORT", deadline) {
             Ok(lease) => lease,
             Err(e) => return (Attempt::NoConnection(e), false),
         };
@@ -52,9 +50,12 @@ impl Client {
             self.dialect.learn(Skill::Fxp, Can::No);
             return (Attempt::Answered(Err(unsupported("PORT"))), false);
         }
-        let Ok(Some(stores)) = self.pool.acquire_spare(&claim(), deadline) else {
-            sends.put_back();
-            return (Attempt::Answered(Err(unsupported("PORT"))), false);
+        let stores = match self.lease_for_copy("PORT", deadline) {
+            Ok(lease) => lease,
+            Err(e) => {
+                sends.put_back();
+                return (Attempt::NoConnection(e), false);
+            }
         };
         (self.send_to_itself(Pair { sends, stores }, job, deadline), reused)
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use log::{debug, warn};
 
+use super::change::Attempt;
 use super::client::Client;
 use super::dialect::{Can, Skill};
 use super::features::Software;
@@ -46,11 +47,13 @@ impl Client {
     /// What may copy a file of `size` bytes here, the best first.
     fn copy_skills(&self, size: u64) -> &'static [Skill] {
         // The others were seen to know no such SITE commands; inetutils does not answer what it does not know.
-        let by_site = matches!(self.dialect.software(), Software::ProFtpd | Software::Unknown);
+        // One connection for as long as it takes, and one that is left to others.
+        let knows = matches!(self.dialect.software(), Software::ProFtpd | Software::Unknown);
+        let by_site = knows && self.pool.grants(2);
         // pyftpdlib 2.2.0 could, but the session by which it has connected to itself would silence another one later (see
         // `Opener::wants_one_connection`): whichever has the number of its descriptor at the next EPSV.
         let safe = self.dialect.software() != Software::Pyftpdlib;
-        // Two connections at once, and one that is left to others.
+        // Two connections at once, and one more.
         let by_fxp = safe && size >= WORTH_FXP && self.pool.grants(3);
         match (by_site, by_fxp) {
             (true, true) => &[Skill::SiteCpfr, Skill::SiteCopy, Skill::Fxp],
@@ -98,10 +101,15 @@ impl Client {
 
     fn copy_by(&self, skill: Skill, job: &Job<'_>, deadline: Deadline) -> Result<Stored> {
         let arrived = |client: &Self| client.has_arrived(job);
-        let attempt = || match skill {
-            Skill::SiteCpfr => self.copy_by_cpfr(job, deadline),
-            Skill::SiteCopy => self.copy_by_copy(job, deadline),
-            _ => self.copy_by_fxp(job, deadline),
+        let mut lost = false;
+        let attempt = || {
+            let (attempt, reused) = match skill {
+                Skill::SiteCpfr => self.copy_by_cpfr(job, deadline),
+                Skill::SiteCopy => self.copy_by_copy(job, deadline),
+                _ => self.copy_by_fxp(job, deadline),
+            };
+            lost |= matches!(attempt, Attempt::Lost(_));
+            (attempt, reused)
         };
         let made = self.change_by(arrived, deadline, attempt).and_then(|(made, _)| match made {
             Some(made) => made,
@@ -110,10 +118,25 @@ impl Client {
         let stored = made.and_then(|made| self.check_copy(job, made));
         match &stored {
             Ok(_) => self.dialect.learn(skill, Can::Yes),
-            Err(e) if may_have_begun(e) => self.remove_part(job),
+            Err(_) if lost => self.remove_part(job),
             Err(_) => {}
         }
         stored
+    }
+
+    /// A connection that nobody has to be asked for: a copy takes as long as a transfer, and cannot be asked to end.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is none, or none can be made, just now: the file is copied by here then.
+    fn lease_for_copy(&self, verb: &'static str, deadline: Deadline) -> Result<Lease> {
+        match self.pool.acquire_spare(&Claim::Copy, deadline) {
+            Ok(Some(lease)) => Ok(lease),
+            Ok(None) => Err(unsupported(verb)),
+            Err(e) => {
+                debug!("no connection for a copy: {e}");
+                Err(unsupported(verb))
+            }
+        }
     }
 
     /// Sets what is to be set on a copy, and compares its size.
@@ -149,7 +172,8 @@ impl Client {
         }
     }
 
-    /// What has come of a copy that failed is no file. Whatever still writes to it writes to nothing then.
+    /// The server may still be at a copy whose end nobody has heard of: what it writes, it writes to nothing then, and not
+    /// into what is stored next.
     fn remove_part(&self, job: &Job<'_>) {
         match self.delete(job.to, Deadline::after(self.timeout)) {
             Ok(()) => {}
@@ -174,12 +198,6 @@ fn unsupported(verb: &'static str) -> Error {
 /// Whether nothing but this way of copying was refused.
 fn is_no_way(error: &Error) -> bool {
     matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Denied | ErrorKind::NotPermitted)
-}
-
-/// Whether a part of the copy may be there after `error`.
-fn may_have_begun(error: &Error) -> bool {
-    use ErrorKind::{Cancelled, Exists, IsDir, NotDir, NotFound, ReadOnly};
-    !is_no_way(error) && !matches!(error.kind, Cancelled | Exists | IsDir | NotDir | NotFound | ReadOnly)
 }
 
 /// Bytes that are worth six more round trips: two ports, two commands, two sizes.

@@ -3,22 +3,23 @@
 use log::info;
 
 use super::{Job, Made, unsupported};
-use crate::base::{Deadline, Recall};
+use crate::base::Deadline;
 use crate::ftp::change::Attempt;
 use crate::ftp::client::Client;
 use crate::ftp::command::Command;
 use crate::ftp::dialect::{Can, Skill};
-use crate::ftp::pool::{Claim, Lease};
+use crate::ftp::pool::Lease;
 use crate::ftp::reply::{Class, Reply};
 use crate::remote::{Error, RemotePath, Result};
 
 impl Client {
     /// `SITE CPFR` and `SITE CPTO`, in one segment where the first is known to be.
     pub(super) fn copy_by_cpfr(&self, job: &Job<'_>, deadline: Deadline) -> (Attempt<Result<Made>>, bool) {
-        let (lease, reused) = match self.lease_for_copy(deadline) {
+        let lease = match self.lease_for_copy("SITE CPFR", deadline) {
             Ok(lease) => lease,
             Err(e) => return (Attempt::NoConnection(e), false),
         };
+        let reused = lease.reused;
         (self.cpfr_cpto(lease, job, deadline), reused)
     }
 
@@ -64,10 +65,11 @@ impl Client {
         if has_blank || !fits {
             return (Attempt::Answered(Err(unsupported(command.verb()))), false);
         }
-        let (mut lease, reused) = match self.lease_for_copy(deadline) {
+        let mut lease = match self.lease_for_copy(command.verb(), deadline) {
             Ok(lease) => lease,
             Err(e) => return (Attempt::NoConnection(e), false),
         };
+        let reused = lease.reused;
         let control = lease.control_mut();
         let verb = command.verb();
         let sent = control.send(&[command], deadline);
@@ -76,13 +78,6 @@ impl Client {
             Err(e) => Attempt::after_sending(e),
         };
         (attempt, reused)
-    }
-
-    /// A copy may take as long as a transfer: it counts as one, and leaves a connection to questions.
-    fn lease_for_copy(&self, deadline: Deadline) -> Result<(Lease, bool)> {
-        let lease = self.pool.acquire(&Claim::Data(std::sync::Arc::new(Recall::default())), deadline)?;
-        let reused = lease.reused;
-        Ok((lease, reused))
     }
 
     /// What the last reply makes of it.

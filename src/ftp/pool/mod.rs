@@ -4,7 +4,8 @@
 //! a lease that is dropped closes it, because nobody knows what it would say next.
 //!
 //! Requests for metadata go before transfers. With a limit of two or more, transfers leave one connection to metadata;
-//! with one, a transfer is asked by its [`Recall`] to end early when metadata waits. No request ever waits for a second
+//! with one, a transfer is asked by its [`Recall`] to end early when metadata waits. A copy that the server makes cannot be
+//! asked: it gets what nobody needs, and transfers go on beside it, if need be as with a limit of one. No request ever waits for a second
 //! connection while it holds one: so nothing deadlocks, whatever the limit.
 
 mod arming;
@@ -51,6 +52,8 @@ pub(crate) enum Claim {
     Listing,
     /// A transfer, which can be asked to end.
     Data(Arc<Recall>),
+    /// A copy on the server, which takes as long and cannot be asked: never waited for, only taken as a spare one.
+    Copy,
 }
 
 impl Pool {
@@ -246,7 +249,7 @@ impl Pool {
             inner.shut = true;
             let idle = std::mem::take(&mut inner.idle);
             inner.open -= idle.len();
-            for (_, recall) in &inner.transfers {
+            for recall in inner.transfers.iter().filter_map(|(_, recall)| recall.as_ref()) {
                 recall.ask(Urgency::Now);
             }
             idle

@@ -31,11 +31,19 @@ impl Pool {
     /// # Errors
     /// A new connection could not be made.
     pub(crate) fn acquire_spare(self: &Arc<Self>, claim: &Claim, deadline: Deadline) -> Result<Option<Lease>> {
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        match self.spare_turn(claim, ticket, false)? {
-            Some(Turn::Take(control)) => Ok(self.fresh_lease(*control, ticket)),
-            Some(Turn::Dial) => self.dial(ticket, deadline).map(|control| Some(self.lease(control, ticket, false))),
-            Some(Turn::Wait(_)) | None => Ok(None),
+        loop {
+            let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+            match self.spare_turn(claim, ticket, false)? {
+                Some(Turn::Take(control)) => {
+                    if let Some(lease) = self.fresh_lease(*control, ticket) {
+                        return Ok(Some(lease));
+                    }
+                }
+                Some(Turn::Dial) => {
+                    return self.dial(ticket, deadline).map(|control| Some(self.lease(control, ticket, false)));
+                }
+                Some(Turn::Wait(_)) | None => return Ok(None),
+            }
         }
     }
 

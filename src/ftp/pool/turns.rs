@@ -20,8 +20,8 @@ pub(super) struct Inner {
     pub(super) limit: usize,
     /// When the server's limit was met; after a while it is tried again.
     pub(super) limit_met: Option<Instant>,
-    /// Leases that carry transfers, oldest first.
-    pub(super) transfers: Vec<(u64, Arc<Recall>)>,
+    /// Leases that carry transfers, oldest first; no recall for those that cannot be asked to end.
+    pub(super) transfers: Vec<(u64, Option<Arc<Recall>>)>,
     /// Tickets of those who wait, oldest first.
     pub(super) metadata: Vec<u64>,
     pub(super) data: Vec<u64>,
@@ -79,12 +79,14 @@ impl Inner {
         if self.shut {
             return Err(Error::new(ErrorKind::Cancelled, "wait for a connection"));
         }
-        let room = self.transfers.len() < self.limit.saturating_sub(1).max(1);
+        // One connection is left to metadata; but one transfer goes on beside all copies, and is asked back instead.
+        let copies = self.transfers.iter().filter(|(_, recall)| recall.is_none()).count();
+        let room = self.transfers.len() < self.limit.saturating_sub(1).max(copies + 1);
         // Metadata first, but not for ever.
         let data_next = room && !self.data.is_empty() && (self.metadata.is_empty() || self.in_a_row >= MOST_IN_A_ROW);
         let first = match claim {
             Claim::Metadata | Claim::Listing => self.metadata.first() == Some(&ticket) && !data_next,
-            Claim::Data(_) => self.data.first() == Some(&ticket) && data_next,
+            Claim::Data(_) | Claim::Copy => self.data.first() == Some(&ticket) && data_next,
         };
         if first {
             if let Some(control) = self.take_idle(claim) {
@@ -117,7 +119,9 @@ impl Inner {
                 let armed = self.idle.iter().position(Control::is_armed);
                 armed.or_else(|| self.idle.iter().position(Control::is_arming))
             }
-            Claim::Metadata => self.idle.iter().rposition(|control| !control.is_armed() && !control.is_arming()),
+            Claim::Metadata | Claim::Copy => {
+                self.idle.iter().rposition(|control| !control.is_armed() && !control.is_arming())
+            }
         };
         at.map(|at| self.idle.remove(at)).or_else(|| self.idle.pop())
     }
@@ -167,7 +171,7 @@ impl Inner {
     pub(super) fn queue(&mut self, claim: &Claim) -> &mut Vec<u64> {
         match claim {
             Claim::Metadata | Claim::Listing => &mut self.metadata,
-            Claim::Data(_) => &mut self.data,
+            Claim::Data(_) | Claim::Copy => &mut self.data,
         }
     }
 
@@ -181,25 +185,29 @@ impl Inner {
         if matches!(claim, Claim::Listing | Claim::Data(_)) {
             self.demand = (self.demand.1, Some(Instant::now()));
         }
-        if let Claim::Data(recall) = claim {
-            self.transfers.push((ticket, Arc::clone(recall)));
+        match claim {
+            Claim::Data(recall) => self.transfers.push((ticket, Some(Arc::clone(recall)))),
+            Claim::Copy => self.transfers.push((ticket, None)),
+            Claim::Metadata | Claim::Listing => {}
         }
     }
 
-    /// Asks the oldest transfer for its connection: at once for metadata that no other connection can serve.
+    /// Asks the oldest transfer that can be asked for its connection: at once for metadata that no other connection can serve.
     fn recall(&self, claim: &Claim) {
         let (urgency, waiting) = match claim {
             Claim::Metadata | Claim::Listing if self.open <= self.transfers.len() => {
                 (Urgency::Now, self.metadata.len())
             }
-            Claim::Metadata | Claim::Listing => return,
+            // A copy waits for nobody.
+            Claim::Metadata | Claim::Listing | Claim::Copy => return,
             Claim::Data(_) => (Urgency::Turn, self.data.len()),
         };
-        let asked = self.transfers.iter().filter(|(_, recall)| recall.asked() >= urgency).count();
+        let recalls = || self.transfers.iter().filter_map(|(_, recall)| recall.as_ref());
+        let asked = recalls().filter(|recall| recall.asked() >= urgency).count();
         if asked >= waiting {
             return;
         }
-        if let Some((_, recall)) = self.transfers.iter().find(|(_, recall)| recall.asked() < urgency) {
+        if let Some(recall) = recalls().find(|recall| recall.asked() < urgency) {
             recall.ask(urgency);
         }
     }
@@ -284,7 +292,7 @@ mod tests {
     fn a_transfer_is_called_back_once_for_each_who_waits() {
         let recalls: Vec<Arc<Recall>> = (0..3).map(|_| Arc::default()).collect();
         let mut inner = Inner { limit: 3, open: 3, ..Inner::default() };
-        inner.transfers = recalls.iter().enumerate().map(|(i, r)| (i as u64, Arc::clone(r))).collect();
+        inner.transfers = recalls.iter().enumerate().map(|(i, r)| (i as u64, Some(Arc::clone(r)))).collect();
         inner.data = vec![10];
         let waiter = Claim::Data(Arc::default());
         for _ in 0..5 {
@@ -292,5 +300,34 @@ mod tests {
         }
         let asked: Vec<_> = recalls.iter().map(|r| r.asked()).collect();
         assert_eq!(asked, [Urgency::Turn, Urgency::None, Urgency::None], "the oldest, and only that one");
+    }
+
+    /// A long copy was the oldest transfer once, was asked in vain, and then nobody else was.
+    #[test]
+    fn a_copy_is_never_called_back_and_keeps_nobody_from_being() {
+        let recall = Arc::<Recall>::default();
+        let mut inner = Inner { limit: 2, open: 2, ..Inner::default() };
+        inner.transfers = vec![(0, None), (1, Some(Arc::clone(&recall)))];
+        inner.data = vec![10];
+        assert!(matches!(inner.turn(&Claim::Data(Arc::default()), 10), Ok(Turn::Wait(None))));
+        assert_eq!(recall.asked(), Urgency::Turn);
+        inner.metadata = vec![11];
+        assert!(matches!(inner.turn(&Claim::Metadata, 11), Ok(Turn::Wait(None))));
+        assert_eq!(recall.asked(), Urgency::Now, "there is no connection but those of transfers");
+    }
+
+    #[test]
+    fn one_transfer_goes_on_beside_all_copies() {
+        for (limit, copies, transfers) in [(2, 1, 1), (3, 1, 1), (3, 2, 1), (4, 1, 2)] {
+            let mut inner = Inner { limit, open: copies, ..Inner::default() };
+            inner.transfers = (0..copies as u64).map(|ticket| (ticket, None)).collect();
+            for ticket in 10.. {
+                inner.data = vec![ticket];
+                if !matches!(inner.turn(&Claim::Data(Arc::default()), ticket), Ok(Turn::Dial)) {
+                    assert_eq!(inner.transfers.len(), copies + transfers, "limit {limit}, {copies} copies");
+                    break;
+                }
+            }
+        }
     }
 }

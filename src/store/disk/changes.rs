@@ -30,10 +30,9 @@ impl Changes {
         let text = folder.text(&file_of(server))?;
         let mut moves: Vec<_> = text.split(|&b| b == b'\n').filter_map(parse).collect();
         if moves.len() > MOST_MOVES {
-            // One for everything, and all that is kept of this server has to be fetched again.
-            let all = (random_name()?, RemotePath::root());
-            folder.replace(&file_of(server), &line(&all))?;
-            moves = vec![all];
+            let token = random_name()?;
+            forget_all(folder, server, &token)?;
+            moves = vec![(token, RemotePath::root())];
         }
         Ok(Self { recent: LruCache::new(MOST_RECENT), now: 0, forgotten: 0, moves })
     }
@@ -64,14 +63,29 @@ impl Changes {
         self.recent.peek(path).copied().unwrap_or(self.forgotten) > seen
     }
 
+    /// Whether one more directory is one too many to keep in mind.
+    pub(super) fn is_full(&self) -> bool {
+        self.moves.len() >= MOST_MOVES
+    }
+
     pub(super) fn moved(&mut self, token: String, dir: &RemotePath) {
         self.moves.push((token, dir.clone()));
+    }
+
+    /// From now on `token` is for everything.
+    pub(super) fn all_moved(&mut self, token: String) {
+        self.moves = vec![(token, RemotePath::root())];
     }
 }
 
 /// Keeps for later mounts that another directory is called `dir` now.
 pub(super) fn remember(folder: &Folder, server: &[u8], token: &str, dir: &RemotePath) -> io::Result<()> {
     folder.append(&file_of(server), &line(&(token.to_owned(), dir.clone())))
+}
+
+/// Keeps for later mounts that `token` is for everything: all that is here of this server has to be fetched again.
+pub(super) fn forget_all(folder: &Folder, server: &[u8], token: &str) -> io::Result<()> {
+    folder.replace(&file_of(server), &line(&(token.to_owned(), RemotePath::root())))
 }
 
 fn file_of(server: &[u8]) -> String {

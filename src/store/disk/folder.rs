@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, open, openat, renameat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, mkdirat, open, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::store::private;
@@ -139,9 +139,12 @@ impl Folder {
         })
     }
 
+    /// Opened anew each time, too. A directory that somebody else has put in its place counts as none.
     fn root(&self) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(open(&self.root, flags, Mode::empty())?)
+        let root = open(&self.root, flags, Mode::empty())?;
+        let stat = fstat(&root)?;
+        if private::is_private(stat.st_uid, stat.st_mode) { Ok(root) } else { Err(Errno::NOENT.into()) }
     }
 
     /// Opened anew each time: whoever clears a cache away while it is in use finds it made again.

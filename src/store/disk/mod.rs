@@ -172,8 +172,16 @@ impl DiskCache {
     /// This mount is about to give another directory the name `dir`: nothing is used of what was below it.
     pub fn moved(&self, dir: &RemotePath) {
         let token = random_name().unwrap_or_else(|_| format!("{:?}", SystemTime::now()).replace(' ', ""));
-        let kept = changes::remember(&self.folder, &self.server, &token, dir);
-        self.changes.lock().moved(token, dir);
+        let full = self.changes.lock().is_full();
+        let kept = if full {
+            let kept = changes::forget_all(&self.folder, &self.server, &token);
+            self.changes.lock().all_moved(token);
+            kept
+        } else {
+            let kept = changes::remember(&self.folder, &self.server, &token, dir);
+            self.changes.lock().moved(token, dir);
+            kept
+        };
         if let Err(error) = kept {
             self.complain("write", &error);
             // Later mounts will not know: they must not find anything.

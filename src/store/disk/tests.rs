@@ -294,6 +294,22 @@ fn what_a_killed_mount_was_writing_goes() {
 }
 
 #[test]
+fn a_directory_that_others_can_write_to_is_none_of_ours() {
+    let dir = folder();
+    let cache = open(&dir, LIMIT);
+    put_first(&cache, b"hello");
+    let blocks_dir = dir.path().join("blocks-1");
+    let open_to = |mode| fs::set_permissions(&blocks_dir, fs::Permissions::from_mode(mode)).expect("it is ours");
+    open_to(0o777);
+    assert_eq!(first(&cache, 5), None);
+    cache.put(&file(&cache, "/b", &version(5, 1)), 0, b"other");
+    cache.changed(&path("/a"));
+    open_to(0o700);
+    assert_eq!(blocks(&dir).len(), 1, "nothing was added, nothing removed");
+    assert_eq!(first(&cache, 5).expect("kept"), b"hello");
+}
+
+#[test]
 fn a_cache_that_was_cleared_away_is_filled_again() {
     let dir = folder();
     let cache = open(&dir, LIMIT);
@@ -362,6 +378,34 @@ fn so_many_renamed_directories_that_all_is_forgotten() {
     assert_eq!(first(&cache, 5), None, "one token for everything");
     put_first(&cache, b"hello");
     assert_eq!(first(&open(&dir, LIMIT), 5).expect("and it stays the same one"), b"hello");
+}
+
+#[test]
+fn a_mount_that_renames_many_directories_forgets_all_before_there_are_too_many() {
+    let dir = folder();
+    let notes = format!("moved-{}", key::digest(&[SERVER]));
+    let lines = |cache: &DiskCache| {
+        let text = cache.folder.text(&notes).expect("readable");
+        text.split(|&b| b == b'\n').filter(|line| !line.is_empty()).count()
+    };
+    let many: String = (0..999).map(|number: u32| format!("\n{number:x} /d{number}\n")).collect();
+    let cache = open(&dir, LIMIT);
+    cache.folder.append(&notes, many.as_bytes()).expect("it is ours");
+    let cache = open(&dir, LIMIT);
+    put_first(&cache, b"hello");
+    cache.moved(&path("/one"));
+    assert_eq!((lines(&cache), first(&cache, 5).is_some()), (1000, true));
+    cache.moved(&path("/two"));
+    assert_eq!((lines(&cache), first(&cache, 5).is_some()), (1, false), "one token for everything");
+    put_first(&cache, b"hello");
+    cache.put(&file(&cache, "/three/a", &version(3, 1)), 0, b"old");
+    cache.moved(&path("/three"));
+    let again = open(&dir, LIMIT);
+    for cache in [&cache, &again] {
+        assert_eq!(lines(cache), 2);
+        assert_eq!(first(cache, 5).expect("another directory"), b"hello");
+        assert_eq!(get(cache, &file(cache, "/three/a", &version(3, 1)), 0, 3), None);
+    }
 }
 
 #[test]

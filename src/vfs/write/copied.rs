@@ -17,7 +17,7 @@ use super::put::{Landed, Landing, Put};
 use super::{FileWriter, State, Writing};
 use crate::base::Deadline;
 use crate::config::UploadWay;
-use crate::remote::{ErrorKind, RemotePath, Settings, Store, Version};
+use crate::remote::{Error, ErrorKind, RemotePath, Settings, Store, Version};
 use crate::vfs::error::Result;
 use crate::vfs::node::Ino;
 
@@ -150,11 +150,8 @@ impl FileWriter {
         let Wish { from, size, settings, is_same } = wish;
         match remote.copy(from, &path, *size, settings, Deadline::after(*timeout)) {
             Ok(stored) if is_same() => Ok(Landed { sent: *size, stored }),
-            Ok(_) => {
-                // Where it stays, it is overwritten: the file is still to be stored as an empty one, or as what is written.
-                let _ = remote.remove_file(&path, Deadline::after(*timeout));
-                Err(ErrorKind::Changed.into())
-            }
+            // It is overwritten, as is a part: the file is still to be stored as an empty one, or as what is written.
+            Ok(_) => Err(ErrorKind::Changed.into()),
             // ProFTPD without AllowOverwrite: not even onto our own empty file.
             Err(e) if *way == UploadWay::Auto && matches!(e.kind, ErrorKind::Denied | ErrorKind::Exists) => {
                 debug!("{path}: cannot be copied over ({e}): another file takes its place");
@@ -174,4 +171,13 @@ impl State {
             self.sealed || self.sealing || self.queued.is_some() || self.over.is_some() || !self.late.is_empty();
         self.shape.is_empty() && unsent && untroubled && here && !later
     }
+}
+
+/// Whether a part of a copy may be there that has failed so.
+pub(super) fn may_leave_part(error: &Error) -> bool {
+    use ErrorKind::{Cancelled, Denied, Exists, IsDir, NotDir, NotFound, NotPermitted, ReadOnly, Unsupported};
+    !matches!(
+        error.kind,
+        Cancelled | Denied | Exists | IsDir | NotDir | NotFound | NotPermitted | ReadOnly | Unsupported
+    )
 }

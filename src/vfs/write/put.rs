@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use log::{debug, info, warn};
 
-use super::copied::Wish;
+use super::copied::{Wish, may_leave_part};
 use super::temporary::{Litter, Temporary};
 use crate::base::{Deadline, Recall};
 use crate::remote::{Error, ErrorKind, Remote, RemotePath, Retry, Settings, Store, Stored};
@@ -209,9 +209,9 @@ impl Put<'_> {
         let Wish { from, size, settings, is_same } = wish;
         let stored = match self.remote.copy(from, part.path(), *size, settings, Deadline::after(self.timeout)) {
             Ok(stored) if is_same() => stored,
-            Err(e) if !is_broken(&e) => return Err(e.into()),
+            Err(e) if !may_leave_part(&e) => return Err(e.into()),
             failed => {
-                // It is there, or nobody can have removed what may be.
+                // All of it is there, or a part may be.
                 self.litter.remove(self.remote, part.path(), Deadline::after(self.timeout));
                 return Err(failed.err().map_or_else(|| ErrorKind::Changed.into(), VfsError::from));
             }
