@@ -329,6 +329,9 @@ pub trait Remote: Send + Sync {
     /// for that.
     fn has_spare(&self, begun: usize) -> bool;
 
+    /// How many requests could be made at once without anybody having to wait for that.
+    fn spare(&self) -> usize;
+
     /// How long the server takes to answer at least; None where that has not been measured.
     fn delay(&self) -> Option<Duration> {
         None

@@ -409,6 +409,10 @@ impl Remote for Client {
         self.pool.has_spare(begun)
     }
 
+    fn spare(&self) -> usize {
+        self.pool.spare()
+    }
+
     fn delay(&self) -> Option<Duration> {
         self.dialect.delay()
     }

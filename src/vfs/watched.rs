@@ -117,6 +117,10 @@ impl Remote for Watched {
         self.remote.has_spare(begun)
     }
 
+    fn spare(&self) -> usize {
+        self.remote.spare()
+    }
+
     fn delay(&self) -> Option<Duration> {
         self.remote.delay()
     }

@@ -236,8 +236,12 @@ impl Pool {
         }
     }
 
-    /// Whether a connection could be had at once, with one more left for whoever comes next; `begun` who ask for one may
-    /// not have it yet.
+    /// How many connections could be had at once, with one more left for whoever comes next.
+    pub(crate) fn spare(&self) -> usize {
+        self.inner.lock().spare()
+    }
+
+    /// Whether one could be had at once; `begun` who ask for one may not have it yet.
     pub(crate) fn has_spare(&self, begun: usize) -> bool {
         self.inner.lock().has_spare(begun)
     }

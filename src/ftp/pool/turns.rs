@@ -67,11 +67,17 @@ impl Inner {
 
     /// Whether a connection could be had at once, with one more left; `begun` who ask for one may not have it yet.
     pub(super) fn has_spare(&self, begun: usize) -> bool {
-        if self.no_more().is_some() && self.idle.len() < 2 {
-            return false;
+        self.spare() > 0 && begun + 1 < self.limit
+    }
+
+    /// How many connections could be had at once, with one more left.
+    pub(super) fn spare(&self) -> usize {
+        let none = self.no_more().is_some() && self.idle.len() < 2;
+        if none || self.shut || self.not_before.is_some() || self.waiting() > self.in_hand {
+            return 0;
         }
-        let busy = self.open.saturating_sub(self.idle.len()).max(begun);
-        !self.shut && self.not_before.is_none() && self.waiting() <= self.in_hand && busy + 1 < self.limit
+        let busy = self.open.saturating_sub(self.idle.len());
+        self.limit.saturating_sub(busy + 1)
     }
 
     /// Decides what `ticket` may do now; counts it in if it may go on.
@@ -286,6 +292,20 @@ mod tests {
         assert_eq!(inner.lower_limit(), Some(3));
         assert_eq!(inner.limit, 3);
         assert!(inner.limit_met.is_some());
+    }
+
+    /// Streams for one reader once began on connections that uploads had, and waited for each other.
+    #[test]
+    fn what_is_spare_leaves_out_what_others_have() {
+        let mut inner = Inner { limit: 8, open: 4, ..Inner::default() };
+        assert_eq!(inner.spare(), 3, "four are busy, one is left to whoever comes next");
+        assert!(inner.has_spare(6) && !inner.has_spare(7));
+        inner.data = vec![1];
+        assert_eq!(inner.spare(), 0, "somebody waits");
+        inner.in_hand = 1;
+        assert_eq!(inner.spare(), 3, "not for one that is about to come back");
+        inner.open = 8;
+        assert_eq!(inner.spare(), 0);
     }
 
     #[test]

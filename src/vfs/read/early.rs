@@ -82,7 +82,6 @@ impl FileReader {
             }));
             self.count(&mut state);
         }
-        self.shared.streams.fetch_add(1, Ordering::Relaxed);
         fetch::run(fetch::End::new(self, id));
     }
 }

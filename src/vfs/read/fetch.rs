@@ -4,7 +4,6 @@ mod kept;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use log::{debug, warn};
@@ -73,7 +72,6 @@ impl End {
 impl Drop for End {
     fn drop(&mut self) {
         let reader = &self.reader;
-        reader.shared.streams.fetch_sub(1, Ordering::Relaxed);
         let mut state = reader.state.lock();
         let mine = state.streams.iter().position(|s| s.run.id == self.id).map(|at| state.streams.remove(at));
         let mut answers = reader.settle(&mut state, None);

@@ -314,16 +314,15 @@ impl FileReader {
     /// What may be fetched for this reader now.
     fn terms(&self, state: &State, ask: &Range<u64>) -> Terms {
         let shared = &self.shared;
-        let (mine, all) = (state.streams.len(), shared.streams.load(Ordering::Relaxed));
         if !shared.line.is_known() {
             shared.remote.delay().into_iter().for_each(|delay| shared.line.answered_within(delay));
         }
         let rest = state.version.size.saturating_sub(ask.end);
-        let (mut lanes, most) = (mine.max(1), shared.line.lanes(rest));
-        while lanes < most && shared.remote.has_spare(all.max(mine) + lanes - mine) {
-            lanes += 1;
-        }
-        Terms { reach: state.reach, ..shared.terms(lanes.min(most), usize::from(!state.sharing)) }
+        // Those that have not begun are still to take a connection.
+        let unbegun = state.streams.iter().filter(|s| !s.run.begun).count();
+        let more = shared.remote.spare().saturating_sub(unbegun);
+        let lanes = (state.streams.len() + more).max(1).min(shared.line.lanes(rest));
+        Terms { reach: state.reach, ..shared.terms(lanes, usize::from(!state.sharing)) }
     }
 
     /// Counts the reader among those who share the memory as long as it has streams.
@@ -340,7 +339,6 @@ impl FileReader {
 
     fn launch(self: &Arc<Self>, started: Vec<u64>) {
         for id in started {
-            self.shared.streams.fetch_add(1, Ordering::Relaxed);
             let end = End::new(self, id);
             self.shared.fetchers.run(move || fetch::run(end));
         }

@@ -31,7 +31,6 @@ pub(crate) struct Reading {
     pub(super) repliers: Workers,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) timeout: Duration,
-    pub(super) streams: AtomicUsize,
     /// Readers that have streams.
     pub(super) sharing: AtomicUsize,
     pub(super) ids: AtomicU64,
@@ -59,7 +58,7 @@ impl Reading {
         timeout: Duration,
     ) -> Self {
         let (fetchers, repliers) = (Workers::new("fetch", MOST_FETCHES), Workers::new("reply", REPLIERS));
-        let (streams, ids, readers) = (AtomicUsize::new(0), AtomicU64::new(1), Ranked::default());
+        let (ids, readers) = (AtomicU64::new(1), Ranked::default());
         let (disk, line) = (None, Line::default());
         Self {
             readers,
@@ -73,7 +72,6 @@ impl Reading {
             repliers,
             keeper,
             timeout,
-            streams,
             sharing: AtomicUsize::new(0),
             ids,
             line,

@@ -83,6 +83,11 @@ impl Remote for MemoryRemote {
         begun < self.inner.state.lock().can.connections
     }
 
+    fn spare(&self) -> usize {
+        let state = self.inner.state.lock();
+        state.can.connections.saturating_sub(state.fetched.running + 1)
+    }
+
     fn delay(&self) -> Option<Duration> {
         self.inner.state.lock().can.delay
     }
