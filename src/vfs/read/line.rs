@@ -17,6 +17,8 @@ pub(super) struct Line {
     arrived: AtomicU64,
     /// Whether the first long transfer has met an end of the line's width.
     verdict: AtomicU64,
+    /// Since when several streams have been tried at once, and what had come before.
+    several: Ranked<Option<(Instant, u64)>, 37>,
     climb: Ranked<Climb, 36>,
 }
 
@@ -27,8 +29,8 @@ impl Line {
         let old = self.delay.load(Ordering::Relaxed);
         let delay = if old == 0 || new < old { new } else { old + (new - old) / 8 };
         self.delay.store(delay, Ordering::Relaxed);
-        if old > 0 && new > 2 * old {
-            // It had to queue behind what comes on other streams: the line is full.
+        if old > 0 && new > 2 * old && self.is_narrow() {
+            // It had to queue behind what comes on other streams: the line is full. A wide one has its queues, too.
             self.climb.lock().is_full(Instant::now());
         }
     }
@@ -42,12 +44,24 @@ impl Line {
     pub(super) fn arrived(&self, bytes: u64, whole: u64, since: Instant) {
         self.arrived.fetch_add(bytes, Ordering::Relaxed);
         if self.verdict.load(Ordering::Relaxed) == UNKNOWN {
-            let trips = since.elapsed().as_micros() as u64 / self.delay.load(Ordering::Relaxed).max(1);
-            if whole >= IN_STRIDE || trips > TRIPS {
-                let wide = whole >= IN_STRIDE && trips <= TRIPS;
+            let several = *self.several.lock();
+            let wide = match several {
+                Some((since, before)) => {
+                    let together = self.arrived.load(Ordering::Relaxed).saturating_sub(before);
+                    self.judge(together, since, IN_STRIDE_TOGETHER, TRIPS_TOGETHER)
+                }
+                None => self.judge(whole, since, IN_STRIDE, TRIPS),
+            };
+            if let Some(wide) = wide {
                 self.verdict.store(if wide { WIDE } else { NARROW }, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Whether the line is wide: it has brought `enough` within `most` round trips. None as long as it may still do so.
+    fn judge(&self, brought: u64, since: Instant, enough: u64, most: u64) -> Option<bool> {
+        let trips = since.elapsed().as_micros() as u64 / self.delay.load(Ordering::Relaxed).max(1);
+        (brought >= enough || trips > most).then_some(brought >= enough && trips <= most)
     }
 
     /// How many streams a sequential reader of `rest` bytes is best served by, as far as is known.
@@ -56,9 +70,19 @@ impl Line {
         let verdict = self.verdict.load(Ordering::Relaxed);
         if verdict == UNKNOWN {
             // One of several is in its stride sooner, whatever the line turns out to be.
-            return if rest >= LONG && delay >= SLOW_START { FIRST } else { 1 };
+            if rest < LONG || delay < SLOW_START {
+                return 1;
+            }
+            let now = (Instant::now(), self.arrived.load(Ordering::Relaxed));
+            self.several.lock().get_or_insert(now);
+            return FIRST;
         }
         self.climb.lock().lanes(Instant::now(), self.arrived.load(Ordering::Relaxed), delay, verdict == NARROW)
+    }
+
+    /// Whether one stream fills the line, as the first ones have shown.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.verdict.load(Ordering::Relaxed) == NARROW
     }
 
     /// Whether a round trip costs more than the bytes around what is asked for; true as long as nobody knows.
@@ -80,12 +104,31 @@ const WIDE: u64 = 2;
 const IN_STRIDE: u64 = 3 << 20;
 const TRIPS: u64 = 9;
 
+/// The same for all of several together, some of which are still to log in. Of one alone nothing can be said then: they share the
+/// line, and the machine.
+const IN_STRIDE_TOGETHER: u64 = 8 << 20;
+const TRIPS_TOGETHER: u64 = 14;
+
 /// Several streams begin at once for so much.
 const LONG: u64 = 32 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Eight streams share what there is: none of them looked as if it were getting faster, and all but one were stopped.
+    #[test]
+    fn several_streams_are_judged_together() {
+        let line = Line::default();
+        line.answered_within(Duration::from_secs(10));
+        assert_eq!(line.lanes(LONG), FIRST);
+        let now = Instant::now();
+        for n in 1..=8 {
+            assert_eq!(line.lanes(LONG), FIRST, "after {n}");
+            line.arrived(1 << 20, n << 17, now);
+        }
+        assert_eq!(line.verdict.load(Ordering::Relaxed), WIDE);
+    }
 
     #[test]
     fn a_busy_moment_makes_no_distance() {

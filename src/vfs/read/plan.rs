@@ -107,6 +107,8 @@ pub(crate) struct Terms {
     pub(crate) lanes: usize,
     /// Up to here all has been asked for already, also by streams that have ended by now.
     pub(crate) reach: u64,
+    /// One stream fills the line.
+    pub(crate) narrow: bool,
     /// Where something is here already behind what is missing.
     pub(crate) present: Option<u64>,
 }
@@ -229,7 +231,7 @@ mod tests {
     use super::*;
 
     const MIB: u64 = 1 << 20;
-    const NEARBY: Terms = Terms { window: 16 * MIB, exact: false, lanes: 1, reach: 0, present: None };
+    const NEARBY: Terms = Terms { window: 16 * MIB, exact: false, lanes: 1, reach: 0, narrow: true, present: None };
     const FAR: Terms = Terms { exact: true, ..NEARBY };
 
     fn stream(id: u64) -> Running {

@@ -154,7 +154,14 @@ impl Reading {
         let several = (most / 8 * 7).saturating_sub(LATE).max(most / 2);
         let window = if lanes > 1 { several } else { (most / 2).min(MOST_AHEAD) }.max(2 * BLOCK);
         // The disk keeps whole blocks.
-        Terms { window, exact: self.disk.is_none() && self.line.is_far(), lanes, reach: 0, present: None }
+        Terms {
+            window,
+            exact: self.disk.is_none() && self.line.is_far(),
+            lanes,
+            reach: 0,
+            narrow: self.line.is_narrow(),
+            present: None,
+        }
     }
 
     /// One reader's part of the memory, with `more` readers beside those that have one already. What fills the line for one

@@ -39,7 +39,11 @@ pub(super) fn spread(
     let of_no_use = |r: &&Running| idle(r) && history.places == 0 && !ahead(r);
     // One is enough, as it has turned out: the others would only keep what is waited for from coming.
     let in_the_way = |r: &Running| {
-        terms.lanes == 1 && idle(r) && r.first >= ask.end && r.at.saturating_sub(r.first) < r.until.saturating_sub(r.at)
+        terms.narrow
+            && terms.lanes == 1
+            && idle(r)
+            && r.first >= ask.end
+            && r.at.saturating_sub(r.first) < r.until.saturating_sub(r.at)
     };
     lanes.retain(|r| !in_the_way(r));
     let stopped = running.iter().filter(|r| of_no_use(r) || in_the_way(r));
@@ -156,7 +160,7 @@ mod tests {
             let (mut running, mut ids, mut reach) = (Vec::<Running>::new(), 0.., 0);
             for (lanes, moved) in turns {
                 let reached = running.iter().map(|r| r.until).fold(reach, u64::max);
-                let terms = Terms { window: 32 << 20, exact: true, lanes, reach: reached, present: None };
+                let terms = Terms { window: 32 << 20, exact: true, lanes, reach: reached, narrow: false, present: None };
                 reach = terms.reach;
                 let ask = at..(at + BLOCK).min(size);
                 history.note(&ask);
