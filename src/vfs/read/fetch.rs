@@ -299,14 +299,18 @@ impl<'a> Attempt<'a> {
                 return None;
             }
             let stream = state.streams.iter().find(|s| s.run.id == self.id)?;
-            let (done, sealed) = (self.reached() >= stream.run.until, stream.run.sealed);
+            let (until, sealed) = (stream.run.until, stream.run.sealed);
+            let done = self.reached() >= until;
             let (pulse, too_far) = (stream.pulse, !done && self.is_too_far(state));
             state.stalled |= too_far;
             let parked = done || too_far;
             // Whoever is recalled again and again must have brought something each time, or its readers starve.
             let (idle, brought) = (state.waiters.is_empty(), self.reached() - self.from);
+            // What is all but here is sooner done than given up, and would be fetched again.
+            let nearly = !parked && until - self.reached() <= BLOCK;
             let give_way = match self.recall.asked() {
                 Urgency::None => false,
+                _ if nearly => false,
                 Urgency::Turn => parked || idle || brought >= QUANTUM,
                 Urgency::Now => parked || idle || brought > 0,
             };
