@@ -80,6 +80,14 @@ impl Line {
         self.climb.lock().lanes(Instant::now(), self.arrived.load(Ordering::Relaxed), delay, verdict == NARROW)
     }
 
+    /// A reader has gone. If it was the one for whom several streams were tried, nothing was learned: that they brought little
+    /// since says nothing of the line.
+    pub(super) fn given_up(&self) {
+        if self.verdict.load(Ordering::Relaxed) == UNKNOWN {
+            *self.several.lock() = None;
+        }
+    }
+
     /// Whether one stream fills the line, as the first ones have shown.
     pub(super) fn is_narrow(&self) -> bool {
         self.verdict.load(Ordering::Relaxed) == NARROW
@@ -128,6 +136,19 @@ mod tests {
             line.arrived(1 << 20, n << 17, now);
         }
         assert_eq!(line.verdict.load(Ordering::Relaxed), WIDE);
+    }
+
+    /// `head` of a large file once made a line narrow for all that came later.
+    #[test]
+    fn an_attempt_that_was_given_up_says_nothing() {
+        let line = Line::default();
+        line.answered_within(SLOW_START);
+        assert_eq!(line.lanes(LONG), FIRST);
+        let long_ago = Instant::now().checked_sub(SLOW_START * 100).expect("the machine has been up for a second");
+        *line.several.lock() = Some((long_ago, 0));
+        line.given_up();
+        line.arrived(1 << 20, 1 << 20, Instant::now());
+        assert_eq!((line.is_narrow(), line.lanes(LONG)), (false, FIRST));
     }
 
     #[test]

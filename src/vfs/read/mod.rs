@@ -97,7 +97,11 @@ impl Stream {
 
     /// Whether the next byte that `waiter` needs is on its way here.
     fn serves(&self, waiter: &Waiter) -> bool {
-        self.run.at <= waiter.missing() && waiter.missing() < self.run.until
+        self.brings(waiter.missing())
+    }
+
+    fn brings(&self, at: u64) -> bool {
+        (self.run.at..self.run.until).contains(&at)
     }
 }
 
@@ -182,6 +186,7 @@ impl FileReader {
         if self.counted.load(Ordering::Relaxed) {
             self.shared.nodes.closed(self.ino);
         }
+        self.shared.line.given_up();
         self.shared.remove(self);
         for waiter in waiters {
             (waiter.reply)(Err(ErrorKind::Cancelled.into()));
@@ -306,7 +311,8 @@ impl FileReader {
 
     /// Where something is here behind `missing`, which a stream has left out that broke off.
     fn present(&self, state: &State, missing: Option<u64>) -> Option<u64> {
-        let missing = missing.filter(|missing| *missing < state.reach)?;
+        let comes = |missing: &u64| state.streams.iter().any(|s| s.brings(*missing));
+        let missing = missing.filter(|missing| *missing < state.reach && !comes(missing))?;
         let behind = missing / BLOCK + 1..state.reach.min(missing.saturating_add(MOST_LEFT_OUT)).div_ceil(BLOCK);
         self.shared.blocks.first(state.file, behind).map(|index| index * BLOCK)
     }
@@ -318,10 +324,13 @@ impl FileReader {
             shared.remote.delay().into_iter().for_each(|delay| shared.line.answered_within(delay));
         }
         let rest = state.version.size.saturating_sub(ask.end);
-        // Those that have not begun are still to take a connection.
-        let unbegun = state.streams.iter().filter(|s| !s.run.begun).count();
-        let more = shared.remote.spare().saturating_sub(unbegun);
-        let lanes = (state.streams.len() + more).max(1).min(shared.line.lanes(rest));
+        let mut lanes = shared.line.lanes(rest);
+        if lanes > 1 {
+            // Those that have not begun are still to take a connection.
+            let unbegun = state.streams.iter().filter(|s| !s.run.begun).count();
+            let more = shared.remote.spare().saturating_sub(unbegun);
+            lanes = lanes.min(state.streams.len() + more).max(1);
+        }
         Terms { reach: state.reach, ..shared.terms(lanes, usize::from(!state.sharing)) }
     }
 
