@@ -71,15 +71,7 @@ impl FileReader {
         {
             let mut state = self.state.lock();
             let until = state.version.size;
-            state.streams.push(Stream::new(Running {
-                id,
-                first: 0,
-                at: 0,
-                until,
-                sealed: false,
-                begun: false,
-                needed: false,
-            }));
+            state.streams.push(Stream::new(Running { needed: false, ..Running::new(id, 0..until, false) }));
             self.count(&mut state);
         }
         fetch::run(fetch::End::new(self, id));

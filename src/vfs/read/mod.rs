@@ -30,7 +30,7 @@ pub use self::data::Data;
 pub(crate) use self::disk::Disk;
 use self::fetch::End;
 use self::parked::{Got, Waiter};
-use self::plan::{History, MOST_STREAMS, Running, Step, Terms, plan};
+use self::plan::{Asked, History, MOST_STREAMS, Running, Step, Terms, plan};
 pub(crate) use self::shared::Reading;
 use super::error::{Error, Fault, Result};
 use super::node::{Ino, Known};
@@ -267,7 +267,8 @@ impl FileReader {
         let needed = |s: &Stream| state.waiters.iter().any(|w| s.serves(w));
         let running: Vec<_> = state.streams.iter().map(|s| Running { needed: needed(s), ..s.run }).collect();
         let terms = Terms { present: self.present(state, missing), ..self.terms(state, ask) };
-        let steps = plan(&state.history, ask, missing, &running, state.version.size, terms);
+        let asked = Asked { ask, missing, running: &running, size: state.version.size, terms };
+        let steps = plan(&state.history, asked);
         let mut started = Vec::new();
         let stopped = |r: &&Running| steps.iter().any(|step| matches!(step, Step::Stop { id } if *id == r.id));
         let given_up = running.iter().filter(stopped).any(|r| r.until > ask.end);
@@ -275,15 +276,7 @@ impl FileReader {
             match step {
                 Step::Start { from, until, sealed } => {
                     let id = self.shared.ids.fetch_add(1, Ordering::Relaxed);
-                    state.streams.push(Stream::new(Running {
-                        id,
-                        first: from,
-                        at: from,
-                        until,
-                        sealed,
-                        begun: false,
-                        needed: true,
-                    }));
+                    state.streams.push(Stream::new(Running::new(id, from..until, sealed)));
                     started.push(id);
                 }
                 Step::Extend { id, until } => state.with(id, |s| {

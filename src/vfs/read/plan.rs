@@ -84,7 +84,25 @@ pub(crate) struct Running {
     pub(crate) needed: bool,
 }
 
+/// What is asked, and what there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) ask: &'a Range<u64>,
+    /// The first byte of it that is not in memory, if any.
+    pub(crate) missing: Option<u64>,
+    pub(crate) running: &'a [Running],
+    /// The file's.
+    pub(crate) size: u64,
+    pub(crate) terms: Terms,
+}
+
 impl Running {
+    /// One that is about to begin, for somebody who waits.
+    pub(crate) fn new(id: u64, range: Range<u64>, sealed: bool) -> Self {
+        let Range { start, end: until } = range;
+        Self { id, first: start, at: start, until, sealed, begun: false, needed: true }
+    }
+
     /// Whether reading on to `missing` is no slower than a new transfer. That takes a round trip on a channel that is open
     /// already, in which this one brings about as much as it has brought so far.
     fn leads_to(&self, missing: u64, jumps: bool) -> bool {
@@ -128,19 +146,13 @@ pub(crate) enum Step {
     Stop { id: u64 },
 }
 
-/// Decides. `missing` is the first byte of `ask` that is not in memory, if any; `size` is the file's.
-pub(crate) fn plan(
-    history: &History,
-    ask: &Range<u64>,
-    missing: Option<u64>,
-    running: &[Running],
-    size: u64,
-    terms: Terms,
-) -> Vec<Step> {
+/// Decides.
+pub(crate) fn plan(history: &History, asked: Asked<'_>) -> Vec<Step> {
+    let Asked { ask, missing, running, size, terms } = asked;
     let surely = history.streak >= SPREAD || ask.end - ask.start >= if ask.start == 0 { LARGE_FIRST } else { LARGE };
     // Those that have been started end one after the other, also where no more of them are wanted.
     if history.streak > 0 && (running.iter().any(|r| r.sealed) || (terms.lanes > 1 && surely)) {
-        return lanes::spread(history, ask, missing, running, size, terms);
+        return lanes::spread(history, asked);
     }
     let exact = terms.exact && history.streak == 0;
     let until = ask.end.saturating_add(history.window(terms.window));
@@ -233,6 +245,17 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const NEARBY: Terms = Terms { window: 16 * MIB, exact: false, lanes: 1, reach: 0, narrow: true, present: None };
     const FAR: Terms = Terms { exact: true, ..NEARBY };
+
+    fn plan(
+        history: &History,
+        ask: &Range<u64>,
+        missing: Option<u64>,
+        running: &[Running],
+        size: u64,
+        terms: Terms,
+    ) -> Vec<Step> {
+        super::plan(history, Asked { ask, missing, running, size, terms })
+    }
 
     fn stream(id: u64) -> Running {
         Running { id, first: 0, at: 0, until: 0, sealed: false, begun: true, needed: false }
