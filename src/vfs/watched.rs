@@ -21,6 +21,16 @@ pub(super) struct Watched {
     pub(super) cache: Arc<DiskCache>,
 }
 
+impl Watched {
+    /// Makes a change of `path`.
+    fn around<T>(&self, path: &RemotePath, change: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.cache.changed(path);
+        let done = change();
+        self.cache.changed(path);
+        done
+    }
+}
+
 impl Remote for Watched {
     fn upload(
         &self,
@@ -36,10 +46,7 @@ impl Remote for Watched {
     }
 
     fn rename(&self, from: &RemotePath, to: &RemotePath, settings: &Settings, deadline: Deadline) -> Result<Outcome> {
-        self.cache.changed(to);
-        let done = self.remote.rename(from, to, settings, deadline);
-        self.cache.changed(to);
-        done
+        self.around(to, || self.remote.rename(from, to, settings, deadline))
     }
 
     fn copy(
@@ -50,24 +57,15 @@ impl Remote for Watched {
         settings: &Settings,
         deadline: Deadline,
     ) -> Result<Stored> {
-        self.cache.changed(to);
-        let done = self.remote.copy(from, to, size, settings, deadline);
-        self.cache.changed(to);
-        done
+        self.around(to, || self.remote.copy(from, to, size, settings, deadline))
     }
 
     fn remove_file(&self, path: &RemotePath, deadline: Deadline) -> Result<()> {
-        self.cache.changed(path);
-        let done = self.remote.remove_file(path, deadline);
-        self.cache.changed(path);
-        done
+        self.around(path, || self.remote.remove_file(path, deadline))
     }
 
     fn make_link(&self, path: &RemotePath, target: &[u8], deadline: Deadline) -> Result<()> {
-        self.cache.changed(path);
-        let done = self.remote.make_link(path, target, deadline);
-        self.cache.changed(path);
-        done
+        self.around(path, || self.remote.make_link(path, target, deadline))
     }
 
     fn set(&self, files: &[(RemotePath, Settings)], deadline: Deadline) -> Result<Vec<Outcome>> {

@@ -5,8 +5,8 @@
 //!
 //! Requests for metadata go before transfers. With a limit of two or more, transfers leave one connection to metadata;
 //! with one, a transfer is asked by its [`Recall`] to end early when metadata waits. A copy that the server makes cannot be
-//! asked: it gets what nobody needs, and transfers go on beside it, if need be as with a limit of one. No request ever waits for a second
-//! connection while it holds one: so nothing deadlocks, whatever the limit.
+//! asked: it gets what nobody needs, and transfers go on beside it, if need be as with a limit of one. No request ever waits
+//! for a second connection while it holds one: so nothing deadlocks, whatever the limit.
 
 mod arming;
 mod lease;
